@@ -1,0 +1,73 @@
+//! Is what is too large refused clearly, everywhere, and without a trace?
+
+use super::support::{NOW, RECORD, key, partition, value};
+use crate::{Entry, Expected, Key, MAX_KEY_BYTES, MAX_VALUE_BYTES, Store, StoreError};
+
+/// Runs this topic.
+///
+/// # Panics
+/// At the first promise that the engine does not keep.
+pub async fn run(fresh: &impl AsyncFn() -> Store) {
+    a_value_of_one_mebibyte_is_kept(fresh().await).await;
+    a_larger_value_is_refused(fresh().await).await;
+    the_longest_key_works_everywhere(fresh().await).await;
+    a_longer_key_is_refused(fresh().await).await;
+}
+
+fn id_for_key_of(length: usize) -> Vec<u8> {
+    vec![b'k'; length - key("").as_bytes().len()]
+}
+
+fn assert_too_large<T: std::fmt::Debug>(result: Result<T, StoreError>, expected: &str) {
+    let error = result.unwrap_err();
+    assert!(matches!(&error, StoreError::TooLarge { what, .. } if *what == expected), "{error}");
+}
+
+async fn a_value_of_one_mebibyte_is_kept(store: Store) {
+    let largest = vec![0xa5; MAX_VALUE_BYTES];
+    store.put(&key("a"), Entry::new(&largest)).await.unwrap();
+    assert_eq!(value(&store, &key("a")).await, Some(largest));
+}
+
+async fn a_larger_value_is_refused(store: Store) {
+    let larger = vec![0; MAX_VALUE_BYTES + 1];
+    let (a, entry) = (key("a"), Entry::new(&larger));
+    let error = store.put(&a, entry).await.unwrap_err();
+    let message = "the value has 1048577 bytes, more than the 1048576 that can be stored";
+    assert_eq!(error.to_string(), message);
+    assert_too_large(store.put_if(&a, Expected::Absent, entry, NOW).await, "value");
+    assert_too_large(
+        store.transact(&partition(), &[], NOW, |txn| txn.put(&a, entry)).await,
+        "value",
+    );
+    assert_eq!(value(&store, &a).await, None);
+}
+
+async fn the_longest_key_works_everywhere(store: Store) {
+    let id = id_for_key_of(MAX_KEY_BYTES);
+    let longest = key(&id);
+    store.put_if(&longest, Expected::Absent, Entry::new(b"x"), NOW).await.unwrap();
+    let page = store.scan(&partition(), RECORD, None, 1, NOW).await.unwrap();
+    assert_eq!(page.entries[0].0, id);
+    let after = store.scan(&partition(), RECORD, Some(&id), 1, NOW).await.unwrap();
+    assert!(after.entries.is_empty());
+    assert!(store.take(&longest, NOW).await.unwrap().is_some());
+}
+
+async fn a_longer_key_is_refused(store: Store) {
+    let id = id_for_key_of(MAX_KEY_BYTES + 1);
+    let (longer, entry) = (Key::new(&partition(), RECORD, &id), Entry::new(b"x"));
+    let alone = std::slice::from_ref(&longer);
+    assert_too_large(store.get(&longer, NOW).await, "key");
+    assert_too_large(store.get_many(&[key("a"), longer.clone()], NOW).await, "key");
+    assert_too_large(store.put(&longer, entry).await, "key");
+    assert_too_large(store.delete(&longer).await, "key");
+    assert_too_large(store.put_if(&longer, Expected::Absent, entry, NOW).await, "key");
+    assert_too_large(store.take(&longer, NOW).await, "key");
+    assert_too_large(store.scan(&partition(), RECORD, Some(&id), 1, NOW).await, "key");
+    assert_too_large(store.transact(&partition(), alone, NOW, |_| Ok(())).await, "key");
+    let put = store.transact(&partition(), &[], NOW, |txn| txn.put(&longer, entry)).await;
+    assert_too_large(put, "key");
+    let delete = store.transact(&partition(), &[], NOW, |txn| txn.delete(&longer)).await;
+    assert_too_large(delete, "key");
+}

@@ -1,0 +1,220 @@
+//! May this process use the directory, and is nobody else using it?
+//!
+//! Invariant: while a [`DirectoryLock`] exists, no other process that asks for it gets one, and no
+//! other part of this process either: `flock` belongs to the open file, not to the process, and
+//! the kernel releases it however the process ends. Who holds it stands in the file.
+//!
+//! Spec: Storage, "one directory, exclusive lock"; "no network file systems" (docs/decisions/0001).
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use crate::error::OpenError;
+
+const LOCK_FILE: &str = "tikti.lock";
+/// A longer text in the lock file was not written by us.
+const HOLDER_MAX_BYTES: u64 = 256;
+
+/// The exclusive right to a directory, until dropped.
+pub(super) struct DirectoryLock {
+    file: File,
+}
+
+impl DirectoryLock {
+    /// Creates the directory where there is none, and takes it for `holder`.
+    pub(super) fn acquire(directory: &Path, holder: &str) -> Result<Self, OpenError> {
+        create(directory).map_err(io_error("create the directory", directory))?;
+        if let Some(kind) = network_file_system(directory)? {
+            return Err(OpenError::NetworkFileSystem { directory: directory.to_owned(), kind });
+        }
+        let path = directory.join(LOCK_FILE);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(io_error("open", &path))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => {
+                let holder = read_holder(&mut file);
+                return Err(OpenError::Locked { directory: directory.to_owned(), holder });
+            }
+            Err(errno) => return Err(io_error("lock", &path)(errno.into())),
+        }
+        // The lock holds with or without the text, and a full disk must not keep a server from
+        // starting: whoever comes second is then told less.
+        let pid = std::process::id();
+        let _ = file.set_len(0).and_then(|()| write!(file, "pid {pid} ({})", printable(holder)));
+        Ok(Self { file })
+    }
+}
+
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        // So that the next holder is not mistaken for this one while it writes its own text.
+        let _ = self.file.set_len(0);
+        // Closing the file is not enough: a process that is just being spawned has a copy of it
+        // until it executes its program. If this fails, closing is what is left.
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
+/// What an error of the file system means to whoever opens the store.
+pub(super) fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+    let path = path.to_owned();
+    move |source| match source.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            OpenError::ReadOnly { path, source }
+        }
+        _ => OpenError::Io { doing, path, source },
+    }
+}
+
+/// Makes the entries of a directory durable: without it, a file that was created and synced can
+/// still be missing after a power cut.
+pub(super) fn sync(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+fn create(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let parent = match directory.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    create(parent)?;
+    match DirBuilder::new().mode(0o700).create(directory) {
+        // Someone else was faster; the lock decides who stays.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => sync(parent),
+    }
+}
+
+fn read_holder(file: &mut File) -> String {
+    let mut text = Vec::new();
+    let read = file.take(HOLDER_MAX_BYTES).read_to_end(&mut text);
+    match (read, printable(&String::from_utf8_lossy(&text))) {
+        (Ok(_), holder) if !holder.is_empty() => holder,
+        _ => "another process".to_owned(),
+    }
+}
+
+/// One line, without what could drive a terminal.
+fn printable(text: &str) -> String {
+    text.chars().filter(|char| !char.is_control()).collect::<String>().trim().to_owned()
+}
+
+#[cfg(target_os = "linux")]
+fn network_file_system(directory: &Path) -> Result<Option<&'static str>, OpenError> {
+    let found = rustix::fs::statfs(directory)
+        .map_err(|errno| io_error("examine the file system of", directory)(errno.into()))?;
+    // Magic numbers have 32 bits; the width and the sign of the field differ between machines.
+    Ok(network_kind(found.f_type as u32))
+}
+
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "the same shape on every system")]
+fn network_file_system(_directory: &Path) -> Result<Option<&'static str>, OpenError> {
+    Ok(None)
+}
+
+/// The file systems that put another machine between `mmap` and the disk. Numbers: statfs(2) and
+/// linux/magic.h.
+#[cfg(target_os = "linux")]
+fn network_kind(magic: u32) -> Option<&'static str> {
+    match magic {
+        0x0000_6969 => Some("NFS"),
+        0x0000_517b | 0xff53_4d42 | 0xfe53_4d42 => Some("SMB"),
+        0x5346_414f | 0x6b41_4653 => Some("AFS"),
+        0x00c3_6400 => Some("CephFS"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn creates_private_files_in_a_private_directory() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("a/b");
+        let _lock = DirectoryLock::acquire(&directory, "test").unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&parent.path().join("a")), 0o700);
+        assert_eq!(mode(&directory), 0o700);
+        assert_eq!(mode(&directory.join(LOCK_FILE)), 0o600);
+    }
+
+    #[test]
+    fn names_the_holder_on_one_plain_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let _lock = DirectoryLock::acquire(directory.path(), "tikti\n\x1b[31m dev").unwrap();
+        let Err(OpenError::Locked { holder, .. }) = DirectoryLock::acquire(directory.path(), "x")
+        else {
+            panic!("the second lock was granted");
+        };
+        assert_eq!(holder, format!("pid {} (tikti[31m dev)", std::process::id()));
+    }
+
+    #[test]
+    fn is_free_again_after_the_drop() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(DirectoryLock::acquire(directory.path(), "first").unwrap());
+        assert!(DirectoryLock::acquire(directory.path(), "second").is_ok());
+    }
+
+    /// As a process that is being spawned at that moment does.
+    #[test]
+    fn is_free_after_the_drop_even_if_someone_has_a_copy_of_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let lock = DirectoryLock::acquire(directory.path(), "first").unwrap();
+        let _copy = lock.file.try_clone().unwrap();
+        drop(lock);
+        assert!(DirectoryLock::acquire(directory.path(), "second").is_ok());
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_an_error_that_names_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let file = parent.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let refused = DirectoryLock::acquire(&file, "test").err().unwrap();
+        assert_eq!(
+            refused.to_string(),
+            format!("could not create the directory {}", file.display())
+        );
+    }
+
+    #[test]
+    fn tells_what_cannot_be_written_from_what_failed() {
+        for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem] {
+            let error = io_error("open", Path::new("/data"))(kind.into());
+            assert!(matches!(error, OpenError::ReadOnly { .. }), "{kind}");
+        }
+        let error = io_error("open", Path::new("/data"))(io::ErrorKind::StorageFull.into());
+        assert_eq!(error.to_string(), "could not open /data");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn recognises_network_file_systems() {
+        assert_eq!(network_kind(0x6969), Some("NFS"));
+        assert_eq!(network_kind(0xff53_4d42), Some("SMB"));
+        let (ext4, tmpfs, overlay) = (0xef53, 0x0102_1994, 0x794c_7630);
+        assert!([ext4, tmpfs, overlay].into_iter().all(|local| network_kind(local).is_none()));
+    }
+}

@@ -1,0 +1,140 @@
+//! What can go wrong, sorted by what a caller does about it.
+//!
+//! Invariant: a message names keys and paths, never a value and never more of a URL than its
+//! scheme, because values hold secrets and URLs hold passwords.
+//!
+//! Spec: Storage.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::key::Key;
+
+/// Why a call on an open store did not do what it was asked to.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A record was not as expected; nothing was written. Read again and decide again.
+    #[error("the record {key} was changed by someone else")]
+    Conflict {
+        /// The first record that was not as expected.
+        key: Key,
+    },
+    /// The engine did not answer or could not write. A write may or may not have happened.
+    #[error("the store is unavailable while {doing}")]
+    Unavailable {
+        /// What was being done.
+        doing: &'static str,
+        /// What the engine said.
+        source: Arc<dyn Error + Send + Sync>,
+    },
+    /// A record is damaged and was not returned. Deleting or overwriting it is possible.
+    #[error("the record {key} is damaged: {what}")]
+    Corrupt {
+        /// The damaged record.
+        key: Key,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// A key or a value is beyond the limits of the contract; nothing was written.
+    #[error("the {what} has {size_bytes} bytes, more than the {limit_bytes} that can be stored")]
+    TooLarge {
+        /// `key` or `value`.
+        what: &'static str,
+        /// The size that was asked for.
+        size_bytes: usize,
+        /// The largest size that is allowed.
+        limit_bytes: usize,
+    },
+    /// The call breaks a rule of the contract, whatever is stored: a mistake in the program.
+    #[error("the store was misused: {reason}")]
+    Misuse {
+        /// The rule.
+        reason: &'static str,
+    },
+}
+
+impl StoreError {
+    pub(crate) fn unavailable(
+        doing: &'static str,
+        source: impl Error + Send + Sync + 'static,
+    ) -> Self {
+        Self::Unavailable { doing, source: Arc::new(source) }
+    }
+
+    pub(crate) fn too_large(what: &'static str, size_bytes: usize, limit_bytes: usize) -> Self {
+        Self::TooLarge { what, size_bytes, limit_bytes }
+    }
+}
+
+/// Why a store could not be opened. Each message is a line that an operator can act on.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process, or another part of this one, has the directory open.
+    #[error("{directory} is in use by {holder}: stop it, or use another directory")]
+    Locked {
+        /// The directory.
+        directory: PathBuf,
+        /// The process id of the holder and the text that it gave.
+        holder: String,
+    },
+    /// The directory or one of its files cannot be written by this user.
+    #[error("{path} cannot be written by this user: change its owner or mode")]
+    ReadOnly {
+        /// The directory or file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The data was written in a format that this version does not know.
+    #[error(
+        "{directory} has data format {found} and this version reads format {supported}: \
+         use the version that wrote it"
+    )]
+    OtherVersion {
+        /// The directory.
+        directory: PathBuf,
+        /// The format on disk.
+        found: String,
+        /// The format of this version.
+        supported: u32,
+    },
+    /// The directory holds a database that is not a Tikti store.
+    #[error("{directory} holds data.mdb of another program: use another directory")]
+    OtherProgram {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// No engine serves such a URL.
+    #[error("no storage engine for \"{scheme}:\" URLs: use embedded:<directory>")]
+    UnknownUrl {
+        /// What stood before the first colon; the rest may hold a password.
+        scheme: String,
+    },
+    /// The data file is damaged.
+    #[error("data.mdb in {directory} is damaged ({what}): restore a backup")]
+    Corrupt {
+        /// The directory.
+        directory: PathBuf,
+        /// What the engine found.
+        what: String,
+    },
+    /// The directory is on a network file system, where neither locks nor mappings can be trusted.
+    #[error("{directory} is on a network file system ({kind}): use a local disk")]
+    NetworkFileSystem {
+        /// The directory.
+        directory: PathBuf,
+        /// The kind of file system, such as `NFS`.
+        kind: &'static str,
+    },
+    /// The system refused something else.
+    #[error("could not {doing} {path}")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// To which file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,229 @@
+//! What only the embedded engine promises: its directory, its commits, its checksums.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use tempfile::TempDir;
+use tikti_store::{
+    Entry, Expected, OpenError, OpenOptions, Partition, Statistics, Store, StoreError,
+};
+use tokio::task::JoinSet;
+
+use crate::support::{NOW, RECORD, key, open, options, try_open, value};
+
+#[tokio::test]
+async fn a_reopened_store_has_everything() {
+    let directory = TempDir::new().unwrap();
+    let store = open(directory.path()).await;
+    store.put(&key("kept"), Entry::new(b"1")).await.unwrap();
+    store.put(&key("deleted"), Entry::new(b"1")).await.unwrap();
+    store.delete(&key("deleted")).await.unwrap();
+    let before = store.get(&key("kept"), NOW).await.unwrap();
+    drop(store);
+    let store = open(directory.path()).await;
+    assert_eq!(store.engine_name(), "embedded");
+    assert_eq!(store.get(&key("kept"), NOW).await.unwrap(), before);
+    assert_eq!(value(&store, &key("deleted")).await, None);
+}
+
+#[tokio::test]
+async fn a_second_open_names_the_holder() {
+    let directory = TempDir::new().unwrap();
+    let store = try_open(directory.path(), "tikti dev").await.unwrap();
+    let refused = try_open(directory.path(), "tikti serve").await.unwrap_err();
+    let expected = format!(
+        "{} is in use by pid {} (tikti dev): stop it, or use another directory",
+        directory.path().display(),
+        std::process::id()
+    );
+    assert_eq!(refused.to_string(), expected);
+    let handle = store.clone();
+    drop(store);
+    assert!(matches!(try_open(directory.path(), "x").await, Err(OpenError::Locked { .. })));
+    drop(handle);
+    open(directory.path()).await;
+}
+
+#[tokio::test]
+async fn everything_it_creates_is_private() {
+    let parent = TempDir::new().unwrap();
+    let directory = parent.path().join("data");
+    let _store = open(&directory).await;
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&directory), 0o700);
+    let files: Vec<_> =
+        fs::read_dir(&directory).unwrap().map(|file| file.unwrap().path()).collect();
+    assert!(!files.is_empty());
+    assert!(files.iter().all(|file| mode(file) == 0o600), "{files:?}");
+}
+
+#[tokio::test]
+async fn a_foreign_directory_is_refused_and_left_alone() {
+    let directory = TempDir::new().unwrap();
+    let foreign = vec![b'x'; 64 * 1024];
+    fs::write(directory.path().join("data.mdb"), &foreign).unwrap();
+    let refused = try_open(directory.path(), "test").await.unwrap_err();
+    assert!(matches!(refused, OpenError::OtherProgram { .. }), "{refused}");
+    assert_eq!(fs::read(directory.path().join("data.mdb")).unwrap(), foreign);
+}
+
+#[tokio::test]
+async fn an_unknown_url_is_refused_without_showing_its_password() {
+    for (url, scheme) in
+        [("redis://:secret@host", "redis"), ("embedded:", "embedded"), ("/secret", "")]
+    {
+        let refused = Store::open(url, options("test")).await.unwrap_err();
+        let expected =
+            format!("no storage engine for \"{scheme}:\" URLs: use embedded:<directory>");
+        assert_eq!(refused.to_string(), expected);
+    }
+}
+
+/// On one thread all writers are queued before the first answer can be read.
+#[tokio::test]
+async fn concurrent_writers_share_commits() {
+    const WRITERS: u64 = 100;
+    let directory = TempDir::new().unwrap();
+    let store = open(directory.path()).await;
+    let mut writers = JoinSet::new();
+    for writer in 0..WRITERS {
+        let store = store.clone();
+        writers.spawn(async move {
+            store.put(&key(writer.to_string()), Entry::new(b"x")).await.unwrap();
+        });
+    }
+    writers.join_all().await;
+    let Statistics { writes, commits } = store.statistics();
+    assert_eq!(writes, WRITERS);
+    assert!(commits < WRITERS / 2, "{commits} commits");
+}
+
+#[tokio::test]
+async fn a_refused_write_leaves_its_group_alone() {
+    let directory = TempDir::new().unwrap();
+    let store = open(directory.path()).await;
+    store.put(&key("taken"), Entry::new(b"first")).await.unwrap();
+    let mut writers = JoinSet::new();
+    for writer in 0..20 {
+        let store = store.clone();
+        writers.spawn(async move {
+            let id = if writer % 2 == 0 { "taken".to_owned() } else { writer.to_string() };
+            let expected = Expected::Absent;
+            store.put_if(&key(id), expected, Entry::new(b"second"), NOW).await.is_ok()
+        });
+    }
+    let succeeded = writers.join_all().await.into_iter().filter(|succeeded| *succeeded).count();
+    assert_eq!(succeeded, 10);
+    assert_eq!(value(&store, &key("taken")).await, Some(b"first".to_vec()));
+    assert_eq!(value(&store, &key("19")).await, Some(b"second".to_vec()));
+
+    let before = store.statistics();
+    assert_eq!(before.writes, 11);
+    let refused = store.put_if(&key("taken"), Expected::Absent, Entry::new(b"x"), NOW).await;
+    assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{refused:?}");
+    assert_eq!(store.statistics(), before);
+}
+
+/// What is expired is still in the way, and one call does not step over any number of it.
+#[tokio::test]
+async fn a_page_of_expired_records_ends_early() {
+    const EXPIRED: u16 = 3000;
+    let directory = TempDir::new().unwrap();
+    let store = open(directory.path()).await;
+    let written: Result<(), StoreError> = store
+        .transact(&Partition::global(), &[], NOW, |txn| {
+            let entry = Entry::new(b"x").expires_at(NOW);
+            (0..EXPIRED).try_for_each(|number| txn.put(&key(number.to_be_bytes()), entry))
+        })
+        .await;
+    written.unwrap();
+    let page = store.scan(&Partition::global(), RECORD, None, 10, NOW).await.unwrap();
+    assert!(page.entries.is_empty());
+    let next = u16::from_be_bytes(page.next.unwrap().as_ref().try_into().unwrap());
+    assert!(next < EXPIRED / 2, "{next}");
+}
+
+/// Whoever shared the commit that did not fit is told, and nothing of it is there.
+#[tokio::test]
+async fn a_full_store_refuses_and_keeps_what_it_acknowledged() {
+    let directory = TempDir::new().unwrap();
+    let small = OpenOptions { map_size_bytes: 1 << 20, ..options("test") };
+    let url = format!("embedded:{}", directory.path().display());
+    let store = Store::open(&url, small).await.unwrap();
+    let mut acknowledged = Vec::new();
+    let mut refused = Vec::new();
+    while refused.is_empty() {
+        let mut writers = JoinSet::new();
+        for _ in 0..4 {
+            let (store, id) = (store.clone(), (acknowledged.len() + writers.len()).to_string());
+            writers.spawn(async move {
+                let written = store.put(&key(&id), Entry::new(&[7; 50_000])).await;
+                (id, written)
+            });
+        }
+        for (id, written) in writers.join_all().await {
+            match written {
+                Ok(()) => acknowledged.push(id),
+                Err(StoreError::Unavailable { .. }) => refused.push(id),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    drop(store);
+    let store = open(directory.path()).await;
+    for (ids, there) in [(&acknowledged, true), (&refused, false)] {
+        for id in ids {
+            assert_eq!(value(&store, &key(id)).await.is_some(), there, "{id}");
+        }
+    }
+    store.put(&key("more"), Entry::new(b"room")).await.unwrap();
+}
+
+/// Flips a bit in every copy of `pattern` in the data file; LMDB may have left old ones.
+fn damage(directory: &Path, pattern: &[u8]) {
+    let path = directory.join("data.mdb");
+    let mut bytes = fs::read(&path).unwrap();
+    let found: Vec<_> = bytes
+        .windows(pattern.len())
+        .enumerate()
+        .filter(|(_, window)| *window == pattern)
+        .map(|(at, _)| at)
+        .collect();
+    assert!(!found.is_empty());
+    for at in found {
+        bytes[at] ^= 1;
+    }
+    fs::write(&path, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_named_and_never_returned() {
+    const SECRET: &[u8] = b"a value that stands nowhere else";
+    let directory = TempDir::new().unwrap();
+    let store = open(directory.path()).await;
+    let [before, damaged, behind] = ["a", "b", "c"].map(key);
+    for (key, value) in [(&before, &b"1"[..]), (&damaged, SECRET), (&behind, b"3")] {
+        store.put(key, Entry::new(value)).await.unwrap();
+    }
+    drop(store);
+    damage(directory.path(), SECRET);
+
+    let store = open(directory.path()).await;
+    let named = |error: StoreError| {
+        assert_eq!(
+            error.to_string(),
+            "the record g/record/b is damaged: its checksum does not match"
+        );
+    };
+    named(store.get(&damaged, NOW).await.unwrap_err());
+    named(store.get_many(&[before.clone(), damaged.clone()], NOW).await.unwrap_err());
+    named(store.take(&damaged, NOW).await.unwrap_err());
+    named(store.scan(&Partition::global(), RECORD, None, 3, NOW).await.unwrap_err());
+    named(store.put_if(&damaged, Expected::Absent, Entry::new(b"x"), NOW).await.unwrap_err());
+    assert_eq!(value(&store, &before).await, Some(b"1".to_vec()));
+    assert_eq!(value(&store, &behind).await, Some(b"3".to_vec()));
+
+    store.put(&damaged, Entry::new(b"restored")).await.unwrap();
+    assert_eq!(value(&store, &damaged).await, Some(b"restored".to_vec()));
+}
