@@ -1,0 +1,105 @@
+//! The only reading of time.
+//!
+//! Everything else takes `now` as a parameter, so that a decision can be replayed and a test can move
+//! the clock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use tikti_store::Timestamp;
+
+/// Where time comes from: the machine, or, in tests, a hand.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System,
+    /// Milliseconds since the Unix epoch, moved by tests.
+    Manual(Arc<AtomicU64>),
+}
+
+impl Clock {
+    /// The machine's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock that stands still until [`Clock::set`] or [`Clock::advance`].
+    #[must_use]
+    pub fn manual(start: Timestamp) -> Self {
+        Self(Source::Manual(Arc::new(AtomicU64::new(start.as_millis()))))
+    }
+
+    /// The time now. A machine whose clock stands before 1970 reads as 1970.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Source::System => {
+                #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+                let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                Timestamp::from_millis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+            }
+            Source::Manual(millis) => Timestamp::from_millis(millis.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Sets a manual clock; the machine's clock stays as it is.
+    pub fn set(&self, now: Timestamp) {
+        if let Source::Manual(millis) = &self.0 {
+            millis.store(now.as_millis(), Ordering::SeqCst);
+        }
+    }
+
+    /// Moves a manual clock forward by `millis` milliseconds.
+    pub fn advance(&self, millis: u64) {
+        self.set(self.now().plus_millis(millis));
+    }
+}
+
+/// Whole seconds since the Unix epoch, as JWT claims need them.
+#[must_use]
+pub fn seconds(time: Timestamp) -> u64 {
+    time.as_millis() / 1000
+}
+
+/// The time `seconds` whole seconds after `time`.
+#[must_use]
+pub fn plus_seconds(time: Timestamp, seconds: u64) -> Timestamp {
+    time.plus_millis(seconds.saturating_mul(1000))
+}
+
+/// RFC 3339 in UTC with milliseconds, such as `2026-11-22T02:00:00.000Z`.
+#[must_use]
+pub fn rfc3339(time: Timestamp) -> String {
+    let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    let instant = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
+    format!("{instant:.3}")
+}
+
+/// Year and month of `time` in UTC, as `2026-11`.
+pub(crate) fn year_month(time: Timestamp) -> String {
+    rfc3339(time).chars().take(7).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_rfc3339_with_milliseconds() {
+        assert_eq!(rfc3339(Timestamp::from_millis(0)), "1970-01-01T00:00:00.000Z");
+        assert_eq!(rfc3339(Timestamp::from_millis(1_769_532_214_005)), "2026-01-27T16:43:34.005Z");
+        assert_eq!(year_month(Timestamp::from_millis(1_769_532_214_005)), "2026-01");
+    }
+
+    #[test]
+    fn a_manual_clock_moves_only_by_hand() {
+        let clock = Clock::manual(Timestamp::from_millis(5));
+        let shared = clock.clone();
+        clock.advance(10);
+        assert_eq!(shared.now(), Timestamp::from_millis(15));
+    }
+}

@@ -1,0 +1,189 @@
+//! What every operation is given: the store, time, randomness, pools, keys and settings, as one value;
+//! and who asks.
+//!
+//! There is no global state: two domains in one process know nothing of each other.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use tikti_store::Store;
+use tikti_token::{HmacKey, HmacKeys};
+
+use crate::api_key::{ApiKeys, ConfiguredApiKey, KeyGrant, KeyScope, PresentedKey};
+use crate::clock::{Clock, Timestamp};
+use crate::deployment::{self, StartError};
+use crate::error::{Code, Error, InternalError};
+use crate::keyspace;
+use crate::password::{COSTS, LOWEST_COST, Passwords};
+use crate::pool::Pool;
+use crate::random::Random;
+use crate::reads::Reads;
+use crate::secret::{Peppers, Secrets};
+use crate::settings::Settings;
+use crate::signing_key::{JwksDocument, KeyRing};
+use crate::tenancy::NameCache;
+
+/// What a domain is opened with.
+#[derive(Debug)]
+pub struct DomainConfig {
+    /// The rules' settings.
+    pub settings: Settings,
+    /// The deployment's secrets.
+    pub secrets: Secrets,
+    /// The deployment's own API key, if any.
+    pub api_key: Option<ConfiguredApiKey>,
+}
+
+/// The rules, ready to be asked.
+#[derive(Debug)]
+pub struct Domain {
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) random: Random,
+    pub(crate) settings: Settings,
+    pub(crate) passwords: Passwords,
+    pub(crate) signing: Pool,
+    pub(crate) key_ring: KeyRing,
+    pub(crate) hs256: HmacKeys,
+    pub(crate) peppers: Peppers,
+    pub(crate) api_keys: ApiKeys,
+    pub(crate) names: NameCache,
+    /// Tokens issued before are dead.
+    pub(crate) not_before: Option<Timestamp>,
+}
+
+/// Who asks: what the transport knows of the request, nothing of it believed yet.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    /// The request's id, for the log.
+    pub request_id: String,
+    /// The address that the request came from.
+    pub ip: Option<IpAddr>,
+    /// The browser or program, as it names itself.
+    pub user_agent: Option<String>,
+    /// The API key that it showed.
+    pub api_key: Option<SecretString>,
+    /// The bearer token that it showed.
+    pub bearer: Option<SecretString>,
+}
+
+impl Domain {
+    /// Opens the rules over a store; makes the deployment's record and first signing key where there
+    /// are none.
+    ///
+    /// # Errors
+    /// [`StartError`]: each a line that an operator can act on.
+    pub async fn open(
+        store: Store,
+        config: DomainConfig,
+        clock: Clock,
+        random: Random,
+    ) -> Result<Self, StartError> {
+        let DomainConfig { settings, secrets, api_key } = config;
+        check_cost(settings.password_cost)?;
+        let now = clock.now();
+        let deployment = deployment::open(&store, &settings, &secrets, now).await?;
+        let key_ring =
+            KeyRing::open(&store, &secrets.master_key, settings.rsa_size, now, &random).await?;
+        let peppers = Peppers::new(&secrets.pepper);
+        let passwords =
+            Passwords::start(settings.password_pool, settings.password_cost, random.clone())
+                .map_err(Error::from)?;
+        let signing = Pool::start("signing", settings.signing_pool)
+            .map_err(|_| Error::from(InternalError::PoolStopped("signing")))?;
+        Ok(Self {
+            hs256: hs256_keys(&secrets)?,
+            api_keys: ApiKeys::new(api_key.as_ref(), &peppers).map_err(Error::from)?,
+            names: NameCache::default(),
+            not_before: deployment.not_before,
+            store,
+            clock,
+            random,
+            settings,
+            passwords,
+            signing,
+            key_ring,
+            peppers,
+        })
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The published keys, from memory.
+    #[must_use]
+    pub fn jwks(&self) -> Arc<JwksDocument> {
+        Arc::clone(&self.key_ring.document)
+    }
+
+    /// Reads one record, to say whether the store answers.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn check_store(&self) -> Result<(), Error> {
+        self.store.get(&keyspace::deployment(), self.clock.now()).await?;
+        Ok(())
+    }
+
+    /// Passwords that wait to be hashed or checked now.
+    #[must_use]
+    pub fn passwords_waiting(&self) -> usize {
+        self.passwords.waiting()
+    }
+
+    /// Recognises the API key of a request; see [`Domain::judge_key`].
+    pub(crate) fn present_key(&self, caller: &Caller) -> PresentedKey {
+        self.api_keys.recognise(caller.api_key.as_ref(), &self.peppers)
+    }
+
+    /// Judges the API key of a request from its record, for one use.
+    pub(crate) fn judge_key(
+        &self,
+        presented: &PresentedKey,
+        reads: &Reads,
+        scope: KeyScope,
+        now: Timestamp,
+    ) -> Result<Result<KeyGrant, Code>, InternalError> {
+        let judged = presented.judge(reads, &self.peppers, now)?;
+        Ok(judged.and_then(|grant| grant.require(scope).map(|()| grant)))
+    }
+
+    /// Reads and judges the API key of a request, for calls that have nothing else to read with it.
+    pub(crate) async fn require_key(
+        &self,
+        caller: &Caller,
+        scope: KeyScope,
+        now: Timestamp,
+    ) -> Result<KeyGrant, Error> {
+        let presented = self.present_key(caller);
+        let keys = presented.key().cloned().into_iter().collect();
+        let reads = Reads::load(&self.store, keys, now).await?;
+        Ok(self.judge_key(&presented, &reads, scope, now)??)
+    }
+}
+
+fn check_cost(cost: u32) -> Result<(), StartError> {
+    if (LOWEST_COST..=*COSTS.end()).contains(&cost) {
+        return Ok(());
+    }
+    let reason = format!("must be {} to {}, not {cost}", COSTS.start(), COSTS.end());
+    Err(StartError::Setting { setting: "passwords.cost", reason })
+}
+
+fn hs256_keys(secrets: &Secrets) -> Result<HmacKeys, StartError> {
+    let refuse = |error: &tikti_token::KeyError| StartError::OtherSecret {
+        list: "hs256",
+        reason: error.to_string(),
+    };
+    let keys = secrets
+        .hs256
+        .iter()
+        .map(|named| HmacKey::new(&named.kid, named.secret.expose()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| refuse(&error))?;
+    HmacKeys::new(keys).map_err(|error| refuse(&error))
+}

@@ -1,0 +1,64 @@
+//! The rules of Tikti: *who is this*, and *what may they do, where*.
+//!
+//! A request becomes one command for one operation. The operation reads its facts in at most two round
+//! trips, a pure function decides, and what is written is written in one transaction. Five rules hold
+//! everywhere:
+//!
+//! 1. Decisions are functions of stored state, token and request alone; time and randomness are passed in
+//!    ([`clock`], [`random`]).
+//! 2. Keys of the store are built in `keyspace` and nowhere else; records are read and written by the
+//!    entity's own module.
+//! 3. Membership is the only source of truth for what a user may do in a tenant.
+//! 4. What crosses partitions is a list of idempotent steps; the record that grants access is written
+//!    last.
+//! 5. A refusal is a [`error::Code`]; nothing here knows a status code, a header or a command line.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | how an exchange is decided | [`token_exchange`], its `decide` |
+//! | who may administer what | `permission` |
+//! | what a token holds | `issue`, and the `tikti-token` crate |
+//! | sign-in and lookup | [`account`] |
+//! | tenants | [`tenancy`] |
+
+#![forbid(unsafe_code)]
+
+pub mod account;
+pub mod api_key;
+pub mod bootstrap;
+pub mod client;
+pub mod clock;
+mod deployment;
+mod domain;
+pub mod email;
+pub mod error;
+pub mod id;
+mod id_token;
+mod issue;
+mod keyspace;
+pub mod membership;
+pub mod password;
+mod permission;
+pub mod pool;
+pub mod random;
+mod reads;
+mod record;
+pub mod role;
+pub mod scope;
+pub mod secret;
+pub mod session;
+pub mod settings;
+mod signing_key;
+pub mod tenancy;
+pub mod tenant;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod token_exchange;
+pub mod user;
+pub mod worker;
+
+pub use deployment::StartError;
+pub use domain::{Caller, Domain, DomainConfig};
+pub use signing_key::JwksDocument;
+pub use tikti_store::{OpenError, OpenOptions, Store, StoreError};
+pub use tikti_token::{AccessTokenType, RsaSize};

@@ -1,0 +1,54 @@
+//! A membership: binds a user to a tenant with a set of roles; the only source of truth for what a
+//! user may do there.
+//!
+//! Spec: Domain, "Membership"; Tokens and keys, "Revocation".
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::id::{RoleName, TenantId, UserId};
+use crate::record::Record;
+
+/// Most roles of one membership.
+pub const MAX_ROLES: usize = 32;
+
+/// The membership's record, in the tenant's partition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Membership {
+    /// The tenant.
+    pub tenant_id: TenantId,
+    /// The user.
+    pub user_id: UserId,
+    /// The roles; one that no longer exists expands to nothing.
+    pub roles: BTreeSet<RoleName>,
+    /// The membership version: idTokens of this tenant with another one are stale.
+    pub mver: u64,
+    /// When the user was added.
+    pub created_at: Timestamp,
+    /// When the membership was last revoked: sessions begun at or before it cannot be exchanged here.
+    #[serde(default)]
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl Membership {
+    /// A new membership, whose first version is its creation time in milliseconds.
+    pub(crate) fn new(
+        tenant_id: TenantId,
+        user_id: UserId,
+        roles: BTreeSet<RoleName>,
+        now: Timestamp,
+    ) -> Self {
+        Self { tenant_id, user_id, roles, mver: now.as_millis(), created_at: now, revoked_at: None }
+    }
+
+    /// Whether a session begun at `began` is from before the last revocation.
+    #[must_use]
+    pub fn cuts_off(&self, began: Timestamp) -> bool {
+        self.revoked_at.is_some_and(|revoked| began <= revoked)
+    }
+}
+
+impl Record for Membership {}

@@ -1,0 +1,269 @@
+//! May this caller administer this?
+//!
+//! Two credentials are taken: an idToken for this deployment's own audience from a plain sign-in, and an
+//! access token for audience `tikti`. What they allow is decided from stored records: the user's role
+//! and membership as they are now, never from the token alone.
+//!
+//! Spec: Authorization, "Administrative endpoints".
+
+use secrecy::{ExposeSecret, SecretString};
+use tikti_token::{AccessClaims, Audience, Policy, VerifyError};
+
+use crate::client::{Client, TIKTI};
+use crate::clock::{self, Timestamp};
+use crate::domain::{Caller, Domain};
+use crate::error::{Code, Error, Refusal};
+use crate::id::{ClientId, TenantId, UserId};
+use crate::id_token::{self, Holder, IdToken};
+use crate::keyspace;
+use crate::membership::Membership;
+use crate::reads::Reads;
+use crate::role::Roles;
+use crate::scope::{ScopeSet, management_scopes};
+use crate::tenant::Tenant;
+use crate::user::User;
+
+/// A user who was recognised for administration.
+#[derive(Debug)]
+pub(crate) struct Principal {
+    pub(crate) user: User,
+    credential: Credential,
+}
+
+/// How the user was recognised.
+#[derive(Debug)]
+enum Credential {
+    /// An idToken, with the time of its sign-in in seconds since the Unix epoch.
+    IdToken { auth_time: u64 },
+    /// An access token for audience `tikti`, good in one tenant for the scopes that it carries.
+    Access { tenant_id: TenantId, scopes: ScopeSet },
+}
+
+/// Recognises the bearer of an idToken; for deployment-level routes, which take nothing else.
+///
+/// # Errors
+/// `UNAUTHENTICATED` for every token that is not good here.
+pub(crate) async fn by_id_token(
+    domain: &Domain,
+    caller: &Caller,
+    now: Timestamp,
+) -> Result<Principal, Error> {
+    let Some(bearer) = &caller.bearer else {
+        return Err(Code::Unauthenticated.into());
+    };
+    let token = id_token::verify(domain, bearer, now).map_err(unaccepted)?;
+    from_id_token(domain, &token, now).await
+}
+
+/// Recognises the bearer of an idToken or of an access token for audience `tikti`.
+///
+/// # Errors
+/// As [`by_id_token`].
+pub(crate) async fn by_any_token(
+    domain: &Domain,
+    caller: &Caller,
+    now: Timestamp,
+) -> Result<Principal, Error> {
+    let Some(bearer) = &caller.bearer else {
+        return Err(Code::Unauthenticated.into());
+    };
+    match verify_access(domain, bearer, now) {
+        Ok(claims) => from_access_token(domain, claims, now).await,
+        // Not of the access class: then it must be an idToken.
+        Err(_) => by_id_token(domain, caller, now).await,
+    }
+}
+
+/// Whatever is wrong with a token, on administrative routes it is one answer: sign in again.
+fn unaccepted(code: Code) -> Refusal {
+    let message = match code {
+        Code::TokenExpired => "the token has expired: sign in again",
+        Code::TokenRevoked => "the token was revoked: sign in again",
+        Code::UserDisabled => "the user is not active",
+        _ => "the token is not accepted here: sign in again",
+    };
+    Refusal::new(Code::Unauthenticated, message)
+}
+
+async fn from_id_token(
+    domain: &Domain,
+    token: &IdToken,
+    now: Timestamp,
+) -> Result<Principal, Error> {
+    let reads = Reads::load(&domain.store, Holder::keys(token), now).await?;
+    let holder = Holder::find(&reads, token)?;
+    accept_id_token(token, holder, domain.not_before).map_err(|code| unaccepted(code).into())
+}
+
+/// An idToken administers only where no service and no tenant could have got hold of it.
+fn accept_id_token(
+    token: &IdToken,
+    holder: Holder,
+    not_before: Option<Timestamp>,
+) -> Result<Principal, Code> {
+    let (_, session) = holder.check(token, not_before)?;
+    if !administers(token, session.may_administer()) {
+        return Err(Code::Unauthenticated);
+    }
+    let user = holder.user.ok_or(Code::TokenRevoked)?;
+    Ok(Principal { user, credential: Credential::IdToken { auth_time: token.auth_time } })
+}
+
+/// Whether an idToken may administer: for this deployment's own audience, from a plain sign-in.
+pub(crate) fn administers(token: &IdToken, plain_session: bool) -> bool {
+    token.client_id.is_none() && plain_session
+}
+
+fn verify_access(
+    domain: &Domain,
+    bearer: &SecretString,
+    now: Timestamp,
+) -> Result<AccessClaims, VerifyError> {
+    let policy = Policy {
+        issuer: &domain.settings.issuer,
+        audience: Audience::OneOf(&[TIKTI]),
+        required_scopes: &[],
+        skew_seconds: domain.settings.skew.as_secs(),
+    };
+    let verifiers = &domain.key_ring.verifiers;
+    tikti_token::verify_access(bearer.expose_secret(), verifiers, &policy, clock::seconds(now))
+        .map(tikti_token::Verified::into_claims)
+}
+
+/// What an access token for audience `tikti` says of its user, as far as it can be parsed.
+async fn from_access_token(
+    domain: &Domain,
+    claims: AccessClaims,
+    now: Timestamp,
+) -> Result<Principal, Error> {
+    let refuse = |code| Error::from(unaccepted(code));
+    let token = as_user_token(&claims).ok_or_else(|| refuse(Code::Unauthenticated))?;
+    let tenant_id = token.tenant_id.clone().ok_or_else(|| refuse(Code::Unauthenticated))?;
+    let tikti = ClientId::parse(TIKTI).map_err(Error::from)?;
+    let client_key = keyspace::client(&tenant_id, &tikti);
+    let mut keys = Holder::keys(&token);
+    keys.push(client_key.clone());
+    let reads = Reads::load(&domain.store, keys, now).await?;
+    let client: Option<Client> = reads.find(&client_key)?;
+    let holder = Holder::find(&reads, &token)?;
+    holder.check_alive(&token, domain.not_before).map_err(refuse)?;
+    let fresh = |client: &Client| {
+        client.is_active() && token.issued_at >= clock::seconds(client.created_at)
+    };
+    // A global administrator's token stands without membership: then it carries no version of one.
+    let in_place = match &holder.membership {
+        Some(membership) => token.mver == Some(membership.mver),
+        None => token.mver.is_none() && holder.user.as_ref().is_some_and(User::is_admin),
+    };
+    if !client.as_ref().is_some_and(fresh) || !in_place {
+        return Err(refuse(Code::TokenRevoked));
+    }
+    let scopes = ScopeSet::parse(&claims.scope)?;
+    let user = holder.user.ok_or_else(|| refuse(Code::TokenRevoked))?;
+    Ok(Principal { user, credential: Credential::Access { tenant_id, scopes } })
+}
+
+/// The claims of a token that a user asked for himself, in the shape that the holder's checks take.
+fn as_user_token(claims: &AccessClaims) -> Option<IdToken> {
+    if claims.act.is_some() {
+        return None;
+    }
+    Some(IdToken {
+        user_id: UserId::parse(&claims.sub).ok()?,
+        session_id: crate::id::SessionId::parse(claims.sid.as_deref()?).ok()?,
+        tenant_id: Some(TenantId::parse(&claims.tid).ok()?),
+        client_id: None,
+        ver: claims.ver?,
+        mver: claims.mver,
+        jti: claims.jti.clone(),
+        auth_time: 0,
+        issued_at: claims.iat,
+    })
+}
+
+impl Principal {
+    /// Requires the stored role `ADMIN`, and for a change a sign-in that is recent enough.
+    ///
+    /// # Errors
+    /// `ADMIN_REQUIRED`, `CREDENTIAL_TOO_OLD`.
+    pub(crate) fn require_admin_write(
+        &self,
+        domain: &Domain,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        if !self.user.is_admin() {
+            return Err(Refusal::of(Code::AdminRequired));
+        }
+        match self.credential {
+            Credential::IdToken { auth_time } => {
+                let limit = domain.settings.admin_reauth.as_secs();
+                if clock::seconds(now) > auth_time.saturating_add(limit) {
+                    return Err(Refusal::of(Code::CredentialTooOld));
+                }
+                Ok(())
+            }
+            Credential::Access { .. } => Err(Refusal::of(Code::AdminRequired)),
+        }
+    }
+}
+
+/// The records that say what a principal may do in one tenant.
+pub(crate) struct TenantFacts {
+    pub(crate) tenant: Option<Tenant>,
+    pub(crate) membership: Option<Membership>,
+    pub(crate) roles: Roles,
+}
+
+impl TenantFacts {
+    /// Reads them; one round trip.
+    pub(crate) async fn load(
+        domain: &Domain,
+        tenant: &TenantId,
+        user: &UserId,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let tenant_key = keyspace::tenant(tenant);
+        let member_key = keyspace::member(tenant, user);
+        let roles_key = keyspace::roles(tenant);
+        let keys = vec![tenant_key.clone(), member_key.clone(), roles_key.clone()];
+        let reads = Reads::load(&domain.store, keys, now).await?;
+        Ok(Self {
+            tenant: reads.find_live(&tenant_key)?,
+            membership: reads.find(&member_key)?,
+            roles: reads.find(&roles_key)?.unwrap_or_default(),
+        })
+    }
+}
+
+/// Requires a management scope in one tenant, held now.
+///
+/// To somebody who does not belong to the tenant it does not exist.
+///
+/// # Errors
+/// `TENANT_NOT_FOUND`, `PERMISSION_DENIED`.
+pub(crate) fn require_scope(
+    principal: &Principal,
+    facts: TenantFacts,
+    scope: &str,
+) -> Result<Tenant, Refusal> {
+    let not_found = || Refusal::of(Code::TenantNotFound);
+    let tenant = facts.tenant.ok_or_else(not_found)?;
+    if let Credential::Access { tenant_id, .. } = &principal.credential
+        && *tenant_id != tenant.id
+    {
+        return Err(not_found());
+    }
+    let held = match &facts.membership {
+        _ if principal.user.is_admin() => management_scopes(),
+        Some(membership) if tenant.is_active() => facts.roles.expand(&membership.roles),
+        Some(_) | None => return Err(not_found()),
+    };
+    let carried = match &principal.credential {
+        Credential::IdToken { .. } => true,
+        Credential::Access { scopes, .. } => scopes.contains(scope),
+    };
+    if carried && held.contains(scope) {
+        return Ok(tenant);
+    }
+    Err(Refusal::of(Code::PermissionDenied).detail("scope", scope))
+}

@@ -1,0 +1,232 @@
+//! Threads for work that takes the processor for long: hashing passwords, signing tokens.
+//!
+//! A pool has a fixed number of threads and a bounded queue. A full queue, or a wait that has become
+//! too long, is refused at once, so that a flood of sign-ins cannot make everything else wait.
+//!
+//! Spec: Operations, "Overload"; Performance, "How".
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use crate::error::{Code, Error, InternalError, Refusal};
+
+/// How a pool is sized.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolSize {
+    /// Threads; at least one is made.
+    pub threads: usize,
+    /// Jobs that may wait.
+    pub queue: usize,
+    /// Longest wait in the queue; a job that waited longer is refused instead of run.
+    pub longest_wait: Duration,
+    /// How much lower than the rest the operating system ranks the threads (0 to 19).
+    pub niceness: i32,
+}
+
+/// A bounded pool of threads; dropping it waits for the running jobs.
+#[derive(Debug)]
+pub struct Pool {
+    name: &'static str,
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    work: Condvar,
+    size: PoolSize,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    closed: bool,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "State({} waiting)", self.jobs.len())
+    }
+}
+
+struct Job {
+    queued: Instant,
+    run: Box<dyn FnOnce(Fate) + Send>,
+}
+
+/// What becomes of a job when its turn comes.
+enum Fate {
+    Run,
+    WaitedTooLong,
+}
+
+impl Shared {
+    /// The state stays consistent whatever panics: every job is moved out before it runs.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next(&self) -> Option<Job> {
+        let mut state = self.lock();
+        loop {
+            if let Some(job) = state.jobs.pop_front() {
+                return Some(job);
+            }
+            if state.closed {
+                return None;
+            }
+            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn work(&self) {
+        if self.size.niceness > 0 {
+            // Best effort: without the right to lower itself, the thread runs as any other.
+            let _ = rustix::process::nice(self.size.niceness);
+        }
+        while let Some(job) = self.next() {
+            let fate = if job.queued.elapsed() > self.size.longest_wait {
+                Fate::WaitedTooLong
+            } else {
+                Fate::Run
+            };
+            // A panic ends this job only: its reply channel is dropped, the caller is told.
+            let _ = catch_unwind(AssertUnwindSafe(|| (job.run)(fate)));
+        }
+    }
+}
+
+impl Pool {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// The operating system's, where it gives no thread.
+    pub fn start(name: &'static str, size: PoolSize) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared { state: Mutex::default(), work: Condvar::new(), size });
+        let threads = (0..size.threads.max(1))
+            .map(|number| {
+                let shared = Arc::clone(&shared);
+                std::thread::Builder::new()
+                    .name(format!("{name}-{number}"))
+                    .spawn(move || shared.work())
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { name, shared, threads })
+    }
+
+    /// Jobs that wait now.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.lock().jobs.len()
+    }
+
+    /// Runs `work` on one of the threads and waits for its result.
+    ///
+    /// # Errors
+    /// `OVERLOADED` with a time to retry after, where the queue is full or the wait became too long;
+    /// [`InternalError::PoolStopped`] where the job panicked or the pool has ended.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let (reply, result) = oneshot::channel();
+        let run = Box::new(move |fate| {
+            let outcome = match fate {
+                // A caller that hung up needs no result: the work is spared.
+                Fate::Run if reply.is_closed() => return,
+                Fate::Run => Some(work()),
+                Fate::WaitedTooLong => None,
+            };
+            let _ = reply.send(outcome);
+        });
+        self.enqueue(Job { queued: Instant::now(), run })?;
+        match result.await {
+            Ok(Some(value)) => Ok(value),
+            Ok(None) => Err(self.overloaded().into()),
+            Err(_) => Err(InternalError::PoolStopped(self.name).into()),
+        }
+    }
+
+    fn enqueue(&self, job: Job) -> Result<(), Error> {
+        let mut state = self.shared.lock();
+        if state.jobs.len() >= self.shared.size.queue {
+            return Err(self.overloaded().into());
+        }
+        state.jobs.push_back(job);
+        drop(state);
+        self.shared.work.notify_one();
+        Ok(())
+    }
+
+    fn overloaded(&self) -> Refusal {
+        Refusal::of(Code::Overloaded).retry_after(1)
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.work.notify_all();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn pool(queue: usize, longest_wait: Duration) -> Pool {
+        Pool::start("test", PoolSize { threads: 1, queue, longest_wait, niceness: 0 }).unwrap()
+    }
+
+    #[tokio::test]
+    async fn gives_back_what_the_work_gives() {
+        assert_eq!(pool(1, Duration::from_secs(10)).run(|| 6 * 7).await.unwrap(), 42);
+    }
+
+    #[tokio::test]
+    async fn refuses_at_once_when_the_queue_is_full() {
+        let pool = pool(1, Duration::from_secs(10));
+        let (release, held) = mpsc::channel::<()>();
+        let (started, running) = oneshot::channel();
+        let busy = pool.run(move || {
+            let _ = started.send(());
+            let _ = held.recv();
+        });
+        let checks = async {
+            running.await.unwrap();
+            let (waiting, ()) = tokio::join!(pool.run(|| ()), async {
+                let refused = pool.run(|| ()).await.unwrap_err();
+                assert_eq!(refused.code(), Code::Overloaded);
+                release.send(()).unwrap();
+            });
+            waiting
+        };
+        let (busy, waiting) = tokio::join!(busy, checks);
+        assert!(busy.is_ok() && waiting.is_ok());
+    }
+
+    #[tokio::test]
+    async fn refuses_what_waited_too_long() {
+        let refused = pool(1, Duration::ZERO).run(|| ()).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Overloaded);
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_one_job_only() {
+        let pool = pool(4, Duration::from_secs(10));
+        let broken = pool.run(|| panic!("on purpose")).await.unwrap_err();
+        assert_eq!(broken.code(), Code::Internal);
+        assert_eq!(pool.run(|| 1).await.unwrap(), 1);
+    }
+}

@@ -1,0 +1,84 @@
+//! Bytes that an earlier version stored still load, and mean what they meant.
+//!
+//! Each file in `tests/domain/golden/` is one record as it was first stored: schema 1, JSON. A file is
+//! never edited; a new schema or field gets a file of its own beside it.
+
+use super::*;
+use crate::api_key::ApiKey;
+use crate::client::Client;
+use crate::deployment::Deployment;
+use crate::membership::Membership;
+use crate::role::Roles;
+use crate::session::Session;
+use crate::signing_key::SigningKeys;
+use crate::tenant::{NameClaim, Tenant};
+use crate::user::{Admins, EmailClaim, User};
+use crate::worker::Worker;
+
+/// Loads the record and stores it again: nothing may be lost on the way.
+fn loads<T: Record>(json: &str) {
+    let record: T = serde_json::from_str(json).unwrap();
+    let again = record.encode().unwrap();
+    let (schema, stored) = again.split_first().unwrap();
+    assert_eq!(*schema, 1);
+    let before: serde_json::Value = serde_json::from_str(json).unwrap();
+    let after: serde_json::Value = serde_json::from_slice(stored).unwrap();
+    let (before, after) = (flat(&before), flat(&after));
+    for (path, value) in before {
+        assert_eq!(after.get(&path), Some(&value), "{path} was lost");
+    }
+}
+
+/// Every leaf of a document by its path.
+fn flat(value: &serde_json::Value) -> std::collections::BTreeMap<String, serde_json::Value> {
+    let mut leaves = std::collections::BTreeMap::new();
+    let mut open = vec![(String::new(), value)];
+    while let Some((path, value)) = open.pop() {
+        match value {
+            serde_json::Value::Object(members) => {
+                open.extend(members.iter().map(|(name, value)| (format!("{path}/{name}"), value)));
+            }
+            serde_json::Value::Array(items) => {
+                let numbered = items.iter().enumerate();
+                open.extend(numbered.map(|(index, value)| (format!("{path}/{index}"), value)));
+            }
+            leaf => {
+                leaves.insert(path, leaf.clone());
+            }
+        }
+    }
+    leaves
+}
+
+#[test]
+fn records_of_schema_1_load_whole() {
+    loads::<Lasting<User>>(include_str!("../../tests/domain/golden/user-1.json"));
+    loads::<Lasting<User>>(include_str!("../../tests/domain/golden/user-least-1.json"));
+    loads::<Lasting<Tenant>>(include_str!("../../tests/domain/golden/tenant-1.json"));
+    loads::<Lasting<Tenant>>(include_str!("../../tests/domain/golden/tombstone-1.json"));
+    loads::<Membership>(include_str!("../../tests/domain/golden/membership-1.json"));
+    loads::<Roles>(include_str!("../../tests/domain/golden/roles-1.json"));
+    loads::<Client>(include_str!("../../tests/domain/golden/client-1.json"));
+    loads::<Lasting<Worker>>(include_str!("../../tests/domain/golden/worker-1.json"));
+    loads::<Session>(include_str!("../../tests/domain/golden/session-1.json"));
+    loads::<ApiKey>(include_str!("../../tests/domain/golden/api-key-1.json"));
+    loads::<SigningKeys>(include_str!("../../tests/domain/golden/signing-keys-1.json"));
+    loads::<Deployment>(include_str!("../../tests/domain/golden/deployment-1.json"));
+    loads::<Admins>(include_str!("../../tests/domain/golden/admins-1.json"));
+    loads::<EmailClaim>(include_str!("../../tests/domain/golden/email-claim-1.json"));
+    loads::<NameClaim>(include_str!("../../tests/domain/golden/name-claim-1.json"));
+}
+
+#[tokio::test]
+async fn a_record_of_a_newer_schema_is_refused_and_named() {
+    let fixture = crate::testing::Fixture::new().await;
+    let (store, now) = (&fixture.domain.store, fixture.now());
+    let key = crate::keyspace::admins();
+    store.put(&key, tikti_store::Entry::new(b"\x02{\"userIds\":[]}")).await.unwrap();
+    let stored = store.get(&key, now).await.unwrap();
+    let refused = Admins::decode_optional(&key, stored.as_ref()).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the record g/admins/ cannot be read: schema 2 is newer than 1: upgrade this binary first"
+    );
+}

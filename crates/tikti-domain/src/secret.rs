@@ -1,0 +1,228 @@
+//! Secrets of the deployment: what each is for, and the two things done with them.
+//!
+//! Tokens that the service makes up (API keys, refresh tokens, worker secrets, codes) are stored only
+//! as HMAC-SHA256 under the pepper; signing keys are sealed with AES-256-GCM under the master key.
+//! No type here prints what it holds.
+//!
+//! Spec: Domain, rule 6.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::{digest, hmac};
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+pub use secrecy::{ExposeSecret, SecretString};
+
+use crate::error::InternalError;
+use crate::random::Random;
+
+/// Fewest bytes of any secret of the deployment.
+pub const MIN_SECRET_BYTES: usize = 32;
+
+/// Raw bytes of a secret; wiped when dropped, never printed.
+#[derive(Clone)]
+pub struct SecretBytes(Zeroizing<Vec<u8>>);
+
+impl SecretBytes {
+    /// Takes the bytes.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// The bytes; handle with care.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for SecretBytes {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "SecretBytes({} bytes)", self.0.len())
+    }
+}
+
+/// A secret with the id that records name it by.
+#[derive(Clone, Debug)]
+pub struct NamedSecret {
+    /// The id: short, public, unique within its list.
+    pub kid: String,
+    /// The secret.
+    pub secret: SecretBytes,
+}
+
+/// The deployment's secrets: in each list the first is used for new work, all for old.
+#[derive(Clone, Debug)]
+pub struct Secrets {
+    /// Seals signing keys: exactly 32 bytes each.
+    pub master_key: Vec<NamedSecret>,
+    /// Keys the hashes of tokens made here: at least 32 bytes each.
+    pub pepper: Vec<NamedSecret>,
+    /// Signs idTokens: at least 32 bytes each.
+    pub hs256: Vec<NamedSecret>,
+}
+
+/// SHA-256 as lower-case hexadecimal.
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
+    HEXLOWER.encode(digest::digest(&digest::SHA256, bytes).as_ref())
+}
+
+/// A public fingerprint of a secret: says whether two deployments use the same one, and no more.
+pub(crate) fn fingerprint(secret: &SecretBytes) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose());
+    let tag = hmac::sign(&key, b"tikti fingerprint");
+    HEXLOWER.encode(tag.as_ref().get(..16).unwrap_or_default())
+}
+
+/// The stored form of a high-entropy token: its HMAC and the pepper that keyed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenHash {
+    /// The id of the pepper.
+    pub pepper: String,
+    /// HMAC-SHA256, base64url.
+    pub hmac: String,
+}
+
+/// The peppers, prepared once.
+#[derive(Debug)]
+pub(crate) struct Peppers(Vec<(String, hmac::Key)>);
+
+impl Peppers {
+    pub(crate) fn new(list: &[NamedSecret]) -> Self {
+        Self(
+            list.iter()
+                .map(|named| {
+                    let key = hmac::Key::new(hmac::HMAC_SHA256, named.secret.expose());
+                    (named.kid.clone(), key)
+                })
+                .collect(),
+        )
+    }
+
+    /// Hashes a token of this service under the newest pepper.
+    pub(crate) fn hash(&self, token: &str) -> Result<TokenHash, InternalError> {
+        let (kid, key) = self.0.first().ok_or(InternalError::Crypto("the pepper"))?;
+        let tag = hmac::sign(key, token.as_bytes());
+        Ok(TokenHash { pepper: kid.clone(), hmac: BASE64URL_NOPAD.encode(tag.as_ref()) })
+    }
+
+    /// Whether `token` is the one that was hashed; constant time in the token.
+    pub(crate) fn matches(&self, token: &str, stored: &TokenHash) -> bool {
+        let Ok(tag) = BASE64URL_NOPAD.decode(stored.hmac.as_bytes()) else {
+            return false;
+        };
+        self.0
+            .iter()
+            .filter(|(kid, _)| *kid == stored.pepper)
+            .any(|(_, key)| hmac::verify(key, token.as_bytes(), &tag).is_ok())
+    }
+}
+
+/// Bytes sealed under a master key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sealed {
+    /// The id of the master key.
+    pub master_key: String,
+    /// The nonce, base64url.
+    pub nonce: String,
+    /// Ciphertext and tag, base64url.
+    pub ciphertext: String,
+}
+
+/// Seals `plain` under the newest master key, bound to `context`.
+///
+/// The context (what the bytes are, and whose) is authenticated, so that a sealed key cannot be moved
+/// to another record.
+pub(crate) fn seal(
+    master_keys: &[NamedSecret],
+    context: &str,
+    plain: &[u8],
+    random: &Random,
+) -> Result<Sealed, InternalError> {
+    const BROKEN: InternalError = InternalError::Crypto("sealing");
+    let named = master_keys.first().ok_or(BROKEN)?;
+    let nonce = random.bytes::<NONCE_LEN>()?;
+    let mut bytes = plain.to_vec();
+    aes_key(named)?
+        .seal_in_place_append_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(context.as_bytes()),
+            &mut bytes,
+        )
+        .map_err(|_| BROKEN)?;
+    Ok(Sealed {
+        master_key: named.kid.clone(),
+        nonce: BASE64URL_NOPAD.encode(&nonce),
+        ciphertext: BASE64URL_NOPAD.encode(&bytes),
+    })
+}
+
+/// Opens what [`seal`] made; `None` where no master key here opens it.
+pub(crate) fn open(
+    master_keys: &[NamedSecret],
+    context: &str,
+    sealed: &Sealed,
+) -> Option<Zeroizing<Vec<u8>>> {
+    let named = master_keys.iter().find(|named| named.kid == sealed.master_key)?;
+    let nonce = BASE64URL_NOPAD.decode(sealed.nonce.as_bytes()).ok()?;
+    let mut bytes = Zeroizing::new(BASE64URL_NOPAD.decode(sealed.ciphertext.as_bytes()).ok()?);
+    let length = aes_key(named)
+        .ok()?
+        .open_in_place(
+            Nonce::try_assume_unique_for_key(&nonce).ok()?,
+            Aad::from(context.as_bytes()),
+            &mut bytes,
+        )
+        .ok()?
+        .len();
+    bytes.truncate(length);
+    Some(bytes)
+}
+
+fn aes_key(named: &NamedSecret) -> Result<LessSafeKey, InternalError> {
+    UnboundKey::new(&AES_256_GCM, named.secret.expose())
+        .map(LessSafeKey::new)
+        .map_err(|_| InternalError::Crypto("the master key"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(kid: &str, byte: u8) -> NamedSecret {
+        NamedSecret { kid: kid.to_owned(), secret: SecretBytes::new(vec![byte; 32]) }
+    }
+
+    #[test]
+    fn what_was_sealed_opens_under_its_master_key_and_context_only() {
+        let random = Random::seeded(1);
+        let old = [named("old", 1)];
+        let sealed = seal(&old, "signing key a", b"private", &random).unwrap();
+        let rotated = [named("new", 2), named("old", 1)];
+        assert_eq!(open(&rotated, "signing key a", &sealed).unwrap().as_slice(), b"private");
+        assert!(open(&rotated, "signing key b", &sealed).is_none());
+        assert!(open(&[named("new", 2)], "signing key a", &sealed).is_none());
+        assert!(open(&[named("old", 3)], "signing key a", &sealed).is_none());
+    }
+
+    #[test]
+    fn a_token_matches_its_hash_after_the_pepper_was_rotated() {
+        let before = Peppers::new(&[named("p1", 1)]);
+        let hash = before.hash("tk_a_b").unwrap();
+        let after = Peppers::new(&[named("p2", 2), named("p1", 1)]);
+        assert!(after.matches("tk_a_b", &hash));
+        assert!(!after.matches("tk_a_c", &hash));
+        assert!(!Peppers::new(&[named("p2", 2)]).matches("tk_a_b", &hash));
+    }
+
+    #[test]
+    fn no_debug_output_shows_a_secret() {
+        let secret =
+            NamedSecret { kid: "k".to_owned(), secret: SecretBytes::new(b"hush".to_vec()) };
+        assert!(!format!("{secret:?}").contains("hush"));
+    }
+}

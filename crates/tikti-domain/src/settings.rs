@@ -1,0 +1,272 @@
+//! What an operator can set about the rules, with the shipped values.
+//!
+//! Spec: Operations, "Configuration"; Domain, "Resource servers", "Tenant template".
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tikti_token::{AccessTokenType, RsaSize};
+
+use crate::client::{
+    Client, ClientStatus, ClientType, GrantType, MIN_TOKEN_TTL_SECONDS, SubjectPolicy, TIKTI,
+};
+use crate::clock::Timestamp;
+use crate::error::Refusal;
+use crate::id::{ClientId, EventType, RoleName};
+use crate::pool::PoolSize;
+use crate::role::{Role, Roles, TENANT_ADMIN};
+use crate::scope::ScopeSet;
+
+/// What becomes of a sign-in that has no tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tenantless {
+    /// It gets a token without `tid`.
+    Allow,
+    /// Only global administrators get one.
+    Admin,
+}
+
+/// Everything that the rules take from the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The `iss` of every token: the public base URL, without a trailing slash.
+    pub issuer: String,
+    /// The issuer that the store knows from before, where it is being changed on purpose.
+    pub issuer_change_from: Option<String>,
+    /// Whether any other stored issuer is accepted (`dev`: the port may differ at each start).
+    pub issuer_may_change: bool,
+    /// The `aud` of idTokens of sign-ins that name no client.
+    pub default_audience: String,
+    /// Life of an idToken.
+    pub id_token_ttl: Duration,
+    /// Life of a session that is not refreshed.
+    pub session_ttl: Duration,
+    /// The most that refreshing extends a session to.
+    pub session_max: Duration,
+    /// How old a sign-in may be for deployment-level writes.
+    pub admin_reauth: Duration,
+    /// Clock difference that verification allows.
+    pub skew: Duration,
+    /// What becomes of a sign-in that has no tenant.
+    pub tenantless: Tenantless,
+    /// The `typ` of access and worker tokens.
+    pub access_token_type: AccessTokenType,
+    /// Size of new signing keys.
+    pub rsa_size: RsaSize,
+    /// bcrypt cost of new hashes.
+    pub password_cost: u32,
+    /// Threads and queue for passwords.
+    pub password_pool: PoolSize,
+    /// Threads and queue for signatures.
+    pub signing_pool: PoolSize,
+    /// Audiences whose scopes mean something outside a tenant.
+    pub resource_servers: Vec<ResourceServer>,
+    /// What every new tenant is born with.
+    pub tenant_template: TenantTemplate,
+}
+
+/// An audience whose scopes mean something outside a tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceServer {
+    /// The audience.
+    pub audience: ClientId,
+    /// Each scope, and who may put it into a role, client or worker.
+    pub scopes: BTreeMap<String, GrantedBy>,
+}
+
+/// Who may put a scope into a role, client or worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantedBy {
+    /// An administrator of the tenant.
+    Tenant,
+    /// A global administrator alone.
+    Platform,
+}
+
+/// What every new tenant is born with, beside the built-in roles and client.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TenantTemplate {
+    /// Roles and their permissions.
+    pub roles: BTreeMap<RoleName, ScopeSet>,
+    /// Clients.
+    pub clients: Vec<TemplateClient>,
+    /// Roles that the creator gets, beside `TENANT_ADMIN`.
+    pub creator_roles: BTreeSet<RoleName>,
+}
+
+/// A client of the template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateClient {
+    /// The id.
+    pub id: ClientId,
+    /// The most that a token for it may hold.
+    pub allowed_scopes: ScopeSet,
+    /// What a token holds when nothing was asked for.
+    pub default_scopes: ScopeSet,
+    /// The event types of its worker tokens.
+    pub event_types: BTreeSet<EventType>,
+    /// For whom tokens may be made.
+    pub subject_policy: SubjectPolicy,
+    /// Life of its tokens in seconds.
+    pub token_ttl_seconds: u64,
+}
+
+impl Settings {
+    /// The shipped values for this issuer.
+    ///
+    /// # Errors
+    /// None in practice: the shipped names fit their grammars (a test reads them all).
+    pub fn shipped(issuer: &str) -> Result<Self, Refusal> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            issuer: issuer.to_owned(),
+            issuer_change_from: None,
+            issuer_may_change: false,
+            default_audience: "tikti-identity".to_owned(),
+            id_token_ttl: Duration::from_secs(3600),
+            session_ttl: Duration::from_hours(30 * 24),
+            session_max: Duration::from_hours(90 * 24),
+            admin_reauth: Duration::from_hours(12),
+            skew: Duration::from_secs(tikti_token::DEFAULT_SKEW_SECONDS),
+            tenantless: Tenantless::Allow,
+            access_token_type: AccessTokenType::Jwt,
+            rsa_size: RsaSize::Bits2048,
+            password_cost: 12,
+            password_pool: PoolSize {
+                threads: cores,
+                queue: 64,
+                longest_wait: Duration::from_secs(10),
+                niceness: 10,
+            },
+            signing_pool: PoolSize {
+                threads: cores,
+                queue: 1024,
+                longest_wait: Duration::from_secs(5),
+                niceness: 0,
+            },
+            resource_servers: shipped_resource_servers()?,
+            tenant_template: TenantTemplate::shipped()?,
+        })
+    }
+}
+
+/// The scopes of a codeQ worker.
+const CODEQ_WORKER_SCOPES: &str =
+    "codeq:abandon codeq:claim codeq:heartbeat codeq:nack codeq:result codeq:subscribe";
+
+fn shipped_resource_servers() -> Result<Vec<ResourceServer>, Refusal> {
+    let server = |audience: &str, by_tenant: &str, by_platform: &str| {
+        let scopes = |text: &str, granted_by| {
+            let set = ScopeSet::parse(text)?;
+            Ok(set.iter().map(|scope| (scope.to_owned(), granted_by)).collect::<Vec<_>>())
+        };
+        let tenant: Vec<_> = scopes(by_tenant, GrantedBy::Tenant)?;
+        let platform: Vec<_> = scopes(by_platform, GrantedBy::Platform)?;
+        Ok(ResourceServer {
+            audience: ClientId::parse(audience)?,
+            scopes: tenant.into_iter().chain(platform).collect(),
+        })
+    };
+    Ok(vec![
+        server("codeq-worker", CODEQ_WORKER_SCOPES, "")?,
+        server("codeq-producer", "codeq:publish", "codeq:admin")?,
+        server("backend-worker", "jobs:read jobs:write", "")?,
+    ])
+}
+
+impl TenantTemplate {
+    /// The shipped template: what the first session of a new user needs.
+    ///
+    /// # Errors
+    /// None in practice, as [`Settings::shipped`].
+    pub fn shipped() -> Result<Self, Refusal> {
+        let client = |id: &str, allowed: &str, default: &str, events: &[&str], policy| {
+            Ok(TemplateClient {
+                id: ClientId::parse(id)?,
+                allowed_scopes: ScopeSet::parse(allowed)?,
+                default_scopes: ScopeSet::parse(default)?,
+                event_types: events
+                    .iter()
+                    .map(|t| EventType::parse(t))
+                    .collect::<Result<_, _>>()?,
+                subject_policy: policy,
+                token_ttl_seconds: MIN_TOKEN_TTL_SECONDS,
+            })
+        };
+        let jobs = "jobs:read jobs:write";
+        let producer = "codeq:publish codeq:admin";
+        let any = SubjectPolicy::Any;
+        let roles = [
+            ("JOBS_OPERATOR", jobs),
+            ("CODEQ_PRODUCER", "codeq:publish"),
+            ("CODEQ_WORKER", CODEQ_WORKER_SCOPES),
+            ("CODEQ_ADMIN", "codeq:admin"),
+        ]
+        .into_iter()
+        .map(|(name, scopes)| Ok((RoleName::parse(name)?, ScopeSet::parse(scopes)?)))
+        .collect::<Result<BTreeMap<_, _>, Refusal>>()?;
+        Ok(Self {
+            creator_roles: roles.keys().cloned().collect(),
+            roles,
+            clients: vec![
+                client("backend-worker", jobs, jobs, &[], any)?,
+                client("codeq-worker", CODEQ_WORKER_SCOPES, CODEQ_WORKER_SCOPES, &["*"], any)?,
+                client("codeq-producer", producer, "codeq:publish", &[], SubjectPolicy::User)?,
+            ],
+        })
+    }
+
+    /// All roles of a new tenant.
+    pub(crate) fn roles(&self) -> Roles {
+        let mut roles = Roles::built_in();
+        for (name, permissions) in &self.roles {
+            let role = Role { permissions: permissions.clone(), built_in: false, managed: true };
+            roles.insert(name.clone(), role);
+        }
+        roles
+    }
+
+    /// All clients of a tenant that is made at `now`.
+    pub(crate) fn clients(&self, now: Timestamp) -> Result<Vec<Client>, Refusal> {
+        let built_in = Client::built_in(ClientId::parse(TIKTI)?, now);
+        let templated = self.clients.iter().map(|template| Client {
+            id: template.id.clone(),
+            kind: ClientType::Service,
+            status: ClientStatus::Active,
+            allowed_grant_types: [GrantType::TokenExchange, GrantType::ClientCredentials].into(),
+            allowed_scopes: template.allowed_scopes.clone(),
+            default_scopes: template.default_scopes.clone(),
+            event_types: template.event_types.clone(),
+            subject_policy: template.subject_policy,
+            token_ttl_seconds: template.token_ttl_seconds,
+            managed: true,
+            created_at: now,
+        });
+        Ok(std::iter::once(built_in).chain(templated).collect())
+    }
+
+    /// The roles of a tenant's creator.
+    pub(crate) fn creator_roles(&self) -> Result<BTreeSet<RoleName>, Refusal> {
+        let mut roles = self.creator_roles.clone();
+        roles.insert(RoleName::parse(TENANT_ADMIN)?);
+        Ok(roles)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_values_fit_their_grammars() {
+        let settings = Settings::shipped("https://api.tikti.io").unwrap();
+        let template = &settings.tenant_template;
+        assert_eq!(template.roles().expand(template.roles.keys()).len(), 10);
+        let clients = template.clients(Timestamp::from_millis(0)).unwrap();
+        let ids: Vec<_> = clients.iter().map(|client| client.id.as_str()).collect();
+        assert_eq!(ids, ["tikti", "backend-worker", "codeq-worker", "codeq-producer"]);
+        assert!(
+            template.creator_roles().unwrap().iter().any(|role| role.as_str() == "CODEQ_ADMIN")
+        );
+    }
+}

@@ -1,0 +1,159 @@
+//! Which tenant does a name mean?
+//!
+//! Ids and slugs share one namespace: every tenant claims both, so a reference is never ambiguous. What
+//! a name means hardly ever changes, so it is kept in process for at most an hour, and forgotten when
+//! the tenant reads as deleted.
+//!
+//! Spec: Domain, "Tenant"; Storage, "Hot reads". Why claims heal themselves: docs/decisions/0008.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use tikti_store::{Entry, Expected, StoreError};
+
+use crate::clock::Timestamp;
+use crate::domain::Domain;
+use crate::error::{Code, Error};
+use crate::id::{TenantId, TenantRef};
+use crate::keyspace;
+use crate::record::{Cause, Lasting, Record, Tombstone};
+use crate::tenant::{NameClaim, Tenant};
+
+/// How long a name is kept in process, in milliseconds.
+const KEPT_MILLIS: u64 = 3_600_000;
+/// How many names are kept.
+const KEPT_NAMES: usize = 10_000;
+/// How long the slug of a deleted tenant stays taken, in milliseconds.
+const SLUG_REST_MILLIS: u64 = 90 * 24 * 3_600_000;
+
+/// Names that were resolved lately.
+#[derive(Debug, Default)]
+pub(crate) struct NameCache(Mutex<HashMap<String, (TenantId, Timestamp)>>);
+
+impl NameCache {
+    /// What the name meant when it was last read, where that is fresh.
+    pub(crate) fn find(&self, reference: &TenantRef, now: Timestamp) -> Option<TenantId> {
+        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        names
+            .get(reference.as_str())
+            .filter(|(_, read)| now < read.plus_millis(KEPT_MILLIS))
+            .map(|(tenant, _)| tenant.clone())
+    }
+
+    /// Keeps what a name means.
+    pub(crate) fn keep(&self, reference: &TenantRef, tenant: &TenantId, now: Timestamp) {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Starting over is simpler than ageing, and as rare as ten thousand tenants are.
+        if names.len() >= KEPT_NAMES {
+            names.clear();
+        }
+        names.insert(reference.as_str().to_owned(), (tenant.clone(), now));
+    }
+
+    /// Forgets every name of a tenant that turned out to be gone.
+    pub(crate) fn forget(&self, gone: &TenantId) {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        names.retain(|_, (tenant, _)| tenant != gone);
+    }
+}
+
+/// The id of the tenant that a reference names; `None` where nobody claims the name.
+///
+/// Costs no round trip for a name that was resolved within the hour. Says nothing about the tenant
+/// itself: whoever asks reads its record.
+pub(crate) async fn resolve(
+    domain: &Domain,
+    reference: &TenantRef,
+    now: Timestamp,
+) -> Result<Option<TenantId>, Error> {
+    if let Some(tenant) = domain.names.find(reference, now) {
+        return Ok(Some(tenant));
+    }
+    let key = keyspace::name_claim(reference.as_str());
+    let stored = domain.store.get(&key, now).await?;
+    let claim = NameClaim::decode_optional(&key, stored.as_ref())?;
+    if let Some(claim) = &claim {
+        domain.names.keep(reference, &claim.tenant_id, now);
+    }
+    Ok(claim.map(|claim| claim.tenant_id))
+}
+
+/// Claims a name for a tenant, over the claim of a creator that died if need be.
+///
+/// # Errors
+/// `TENANT_EXISTS`; the store's.
+pub(super) async fn claim_name(
+    domain: &Domain,
+    name: &str,
+    tenant: &TenantId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let key = keyspace::name_claim(name);
+    let claim = NameClaim { tenant_id: tenant.clone() }.encode()?;
+    let store = &domain.store;
+    let stored = match store.put_if(&key, Expected::Absent, Entry::new(&claim), now).await {
+        Ok(()) => return Ok(()),
+        Err(StoreError::Conflict { .. }) => store.get(&key, now).await?,
+        Err(error) => return Err(error.into()),
+    };
+    // A claim that vanished in between was being given up by somebody alive.
+    let Some(stored) = stored else {
+        return Err(Code::TenantExists.into());
+    };
+    let owner = NameClaim::decode(&key, &stored)?.tenant_id;
+    if owner == *tenant {
+        // An earlier try of the same creation: the tenant's own record decides who finishes.
+        return Ok(());
+    }
+    if !is_free_of(domain, &owner, now).await? {
+        return Err(Code::TenantExists.into());
+    }
+    match store.put_if(&key, Expected::Equals(&stored), Entry::new(&claim), now).await {
+        Err(StoreError::Conflict { .. }) => Err(Code::TenantExists.into()),
+        other => Ok(other?),
+    }
+}
+
+/// Gives up a name that is still claimed for this tenant.
+pub(super) async fn release_name(
+    domain: &Domain,
+    name: &str,
+    tenant: &TenantId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let key = keyspace::name_claim(name);
+    let reads = [key.clone()];
+    domain
+        .store
+        .transact(key.partition(), &reads, now, |txn| {
+            let stored = txn.get(&key)?.cloned();
+            let claim = NameClaim::decode_optional(&key, stored.as_ref())?;
+            if claim.is_some_and(|claim| claim.tenant_id == *tenant) {
+                txn.delete(&key)?;
+            }
+            Ok::<_, Error>(())
+        })
+        .await
+}
+
+/// Whether a name claimed for the tenant at `id` may be taken over: that tenant will never live, or has
+/// been gone for 90 days. Says the former for ever where it was still open.
+async fn is_free_of(domain: &Domain, id: &TenantId, now: Timestamp) -> Result<bool, Error> {
+    let key = keyspace::tenant(id);
+    let cause = Cause::Abandoned;
+    let tombstone = Lasting::<Tenant>::Tombstone(Tombstone { since: now, cause }).encode()?;
+    match domain.store.put_if(&key, Expected::Absent, Entry::new(&tombstone), now).await {
+        Ok(()) => Ok(true),
+        Err(StoreError::Conflict { .. }) => {
+            let stored = domain.store.get(&key, now).await?;
+            Ok(match Lasting::<Tenant>::decode_optional(&key, stored.as_ref())? {
+                Some(Lasting::Tombstone(tombstone)) => match tombstone.cause {
+                    Cause::Abandoned => true,
+                    Cause::Deleted => now >= tombstone.since.plus_millis(SLUG_REST_MILLIS),
+                },
+                Some(Lasting::Live(_)) | None => false,
+            })
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,92 @@
+//! Where does a user stand in a tenant?
+//!
+//! The membership in the tenant's own partition decides; the list in the user's partition only says
+//! where to look.
+//!
+//! Spec: Domain, "Membership", rule 3.
+
+use crate::clock::Timestamp;
+use crate::domain::Domain;
+use crate::error::{Error, InternalError};
+use crate::id::{TenantId, UserId};
+use crate::keyspace;
+use crate::membership::Membership;
+use crate::reads::Reads;
+use crate::tenant::Tenant;
+
+/// Most memberships of one user that are looked at.
+const MOST_MEMBERSHIPS: usize = 200;
+
+/// An active tenant and the user's membership there.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) tenant: Tenant,
+    pub(crate) membership: Membership,
+}
+
+/// Where a user stands in a tenant.
+#[derive(Debug)]
+pub(crate) enum Standing {
+    /// A member of an active tenant.
+    Active(Box<Held>),
+    /// A member of a tenant that is not served.
+    TenantInactive,
+    /// No member, or no tenant: a stranger cannot tell these apart.
+    None,
+}
+
+/// Reads where a user stands in one tenant; one round trip.
+pub(crate) async fn standing(
+    domain: &Domain,
+    tenant: &TenantId,
+    user: &UserId,
+    now: Timestamp,
+) -> Result<Standing, Error> {
+    let keys = vec![keyspace::tenant(tenant), keyspace::member(tenant, user)];
+    let reads = Reads::load(&domain.store, keys, now).await?;
+    Ok(judge(&reads, tenant, user)?)
+}
+
+/// Reads every active membership of a user, at most 200, in the order of tenant ids; two round trips.
+pub(crate) async fn active_memberships(
+    domain: &Domain,
+    user: &UserId,
+    now: Timestamp,
+) -> Result<Vec<Held>, Error> {
+    let partition = keyspace::of_user(user);
+    let page =
+        domain.store.scan(&partition, keyspace::MEMBERSHIP, None, MOST_MEMBERSHIPS, now).await?;
+    let tenants = listed(&page);
+    let keys = tenants
+        .iter()
+        .flat_map(|tenant| [keyspace::tenant(tenant), keyspace::member(tenant, user)])
+        .collect();
+    let reads = Reads::load(&domain.store, keys, now).await?;
+    let mut held = Vec::new();
+    for tenant in &tenants {
+        if let Standing::Active(active) = judge(&reads, tenant, user)? {
+            held.push(*active);
+        }
+    }
+    Ok(held)
+}
+
+/// The tenants that a page of a list names.
+pub(crate) fn listed(page: &tikti_store::Page) -> Vec<TenantId> {
+    let parse = |id: &[u8]| TenantId::parse(std::str::from_utf8(id).ok()?).ok();
+    page.entries.iter().filter_map(|(id, _)| parse(id)).collect()
+}
+
+fn judge(reads: &Reads, tenant: &TenantId, user: &UserId) -> Result<Standing, InternalError> {
+    let membership = reads.find(&keyspace::member(tenant, user))?;
+    let (Some(tenant), Some(membership)) =
+        (reads.find_live::<Tenant>(&keyspace::tenant(tenant))?, membership)
+    else {
+        return Ok(Standing::None);
+    };
+    if tenant.is_active() {
+        Ok(Standing::Active(Box::new(Held { tenant, membership })))
+    } else {
+        Ok(Standing::TenantInactive)
+    }
+}

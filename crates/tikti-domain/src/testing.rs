@@ -1,0 +1,229 @@
+//! What tests of the rules start from: a real store in a directory of its own, a clock that stands still,
+//! repeatable randomness, and the people and tenants that most tests need.
+//!
+//! Only in test builds (feature `testing`).
+
+#![expect(clippy::expect_used, reason = "a fixture that cannot be made is a failed test")]
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tempfile::TempDir;
+use tikti_store::{Entry, OpenOptions, Store};
+
+use crate::account::{Door, NewUser, SignIn, SignedIn, create_user, sign_in};
+use crate::api_key::ConfiguredApiKey;
+use crate::client::Client;
+use crate::clock::{Clock, Timestamp};
+use crate::domain::{Caller, Domain, DomainConfig};
+use crate::email::Email;
+use crate::error::Error;
+use crate::id::{ClientId, RoleName, Slug, TenantId, WorkerId};
+use crate::keyspace;
+use crate::membership::Membership;
+use crate::password::LOWEST_COST;
+use crate::pool::PoolSize;
+use crate::random::Random;
+use crate::record::{Lasting, Record};
+use crate::secret::{NamedSecret, SecretBytes, Secrets};
+use crate::settings::Settings;
+use crate::tenancy::{CreateTenant, create_tenant};
+use crate::tenant::{ListEntry, Tenant};
+use crate::user::{GlobalRole, User};
+use crate::worker::Worker;
+
+/// The deployment's API key in tests.
+pub const API_KEY: &str = "tk_test_abcdefghijklmnopqrstuvwxyz012345";
+/// The password of every user in tests.
+pub const PASSWORD: &str = "correct horse battery";
+/// When tests begin: 2026-01-27T16:43:34Z.
+pub const START: Timestamp = Timestamp::from_millis(1_769_532_214_000);
+/// The issuer in tests.
+pub const ISSUER: &str = "https://api.tikti.test";
+
+/// The rules over a real store.
+#[derive(Debug)]
+pub struct Fixture {
+    /// The rules.
+    pub domain: Domain,
+    /// Its clock.
+    pub clock: Clock,
+    _directory: TempDir,
+}
+
+impl Fixture {
+    /// A new deployment with the shipped settings and the cheapest password hash.
+    pub async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// A new deployment whose settings were changed by `change`.
+    pub async fn with(change: impl FnOnce(&mut Settings) + Send) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let url = format!("embedded:{}", directory.path().join("store").display());
+        let options = OpenOptions::new([7; 16], "test");
+        let store = Store::open(&url, options).await.expect("a new store");
+        let clock = Clock::manual(START);
+        let mut config = config();
+        change(&mut config.settings);
+        let domain = Domain::open(store, config, clock.clone(), Random::seeded(1))
+            .await
+            .expect("a new deployment");
+        Self { domain, clock, _directory: directory }
+    }
+
+    /// The time now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Makes a user with [`PASSWORD`].
+    pub async fn user(&self, email: &str, role: GlobalRole) -> User {
+        let hash = self.domain.passwords.hash(&PASSWORD.to_owned().into()).await.expect("a hash");
+        let email = Email::parse(email).expect("an address");
+        let new = NewUser { email, password_hash: Some(hash), role };
+        create_user(&self.domain, new, self.now()).await.expect("a new user")
+    }
+
+    /// Makes a global administrator with [`PASSWORD`].
+    pub async fn admin(&self, email: &str) -> User {
+        self.user(email, GlobalRole::Admin).await
+    }
+
+    /// Signs a user in, in the tenant that follows from his memberships.
+    pub async fn sign_in(&self, email: &str) -> SignedIn {
+        self.try_sign_in(email, PASSWORD).await.expect("a session")
+    }
+
+    /// Tries to sign a user in.
+    ///
+    /// # Errors
+    /// The operation's.
+    pub async fn try_sign_in(&self, email: &str, password: &str) -> Result<SignedIn, Error> {
+        let ask = SignIn {
+            door: Door::Open,
+            email: Email::parse(email)?,
+            password: password.to_owned().into(),
+            tenant: None,
+            client: None,
+            return_secure_token: true,
+        };
+        sign_in(&self.domain, &Caller::default(), &ask).await
+    }
+
+    /// Makes a tenant from the template; `admin` must be a global administrator.
+    pub async fn tenant(&self, admin: &str, slug: &str) -> Tenant {
+        let session = self.sign_in(admin).await;
+        let ask = CreateTenant { slug: Slug::parse(slug).expect("a slug"), name: None, id: None };
+        create_tenant(&self.domain, &bearing(&session.id_token), &ask).await.expect("a new tenant")
+    }
+
+    /// Adds a user to a tenant.
+    pub async fn member(&self, tenant: &TenantId, user: &User, roles: &[&str]) -> Membership {
+        let roles = roles.iter().map(|role| RoleName::parse(role).expect("a role")).collect();
+        let membership = Membership::new(tenant.clone(), user.id.clone(), roles, self.now());
+        self.put(&keyspace::membership_entry(&user.id, tenant), &ListEntry {}).await;
+        self.put(&keyspace::member(tenant, &user.id), &membership).await;
+        membership
+    }
+
+    /// Writes a user as it is given.
+    pub async fn put_user(&self, user: &User) {
+        self.put(&keyspace::user(&user.id), &Lasting::Live(user.clone())).await;
+    }
+
+    /// Writes a tenant as it is given.
+    pub async fn put_tenant(&self, tenant: &Tenant) {
+        self.put(&keyspace::tenant(&tenant.id), &Lasting::Live(tenant.clone())).await;
+    }
+
+    /// Writes a membership as it is given.
+    pub async fn put_membership(&self, held: &Membership) {
+        self.put(&keyspace::member(&held.tenant_id, &held.user_id), held).await;
+    }
+
+    /// Writes a client as it is given.
+    pub async fn put_client(&self, tenant: &TenantId, client: &Client) {
+        self.put(&keyspace::client(tenant, &client.id), client).await;
+    }
+
+    /// Writes a worker as it is given.
+    pub async fn put_worker(&self, tenant: &TenantId, worker: &Worker) {
+        self.put(&keyspace::worker(tenant, &worker.id), &Lasting::Live(worker.clone())).await;
+    }
+
+    /// Reads a client of a tenant.
+    pub async fn client(&self, tenant: &TenantId, id: &str) -> Client {
+        let key = keyspace::client(tenant, &ClientId::parse(id).expect("a client id"));
+        let stored = self.domain.store.get(&key, self.now()).await.expect("the store");
+        Client::decode(&key, &stored.expect("a client")).expect("a client's record")
+    }
+
+    async fn put<T: Record + Sync>(&self, key: &tikti_store::Key, record: &T) {
+        let bytes = record.encode().expect("a record");
+        self.domain.store.put(key, Entry::new(&bytes)).await.expect("the store");
+    }
+}
+
+/// The configuration of a deployment in tests.
+#[must_use]
+pub fn config() -> DomainConfig {
+    let named = |kid: &str, byte: u8| {
+        vec![NamedSecret { kid: kid.to_owned(), secret: SecretBytes::new(vec![byte; 32]) }]
+    };
+    let mut settings = Settings::shipped(ISSUER).expect("the shipped settings");
+    settings.password_cost = LOWEST_COST;
+    let size =
+        PoolSize { threads: 2, queue: 1024, longest_wait: Duration::from_secs(60), niceness: 0 };
+    settings.password_pool = size;
+    settings.signing_pool = size;
+    DomainConfig {
+        settings,
+        secrets: Secrets {
+            master_key: named("m1", 1),
+            pepper: named("p1", 2),
+            hs256: named("h1", 3),
+        },
+        api_key: Some(ConfiguredApiKey::Plain(API_KEY.to_owned().into())),
+    }
+}
+
+/// A caller with the deployment's key.
+#[must_use]
+pub fn keyed() -> Caller {
+    Caller { api_key: Some(API_KEY.to_owned().into()), ..Caller::default() }
+}
+
+/// A caller with a bearer token.
+#[must_use]
+pub fn bearing(token: &SecretString) -> Caller {
+    Caller { bearer: Some(token.clone()), ..Caller::default() }
+}
+
+/// A worker's id.
+#[must_use]
+pub fn worker_id(text: &str) -> WorkerId {
+    WorkerId::parse(text).expect("a worker id")
+}
+
+/// Runs futures side by side on this task and gives back their results in order.
+pub async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
+    let mut results: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        for (future, result) in running.iter_mut().zip(&mut results) {
+            if result.is_none()
+                && let Poll::Ready(output) = future.as_mut().poll(context)
+            {
+                *result = Some(output);
+            }
+        }
+        if results.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    results.into_iter().flatten().collect()
+}

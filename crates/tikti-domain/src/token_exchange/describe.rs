@@ -1,0 +1,85 @@
+//! What each step looked at, in words for the trace: ids, names and scopes, never a token.
+
+use super::Exchange;
+use super::facts::Facts;
+use crate::client::{Client, SubjectPolicy};
+use crate::id::{ClientId, EventType, TenantId};
+use crate::id_token::IdToken;
+use crate::scope::ScopeSet;
+
+fn whose(tenant: Option<&TenantId>) -> String {
+    tenant.map_or_else(|| "the deployment".to_owned(), |tenant| format!("tenant {tenant}"))
+}
+
+pub(super) fn token(facts: &Facts) -> String {
+    match &facts.token {
+        Ok(token) => {
+            let audience = token.client_id.as_ref().map_or("the deployment", ClientId::as_str);
+            format!("sub {} for {audience}", token.user_id)
+        }
+        Err(_) => "not a valid idToken".to_owned(),
+    }
+}
+
+pub(super) fn session(facts: &Facts) -> String {
+    let session = if facts.holder.session.is_some() { "alive" } else { "ended" };
+    let user = facts.holder.user.as_ref().map_or("gone", |user| user.status.as_str());
+    format!("session {session}, user {user}")
+}
+
+pub(super) fn context(request: &Exchange, token: &IdToken) -> String {
+    let body = request.tenant.as_ref().map_or("-", |tenant| tenant.as_str());
+    let header = request.tenant_header.as_ref().map_or("-", |tenant| tenant.as_str());
+    let own = token.tenant_id.as_ref().map_or("-", TenantId::as_str);
+    format!("body {body}, header {header}, token {own}")
+}
+
+pub(super) fn membership(facts: &Facts) -> String {
+    match &facts.place.membership {
+        Some(held) => {
+            let roles: Vec<_> = held.roles.iter().map(|role| role.as_str()).collect();
+            format!("roles {}", roles.join(" "))
+        }
+        None => "no membership".to_owned(),
+    }
+}
+
+pub(super) fn scopes(request: &Exchange, client: &Client, permissions: &ScopeSet) -> String {
+    let asked = match request.scopes.as_ref().filter(|scopes| !scopes.is_empty()) {
+        Some(scopes) => scopes.to_string(),
+        None => format!("defaults {}", client.default_scopes),
+    };
+    format!("{asked} of {}", permissions.intersection(&client.allowed_scopes))
+}
+
+pub(super) fn events(request: &Exchange, client: &Client) -> String {
+    let join = |events: &mut dyn Iterator<Item = &EventType>| {
+        let names: Vec<_> = events.map(EventType::as_str).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(" ") }
+    };
+    let asked = join(&mut request.event_types.iter().flatten());
+    format!("{asked} of {}", join(&mut client.event_types.iter()))
+}
+
+pub(super) fn subject(request: &Exchange, client: &Client) -> String {
+    let policy = match client.subject_policy {
+        SubjectPolicy::User => "user",
+        SubjectPolicy::Registered => "registered",
+        SubjectPolicy::Any => "any",
+    };
+    format!("{}, policy {policy}", request.subject.as_deref().unwrap_or("the caller"))
+}
+
+pub(super) fn key(facts: &Facts) -> String {
+    match &facts.api_key {
+        Ok(key) => {
+            format!("key of {} with {} scopes", whose(key.tenant_id.as_ref()), key.scopes.len())
+        }
+        Err(_) => "no accepted key".to_owned(),
+    }
+}
+
+pub(super) fn lifetime(request: &Exchange, client: &Client) -> String {
+    let asked = request.ttl_seconds.map_or_else(|| "default".to_owned(), |ttl| ttl.to_string());
+    format!("{asked}, at most {}", client.token_ttl_seconds)
+}

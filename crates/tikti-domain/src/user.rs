@@ -1,0 +1,186 @@
+//! A user: one global human identity.
+//!
+//! One normalised e-mail address maps to exactly one user; the claim in partition `e:` decides, the
+//! user's record names the address.
+//!
+//! Spec: Domain, "User", "Global roles".
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use tikti_store::{Key, Stored};
+
+use crate::clock::Timestamp;
+use crate::email::Email;
+use crate::error::{InternalError, Refusal};
+use crate::id::{TenantId, UserId};
+use crate::password::PasswordHash;
+use crate::record::{Lasting, Record};
+
+/// The role of a user towards the whole deployment.
+///
+/// Only [`GlobalRole::Admin`] opens anything; the other two are told to old clients and grant nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum GlobalRole {
+    /// Platform administrator.
+    Admin,
+    /// Advisory.
+    CompanyAdmin,
+    /// Advisory, the default.
+    CompanyEmployee,
+}
+
+impl GlobalRole {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "ADMIN",
+            Self::CompanyAdmin => "COMPANY_ADMIN",
+            Self::CompanyEmployee => "COMPANY_EMPLOYEE",
+        }
+    }
+}
+
+/// Whether a user may sign in and be exchanged for: only while `ACTIVE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum UserStatus {
+    /// May sign in.
+    Active,
+    /// Switched off by an administrator.
+    Inactive,
+    /// Suspended by an administrator.
+    Suspended,
+}
+
+impl UserStatus {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Inactive => "INACTIVE",
+            Self::Suspended => "SUSPENDED",
+        }
+    }
+}
+
+/// The user's record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    /// The id, the `sub` claim.
+    pub id: UserId,
+    /// The address; absent for users made without one.
+    #[serde(default)]
+    pub email: Option<Email>,
+    /// Whether the user has shown to receive mail there.
+    #[serde(default)]
+    pub email_verified: bool,
+    /// The hash of the password; absent where none was set.
+    #[serde(default)]
+    pub password_hash: Option<PasswordHash>,
+    /// The role towards the deployment.
+    pub role: GlobalRole,
+    /// Whether the user may sign in.
+    pub status: UserStatus,
+    /// The token version: tokens with another one are revoked.
+    pub ver: u64,
+    /// A name for people.
+    #[serde(default)]
+    pub display_name: Option<String>,
+    /// The tenant context of a sign-in that names none.
+    #[serde(default)]
+    pub default_tenant: Option<TenantId>,
+    /// When the user was made.
+    pub created_at: Timestamp,
+    /// When the user last signed in.
+    #[serde(default)]
+    pub last_login_at: Option<Timestamp>,
+}
+
+impl User {
+    /// A new active user whose first token version is its creation time in milliseconds, so that a
+    /// user made again never matches an older token.
+    pub(crate) fn new(id: UserId, email: Email, role: GlobalRole, now: Timestamp) -> Self {
+        Self {
+            id,
+            email: Some(email),
+            email_verified: false,
+            password_hash: None,
+            role,
+            status: UserStatus::Active,
+            ver: now.as_millis(),
+            display_name: None,
+            default_tenant: None,
+            created_at: now,
+            last_login_at: None,
+        }
+    }
+
+    /// Whether the user may sign in and be exchanged for.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.status == UserStatus::Active
+    }
+
+    /// Whether the stored role is that of a platform administrator.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        self.role == GlobalRole::Admin
+    }
+
+    /// Reads a user's record; a tombstone reads as absent.
+    pub(crate) fn load(key: &Key, stored: Option<&Stored>) -> Result<Option<Self>, InternalError> {
+        Ok(Lasting::<Self>::decode_optional(key, stored)?.and_then(Lasting::live))
+    }
+}
+
+impl Record for Lasting<User> {}
+
+/// Which user owns an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EmailClaim {
+    pub(crate) user_id: UserId,
+}
+
+impl Record for EmailClaim {}
+
+/// The set of global administrators: one record, so that "the last one" is free of races.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Admins {
+    pub(crate) user_ids: BTreeSet<UserId>,
+}
+
+impl Record for Admins {}
+
+/// Longest display name in bytes.
+pub const MAX_NAME_BYTES: usize = 256;
+
+/// A name for people: 1 to 256 bytes without control characters or marks that reorder text.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` that names `member`.
+pub fn parse_display_name(member: &str, text: &str) -> Result<String, Refusal> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > MAX_NAME_BYTES {
+        return Err(Refusal::invalid(member, "must be 1 to 256 bytes"));
+    }
+    if text.chars().any(is_deceptive) {
+        return Err(Refusal::invalid(
+            member,
+            "must not hold control characters or marks that reorder text",
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// Control characters, and the marks that make text read otherwise than it is stored (Unicode TR 9).
+fn is_deceptive(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}

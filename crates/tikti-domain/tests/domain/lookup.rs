@@ -1,0 +1,96 @@
+//! Looking up the holder of an idToken: what is told, and when a token stops being good.
+
+use secrecy::SecretString;
+use tikti_domain::account::{Lookup, lookup};
+use tikti_domain::error::Code;
+use tikti_domain::testing::{Fixture, keyed};
+use tikti_domain::user::{GlobalRole, UserStatus};
+use tikti_domain::{Caller, error::Error};
+
+async fn code(fixture: &Fixture, token: &SecretString) -> Option<Code> {
+    let ask = Lookup { id_token: token.clone(), memberships: false };
+    lookup(&fixture.domain, &keyed(), &ask).await.err().map(|error: Error| error.code())
+}
+
+#[tokio::test]
+async fn tells_who_the_holder_is() {
+    let fixture = Fixture::new().await;
+    let root = fixture.admin("root@corp.sys").await;
+    let acme = fixture.tenant("root@corp.sys", "acme").await;
+    let session = fixture.sign_in("root@corp.sys").await;
+    let ask = Lookup { id_token: session.id_token, memberships: true };
+    let found = lookup(&fixture.domain, &keyed(), &ask).await.unwrap();
+    assert_eq!(found.user_id, root.id);
+    assert_eq!(found.email.unwrap().as_str(), "root@corp.sys");
+    assert_eq!(found.role, GlobalRole::Admin);
+    assert_eq!(found.status, UserStatus::Active);
+    assert_eq!(found.tenant_id, Some(acme.id.clone()));
+    assert_eq!(found.last_login_at, Some(fixture.now()));
+    let memberships = found.memberships.unwrap();
+    assert_eq!(memberships.len(), 1);
+    assert_eq!(memberships[0].0, acme.id);
+    assert_eq!(memberships[0].1.len(), 5);
+}
+
+#[tokio::test]
+async fn a_caller_without_a_key_learns_nothing_of_the_token() {
+    let fixture = Fixture::new().await;
+    fixture.user("ann@example.org", GlobalRole::CompanyEmployee).await;
+    let good = fixture.sign_in("ann@example.org").await.id_token;
+    for token in [good, "nonsense".to_owned().into()] {
+        let ask = Lookup { id_token: token, memberships: false };
+        let refused = lookup(&fixture.domain, &Caller::default(), &ask).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidApiKey);
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_good_until_its_expiry_and_the_skew() {
+    let fixture = Fixture::new().await;
+    fixture.user("ann@example.org", GlobalRole::CompanyEmployee).await;
+    let token = fixture.sign_in("ann@example.org").await.id_token;
+    assert_eq!(code(&fixture, &token).await, None);
+    fixture.clock.advance(3_660_000);
+    assert_eq!(code(&fixture, &token).await, None);
+    fixture.clock.advance(1_000);
+    assert_eq!(code(&fixture, &token).await, Some(Code::TokenExpired));
+}
+
+#[tokio::test]
+async fn what_changed_since_the_token_was_made_counts_at_once() {
+    let fixture = Fixture::new().await;
+    fixture.admin("root@corp.sys").await;
+    let acme = fixture.tenant("root@corp.sys", "acme").await;
+    let mut ann = fixture.user("ann@example.org", GlobalRole::CompanyEmployee).await;
+    let mut held = fixture.member(&acme.id, &ann, &["TENANT_USER"]).await;
+    let token = fixture.sign_in("ann@example.org").await.id_token;
+    assert_eq!(code(&fixture, &token).await, None);
+
+    held.mver += 1;
+    fixture.put_membership(&held).await;
+    assert_eq!(code(&fixture, &token).await, Some(Code::TokenRevoked));
+    held.mver -= 1;
+    fixture.put_membership(&held).await;
+    assert_eq!(code(&fixture, &token).await, None);
+
+    ann.status = UserStatus::Suspended;
+    fixture.put_user(&ann).await;
+    assert_eq!(code(&fixture, &token).await, Some(Code::UserDisabled));
+    ann.status = UserStatus::Active;
+    ann.ver += 1;
+    fixture.put_user(&ann).await;
+    assert_eq!(code(&fixture, &token).await, Some(Code::TokenRevoked));
+}
+
+#[tokio::test]
+async fn nonsense_and_foreign_tokens_are_refused() {
+    let fixture = Fixture::new().await;
+    let other = Fixture::with(|settings| settings.issuer = "https://other.test".to_owned()).await;
+    other.user("ann@example.org", GlobalRole::CompanyEmployee).await;
+    let foreign = other.sign_in("ann@example.org").await.id_token;
+    let nonsense: Vec<SecretString> =
+        ["", "a.b.c", "..", "x"].iter().map(|text| (*text).to_owned().into()).collect();
+    for token in nonsense.into_iter().chain([foreign]) {
+        assert_eq!(code(&fixture, &token).await, Some(Code::InvalidIdToken));
+    }
+}
