@@ -1,0 +1,28 @@
+//! The one shape of every refusal and every failure.
+//!
+//! `error` is always a string: clients of the earliest Tikti read only that.
+//!
+//! Spec: HTTP API, "Errors".
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Why a request was not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorReply {
+    /// Sentence for people; may change between versions.
+    #[schema(example = "the audience is not a client of this tenant")]
+    pub error: String,
+    /// One of the documented codes: what programs compare.
+    #[schema(example = "UNKNOWN_AUDIENCE")]
+    pub code: String,
+    /// Member of the request to reason; empty where no member is to blame.
+    #[serde(default)]
+    pub details: BTreeMap<String, String>,
+    /// Same as the header `X-Request-Id`; finds the request in the log.
+    #[serde(default)]
+    pub request_id: String,
+}

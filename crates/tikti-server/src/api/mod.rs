@@ -1,0 +1,26 @@
+//! The shapes that travel over HTTP, one file a resource: what may a request hold, what does a reply show?
+//!
+//! The routes read requests and write replies with them, the command line does the reverse, and the
+//! API document is derived from them, so the three cannot drift. A wire type holds strings and
+//! numbers as they arrived and judges nothing: routes turn it into a command of typed ids.
+//! Unknown members are ignored (old and new clients mix), `null` means absent, an absent optional
+//! member is left out of a reply. A type that carries a password or a token has no `Debug`.
+//!
+//! Spec: HTTP API.
+
+mod accounts;
+mod error;
+mod platform;
+mod tenants;
+mod token_exchange;
+
+pub use accounts::{
+    LookupMembership, LookupReply, LookupRequest, LookupUser, SignInReply, SignInRequest,
+};
+pub use error::ErrorReply;
+pub use platform::{DiscoveryReply, HealthReply, JwkReply, JwksReply, VersionReply};
+pub use tenants::{CreateTenantRequest, TenantListReply, TenantReply};
+pub use token_exchange::{ExchangeReply, ExchangeRequest, ScopeList};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! How is a deployment configured? [`load()`] gives a [`Config`] in which everything is typed and
+//! checked, or every problem at once.
+//!
+//! One idea a file: `load` finds the settings, `section` reads them with their types, `read` knows
+//! which there are, `check` refuses what is unsafe or contradicts itself.
+//!
+//! Spec: Operations, "Configuration".
+
+mod check;
+mod load;
+mod policy;
+mod read;
+mod section;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use tikti_domain::DomainConfig;
+
+pub use load::load;
+pub(crate) use load::place_of;
+
+/// Everything that a server needs to start.
+#[derive(Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Which store to open, such as `embedded:/var/lib/tikti`.
+    pub store_url: String,
+    /// Settings and secrets of the domain.
+    pub domain: DomainConfig,
+    /// What is logged, and how.
+    pub log: LogConfig,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// A level, or a list of `target=level`, such as `info,tikti_domain=debug`.
+    pub level: String,
+    /// The form of a line.
+    pub format: LogFormat,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Auto }
+    }
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Why a configuration cannot be used. Prints one line a problem.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is no YAML mapping.
+    #[error("{}: {reason}", path.display())]
+    NotYaml {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        reason: String,
+    },
+    /// Settings are missing, unknown, malformed, unsafe or contradict each other.
+    #[error("{}", lines(path, problems))]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// One line a problem: the setting, and what is wrong with it.
+        problems: Vec<String>,
+    },
+}
+
+fn lines(path: &std::path::Path, problems: &[String]) -> String {
+    let lines: Vec<_> =
+        problems.iter().map(|problem| format!("{}: {problem}", path.display())).collect();
+    lines.join("\n")
+}

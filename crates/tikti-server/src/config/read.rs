@@ -1,0 +1,231 @@
+//! Which settings are there, of what type, with which values when they are left out? This file is
+//! the list.
+//!
+//! Only settings that do something exist; an unknown one is refused, so that a misspelt setting is
+//! never a setting left at its default.
+//!
+//! Spec: Operations, "Configuration".
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use data_encoding::BASE64;
+use serde_json::{Map, Value};
+use tikti_domain::DomainConfig;
+use tikti_domain::api_key::ConfiguredApiKey;
+use tikti_domain::error::Refusal;
+use tikti_domain::password::{COSTS, LOWEST_COST};
+use tikti_domain::secret::{MIN_SECRET_BYTES, NamedSecret, SecretBytes, Secrets, TokenHash};
+use tikti_domain::settings::{Settings, Tenantless};
+use tikti_domain::{AccessTokenType, RsaSize};
+use tracing_subscriber::EnvFilter;
+
+use super::section::{Problems, Section};
+use super::{Config, LogConfig, LogFormat, check, policy};
+
+/// Bytes of a master key: AES-256.
+const MASTER_KEY_BYTES: usize = 32;
+/// Longest clock difference that may be allowed; beyond it expiry means little.
+const MAX_SKEW_SECONDS: u64 = 300;
+const MAX_THREADS: u64 = 256;
+const MAX_QUEUE: u64 = 10_000;
+
+/// Types every setting; absent where an indispensable one is missing or wrong, which is then noted.
+pub(super) fn config(members: Map<String, Value>, problems: &Problems) -> Option<Config> {
+    let mut root = Section::root(members, problems);
+    let listen = root.parsed("listen", |text| {
+        text.parse::<SocketAddr>().map_err(|_| "must be an address and port, such as 0.0.0.0:8080")
+    });
+    let store_url = store(root.section("store"));
+    let settings = settings(&mut root);
+    let secrets = secrets(root.section("secrets"));
+    let api_key = api_key(&mut root);
+    let log = log(root.section("log"));
+    root.finish();
+    Some(Config {
+        listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
+        store_url: store_url?,
+        domain: DomainConfig { settings: settings?, secrets, api_key },
+        log,
+    })
+}
+
+fn store(mut store: Section<'_>) -> Option<String> {
+    if !store.has("url") {
+        store.refuse("url", "is missing, such as embedded:/var/lib/tikti");
+    }
+    let url = store.text("url");
+    store.finish();
+    url
+}
+
+fn settings(root: &mut Section<'_>) -> Option<Settings> {
+    if !root.has("issuer") {
+        root.refuse("issuer", "is missing: the public URL of this service");
+    }
+    let issuer = root.text("issuer");
+    // With an issuer that is missing or refused the other settings are read all the same, so that
+    // all problems are known at once.
+    let shipped = Settings::shipped(issuer.as_deref().unwrap_or_default());
+    let mut settings = shipped.map_err(|refusal| root.refuse("issuer", refusal.message)).ok()?;
+    if let Some(Err(reason)) = issuer.as_deref().map(check::issuer) {
+        root.refuse("issuer", reason);
+    }
+    settings.issuer_change_from = root.text("issuerChangeFrom");
+    if let Some(audience) = root.parsed("defaultAudience", policy::client_id) {
+        settings.default_audience = audience.into();
+    }
+    tokens(root.section("tokens"), &mut settings);
+    keys(root.section("keys"), &mut settings);
+    passwords(root.section("passwords"), &mut settings);
+    if let Some(servers) = root.sections("resourceServers") {
+        settings.resource_servers =
+            servers.into_iter().filter_map(policy::resource_server).collect();
+    }
+    policy::tenant_template(root.section("tenantTemplate"), &mut settings.tenant_template);
+    Some(settings)
+}
+
+fn tokens(mut tokens: Section<'_>, settings: &mut Settings) {
+    for (key, setting) in [
+        ("idTtl", &mut settings.id_token_ttl),
+        ("sessionTtl", &mut settings.session_ttl),
+        ("sessionMax", &mut settings.session_max),
+        ("adminReauth", &mut settings.admin_reauth),
+    ] {
+        if let Some(duration) = tokens.duration(key) {
+            if duration.is_zero() {
+                tokens.refuse(key, "must be longer than nothing");
+            }
+            *setting = duration;
+        }
+    }
+    if let Some(skew) = tokens.duration("skew") {
+        if skew.as_secs() > MAX_SKEW_SECONDS {
+            tokens.refuse("skew", "must be at most 300 seconds");
+        }
+        settings.skew = skew;
+    }
+    let tenantless = [("allow", Tenantless::Allow), ("admin", Tenantless::Admin)];
+    settings.tenantless = tokens.choice("tenantless", &tenantless).unwrap_or(settings.tenantless);
+    let types = [("JWT", AccessTokenType::Jwt), ("at+jwt", AccessTokenType::AtJwt)];
+    settings.access_token_type =
+        tokens.choice("accessTokenType", &types).unwrap_or(settings.access_token_type);
+    tokens.finish();
+}
+
+fn keys(mut keys: Section<'_>, settings: &mut Settings) {
+    match keys.number("rsaBits", 2048, 4096) {
+        None => {}
+        Some(2048) => settings.rsa_size = RsaSize::Bits2048,
+        Some(3072) => settings.rsa_size = RsaSize::Bits3072,
+        Some(4096) => settings.rsa_size = RsaSize::Bits4096,
+        Some(_) => keys.refuse("rsaBits", "must be 2048, 3072 or 4096"),
+    }
+    keys.finish();
+}
+
+fn passwords(mut passwords: Section<'_>, settings: &mut Settings) {
+    if let Some(cost) = passwords.number("cost", LOWEST_COST.into(), (*COSTS.end()).into()) {
+        settings.password_cost = u32::try_from(cost).unwrap_or(settings.password_cost);
+    }
+    let pool = &mut settings.password_pool;
+    for (key, most, setting) in
+        [("threads", MAX_THREADS, &mut pool.threads), ("queue", MAX_QUEUE, &mut pool.queue)]
+    {
+        if let Some(number) = passwords.number(key, 1, most) {
+            *setting = usize::try_from(number).unwrap_or(*setting);
+        }
+    }
+    passwords.finish();
+}
+
+fn secrets(mut secrets: Section<'_>) -> Secrets {
+    let read = Secrets {
+        master_key: named_secrets(&mut secrets, "masterKey", master_key),
+        pepper: named_secrets(&mut secrets, "pepper", long_enough),
+        hs256: named_secrets(&mut secrets, "hs256", long_enough),
+    };
+    secrets.finish();
+    read
+}
+
+/// Reads a list of `{kid, secret}`: at least one, each kid once.
+fn named_secrets(
+    secrets: &mut Section<'_>,
+    key: &'static str,
+    decode: fn(&str) -> Result<Vec<u8>, &'static str>,
+) -> Vec<NamedSecret> {
+    if !secrets.has(key) {
+        secrets.refuse(key, "is missing: a list of {kid, secret}, the first used for new work");
+    }
+    let items = secrets.sections(key);
+    if items.as_ref().is_some_and(Vec::is_empty) {
+        secrets.refuse(key, "must hold at least one {kid, secret}");
+    }
+    let items = items.unwrap_or_default();
+    let mut kids = BTreeSet::new();
+    let mut named = Vec::new();
+    for mut item in items {
+        for key in ["kid", "secret"] {
+            if !item.has(key) {
+                item.refuse(key, "is missing");
+            }
+        }
+        let kid = item.parsed("kid", |kid| match kids.insert(kid.to_owned()) {
+            _ if kid.is_empty() => Err("is empty"),
+            false => Err("stands twice in the list"),
+            true => Ok(kid.to_owned()),
+        });
+        let secret = item.parsed("secret", decode);
+        if let (Some(kid), Some(bytes)) = (kid, secret) {
+            named.push(NamedSecret { kid, secret: SecretBytes::new(bytes) });
+        }
+        item.finish();
+    }
+    named
+}
+
+fn master_key(text: &str) -> Result<Vec<u8>, &'static str> {
+    let decoded = BASE64.decode(text.as_bytes()).ok().filter(|key| key.len() == MASTER_KEY_BYTES);
+    decoded.ok_or("must be 32 bytes as base64, such as `openssl rand -base64 32` prints")
+}
+
+fn long_enough(text: &str) -> Result<Vec<u8>, &'static str> {
+    if text.len() < MIN_SECRET_BYTES {
+        return Err("must be at least 32 bytes");
+    }
+    Ok(text.as_bytes().to_vec())
+}
+
+fn api_key(root: &mut Section<'_>) -> Option<ConfiguredApiKey> {
+    let plain = root.secret("apiKey");
+    let mut hash = root.section("apiKeyHash");
+    let (pepper, hmac) = (hash.text("pepper"), hash.text("hmac"));
+    if pepper.is_some() != hmac.is_some() {
+        hash.refuse("pepper", "and hmac belong together");
+    }
+    hash.finish();
+    plain
+        .map(ConfiguredApiKey::Plain)
+        .or_else(|| Some(ConfiguredApiKey::Hash(TokenHash { pepper: pepper?, hmac: hmac? })))
+}
+
+fn log(mut log: Section<'_>) -> LogConfig {
+    let mut read = LogConfig::default();
+    let level = log.parsed("level", |text| match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("must be a level, or a list of target=level"),
+    });
+    read.level = level.unwrap_or(read.level);
+    let formats = [("auto", LogFormat::Auto), ("json", LogFormat::Json), ("text", LogFormat::Text)];
+    read.format = log.choice("format", &formats).unwrap_or(read.format);
+    log.finish();
+    read
+}
+
+/// The reason of a refusal, without the member's name: the setting's path stands before it already.
+pub(super) fn reason(refusal: Refusal) -> String {
+    let reason = refusal.details.into_values().next();
+    reason.unwrap_or_else(|| refusal.message.into_owned())
+}

@@ -1,0 +1,314 @@
+//! What does the caller see when an operation says no? The only place that turns a [`Code`] into a
+//! status, a JSON body and an OAuth error.
+//!
+//! A refusal travels through the middleware as a response extension and gets its body last, in
+//! `write_body`, because only there the request id is known whatever went wrong before. Nothing
+//! of what broke inside reaches a body: a failure shows the sentence of its code and no more.
+//!
+//! Spec: HTTP API, "Errors" and "Codes".
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use tikti_domain::error::{Code, Error, Refusal};
+
+use crate::api::ErrorReply;
+use crate::extract::request_id::RequestId;
+
+/// A refusal or a failure on its way to the caller.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiError {
+    refusal: Box<Refusal>,
+    /// What broke, for the log only.
+    cause: Option<Arc<Error>>,
+}
+
+impl ApiError {
+    /// The code that the caller sees.
+    pub(crate) fn code(&self) -> Code {
+        self.refusal.code
+    }
+
+    /// The sentence that the caller sees.
+    pub(crate) fn message(&self) -> &str {
+        &self.refusal.message
+    }
+
+    /// When a repeat makes sense. Whoever is turned away for lack of room or of a store is always
+    /// told a time, or clients would come back at once.
+    fn retry_after_seconds(&self) -> Option<u64> {
+        let is_passing =
+            matches!(self.code(), Code::RateLimited | Code::Overloaded | Code::StoreUnavailable);
+        self.refusal.retry_after_seconds.or(is_passing.then_some(1))
+    }
+
+    /// Describes what broke, with the errors below it; absent for a refusal.
+    pub(crate) fn cause(&self) -> Option<String> {
+        let error: &dyn std::error::Error = self.cause.as_deref()?;
+        let mut text = error.to_string();
+        let mut below = error.source();
+        while let Some(source) = below {
+            // Writing to a string cannot fail.
+            let _ = write!(text, ": {source}");
+            below = source.source();
+        }
+        Some(text)
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal: Box::new(refusal), cause: None }
+    }
+}
+
+impl From<Code> for ApiError {
+    fn from(code: Code) -> Self {
+        Refusal::of(code).into()
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused(refusal) => Self { refusal, cause: None },
+            broken @ (Error::Store(_) | Error::Internal(_)) => Self {
+                refusal: Box::new(Refusal::of(broken.code())),
+                cause: Some(Arc::new(broken)),
+            },
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = status(self.code()).into_response();
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after_seconds() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.code() == Code::Unauthenticated {
+            // RFC 6750 section 3: a resource that needs a bearer token says so.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Gives a refused response its body; leaves every other response as it is.
+pub(crate) fn write_body(mut response: Response, request_id: &RequestId) -> Response {
+    let Some(error) = response.extensions().get::<ApiError>() else {
+        return response;
+    };
+    let reply = ErrorReply {
+        error: error.refusal.message.clone().into_owned(),
+        code: error.code().as_str().to_owned(),
+        details: error.refusal.details.clone(),
+        request_id: request_id.as_str().to_owned(),
+    };
+    let (parts, body) = Json(reply).into_response().into_parts();
+    response.headers_mut().extend(parts.headers);
+    *response.body_mut() = body;
+    response
+}
+
+/// Answers for a handler that panicked: `INTERNAL`, and nothing of what the panic said.
+pub(crate) fn panicked(_payload: Box<dyn std::any::Any + Send>) -> Response<Body> {
+    ApiError::from(Code::Internal).into_response()
+}
+
+/// The HTTP status of `code`.
+pub(crate) fn status(code: Code) -> StatusCode {
+    match code {
+        Code::InvalidArgument
+        | Code::InvalidEmail
+        | Code::WeakPassword
+        | Code::PasswordTooLong
+        | Code::InvalidTtl
+        | Code::EventTypesRequired
+        | Code::TenantRequired
+        | Code::TenantConflict
+        | Code::UnknownAudience
+        | Code::UnsupportedGrantType => StatusCode::BAD_REQUEST,
+        Code::InvalidLoginCredentials
+        | Code::InvalidOobCode
+        | Code::CredentialTooOld
+        | Code::InvalidApiKey
+        | Code::InvalidClientCredentials
+        | Code::Unauthenticated
+        | Code::InvalidIdToken
+        | Code::TokenExpired
+        | Code::TokenRevoked
+        | Code::InvalidRefreshToken => StatusCode::UNAUTHORIZED,
+        Code::ApiKeyForbidden
+        | Code::GrantNotAllowed
+        | Code::WorkerDisabled
+        | Code::UserDisabled
+        | Code::MembershipRequired
+        | Code::TenantDisabled
+        | Code::EventTypeNotPermitted
+        | Code::SubjectNotPermitted
+        | Code::ClientDisabled
+        | Code::ScopeNotPermitted
+        | Code::AdminRequired
+        | Code::PermissionDenied
+        | Code::EscalationDenied => StatusCode::FORBIDDEN,
+        Code::TenantNotFound
+        | Code::UserNotFound
+        | Code::RoleNotFound
+        | Code::ClientNotFound
+        | Code::WorkerNotFound
+        | Code::ApiKeyNotFound
+        | Code::SessionNotFound
+        | Code::KeyNotFound
+        | Code::NotFound => StatusCode::NOT_FOUND,
+        Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Code::EmailExists
+        | Code::TenantExists
+        | Code::MemberExists
+        | Code::RoleExists
+        | Code::ClientExists
+        | Code::WorkerExists
+        | Code::LastAdmin
+        | Code::LimitExceeded
+        | Code::Conflict => StatusCode::CONFLICT,
+        Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::Overloaded | Code::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// The OAuth error (RFC 6749 section 5.2, RFC 8707 section 2) that `code` is at an OAuth endpoint;
+/// absent for codes that no such endpoint answers.
+pub(crate) fn oauth_error(code: Code) -> Option<&'static str> {
+    Some(match code {
+        Code::InvalidArgument
+        | Code::InvalidEmail
+        | Code::WeakPassword
+        | Code::PasswordTooLong
+        | Code::InvalidTtl
+        | Code::EventTypesRequired
+        | Code::TenantRequired
+        | Code::TenantConflict
+        | Code::InvalidIdToken
+        | Code::TokenExpired
+        | Code::TokenRevoked
+        | Code::MembershipRequired
+        | Code::TenantDisabled
+        | Code::EventTypeNotPermitted
+        | Code::SubjectNotPermitted
+        | Code::BodyTooLarge
+        | Code::UnsupportedMediaType => "invalid_request",
+        Code::UnknownAudience | Code::ClientDisabled => "invalid_target",
+        Code::InvalidApiKey | Code::InvalidClientCredentials => "invalid_client",
+        Code::UnsupportedGrantType => "unsupported_grant_type",
+        Code::InvalidRefreshToken => "invalid_grant",
+        Code::ApiKeyForbidden | Code::GrantNotAllowed | Code::WorkerDisabled => {
+            "unauthorized_client"
+        }
+        Code::UserDisabled => "access_denied",
+        Code::ScopeNotPermitted => "invalid_scope",
+        Code::RateLimited => "slow_down",
+        Code::Internal => "server_error",
+        Code::Overloaded | Code::StoreUnavailable => "temporarily_unavailable",
+        Code::InvalidLoginCredentials
+        | Code::InvalidOobCode
+        | Code::CredentialTooOld
+        | Code::Unauthenticated
+        | Code::AdminRequired
+        | Code::PermissionDenied
+        | Code::EscalationDenied
+        | Code::TenantNotFound
+        | Code::UserNotFound
+        | Code::RoleNotFound
+        | Code::ClientNotFound
+        | Code::WorkerNotFound
+        | Code::ApiKeyNotFound
+        | Code::SessionNotFound
+        | Code::KeyNotFound
+        | Code::NotFound
+        | Code::MethodNotAllowed
+        | Code::EmailExists
+        | Code::TenantExists
+        | Code::MemberExists
+        | Code::RoleExists
+        | Code::ClientExists
+        | Code::WorkerExists
+        | Code::LastAdmin
+        | Code::LimitExceeded
+        | Code::Conflict
+        | Code::PreconditionFailed => return None,
+    })
+}
+
+/// Everything a person needs to know about one code: a row of the error reference.
+#[derive(Clone, Copy, Debug)]
+pub struct CodeReference {
+    /// The code on the wire.
+    pub code: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// The error at an OAuth endpoint, where one answers with this code.
+    pub oauth_error: Option<&'static str>,
+    /// What happened.
+    pub meaning: &'static str,
+    /// What to do.
+    pub advice: &'static str,
+}
+
+/// Lists every code, in the order of the specification.
+pub fn reference() -> impl Iterator<Item = CodeReference> {
+    Code::ALL.iter().map(|&code| CodeReference {
+        code: code.as_str(),
+        status: status(code).as_u16(),
+        oauth_error: oauth_error(code),
+        meaning: code.meaning(),
+        advice: code.advice(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderMap;
+    use tikti_domain::error::InternalError;
+    use tikti_domain::random::Random;
+
+    use super::*;
+
+    async fn answer(error: ApiError) -> (Response<()>, String) {
+        let id = RequestId::of(&HeaderMap::new(), &Random::seeded(1)).unwrap();
+        let (parts, body) = write_body(error.into_response(), &id).into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        (Response::from_parts(parts, ()), String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_broke_is_for_the_log_only() {
+        let reason = "trailing characters".to_owned();
+        let error = InternalError::Record { key: "u:1/user/1".to_owned(), reason };
+        let error = ApiError::from(Error::from(error));
+        let cause = error.cause().unwrap();
+        assert!(cause.contains("u:1/user/1") && cause.contains("trailing characters"), "{cause}");
+        let (response, body) = answer(error).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        insta::assert_snapshot!(body, @r#"{"error":"Something broke inside the server.","code":"INTERNAL","details":{},"requestId":"RR52AFY2T1G8849JQESQ30K2B9"}"#);
+    }
+
+    #[tokio::test]
+    async fn whoever_is_turned_away_is_told_when_to_come_back() {
+        let overload = Refusal::of(Code::Overloaded).retry_after(3);
+        for (refusal, seconds) in [(overload, "3"), (Refusal::of(Code::StoreUnavailable), "1")] {
+            let (response, _) = answer(refusal.into()).await;
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(response.headers()[header::RETRY_AFTER], seconds);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Who asks, as far as the request tells: credentials, address, user agent, request id?
+//!
+//! Nothing here is verified; operations do that.
+
+use axum::extract::FromRequestParts;
+use axum::http::header::USER_AGENT;
+use axum::http::request::Parts;
+use tikti_domain::Caller;
+
+use super::request_id::RequestId;
+use super::{api_key, bearer, client_ip};
+use crate::error::ApiError;
+use crate::state::Shared;
+
+const LONGEST_USER_AGENT: usize = 256;
+
+/// The caller of an operation, from the head of the request.
+pub(crate) struct Asker(pub(crate) Caller);
+
+impl FromRequestParts<Shared> for Asker {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, ApiError> {
+        let request_id = parts.extensions.get::<RequestId>();
+        Ok(Self(Caller {
+            request_id: request_id.map(|id| id.as_str().to_owned()).unwrap_or_default(),
+            ip: client_ip::client_ip(parts),
+            user_agent: user_agent(parts),
+            api_key: api_key::api_key(parts)?,
+            bearer: bearer::bearer(parts)?,
+        }))
+    }
+}
+
+/// The user agent as it is stored with a session: printable, and short enough to show in a list.
+fn user_agent(parts: &Parts) -> Option<String> {
+    let text = parts.headers.get(USER_AGENT)?.to_str().ok()?;
+    Some(text.chars().take(LONGEST_USER_AGENT).collect())
+}

@@ -1,0 +1,196 @@
+//! What is asked, from a JSON body of at most 64 KiB?
+//!
+//! Everything that can be wrong with a body is refused here with its own code, before any type of
+//! ours sees it: size (with and without `Content-Length`), media type, UTF-8, depth, grammar,
+//! member types, members given twice. A refusal names the member and never repeats its value.
+//!
+//! Spec: HTTP API, first paragraph and "Errors"; attacks, row E7.
+
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::{FromRequest, Request};
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
+use tikti_domain::error::{Code, Refusal};
+
+use super::json_error;
+use crate::error::ApiError;
+use crate::state::Shared;
+
+/// The largest body that is taken, in bytes.
+pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
+/// How much of a body that is too large is still read and thrown away: closing a connection over
+/// unread bytes resets it, and the client would never see the 413.
+const MAX_DISCARDED_BYTES: u64 = 1024 * 1024;
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(10);
+/// Deeper than any request of the API, and far from what a recursive reader could choke on.
+const MAX_DEPTH: usize = 32;
+
+/// A JSON body, read into the wire type `T`.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &Shared) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        check_media_type(&parts.headers)?;
+        let Ok(bytes) = tokio::time::timeout(BODY_TIME, read(body)).await else {
+            return Err(Refusal::invalid("body", "did not arrive within 10 seconds").into());
+        };
+        Ok(Self(parse(&bytes?)?))
+    }
+}
+
+/// Takes `application/json`, and a body without a type; refuses every other type.
+fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(value) = headers.get(CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    if essence.trim().eq_ignore_ascii_case("application/json") {
+        Ok(())
+    } else {
+        Err(Refusal::of(Code::UnsupportedMediaType))
+    }
+}
+
+async fn read(mut body: Body) -> Result<Vec<u8>, Refusal> {
+    let announced = body.size_hint().lower();
+    if announced > MAX_DISCARDED_BYTES {
+        return Err(Refusal::of(Code::BodyTooLarge));
+    }
+    let mut bytes = Vec::new();
+    let mut total = 0_u64;
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else {
+            return Err(Refusal::invalid("body", "broke off or is not framed as announced"));
+        };
+        // Trailers mean nothing here.
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        total = total.saturating_add(data.len() as u64);
+        if total <= MAX_BODY_BYTES as u64 {
+            bytes.extend_from_slice(&data);
+        } else if total > MAX_DISCARDED_BYTES {
+            break;
+        }
+    }
+    if total > MAX_BODY_BYTES as u64 {
+        return Err(Refusal::of(Code::BodyTooLarge));
+    }
+    Ok(bytes)
+}
+
+/// Parses one JSON object and nothing after it.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return Err(Refusal::invalid("body", "is not UTF-8"));
+    };
+    // A derived reader would take an array as the members in order.
+    if !text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
+        return Err(Refusal::invalid("body", "must be a JSON object"));
+    }
+    if is_deeper_than(text, MAX_DEPTH) {
+        return Err(Refusal::invalid("body", "is nested deeper than 32 levels"));
+    }
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        json_error::explain(&path, error.inner())
+    })?;
+    json.end().map_err(|error| json_error::explain(".", &error))?;
+    Ok(value)
+}
+
+/// Whether brackets outside strings nest deeper than `limit`. The reader skips unknown members
+/// without counting their depth, so they are counted here.
+fn is_deeper_than(text: &str, limit: usize) -> bool {
+    let mut depth = 0_usize;
+    let mut in_string = false;
+    let mut escaped = false;
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > limit {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{ExchangeRequest, SignInRequest};
+
+    fn refuse(text: &str) -> String {
+        let refusal = parse::<SignInRequest>(text.as_bytes()).err().unwrap();
+        assert_eq!(refusal.code, Code::InvalidArgument);
+        assert_eq!(refusal.details.len(), 1);
+        refusal.message.into_owned()
+    }
+
+    #[test]
+    fn a_wrong_type_is_named_by_its_member_without_its_value() {
+        for (text, message) in [
+            (r#"{"email":7,"password":"hunter22"}"#, "email: must be a string"),
+            (r#"{"email":null,"password":"hunter22"}"#, "email: must be a string"),
+            (r#"{"email":"a@b","password":{"a":"hunter22"}}"#, "password: must be a string"),
+            (
+                r#"{"email":"a@b","password":"p","returnSecureToken":"hunter22, expected y"}"#,
+                "returnSecureToken: must be a boolean",
+            ),
+            (r#"{"password":"hunter22"}"#, "email: is missing"),
+            (r#"{"email":"a@b","email":"c@d","password":"p"}"#, "email: is given twice"),
+        ] {
+            assert_eq!(refuse(text), message, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_type_deep_inside_is_named_by_its_path() {
+        let text = r#"{"idToken":"t","audience":"a","eventTypes":["x",7]}"#;
+        let refusal = parse::<ExchangeRequest>(text.as_bytes()).err().unwrap();
+        assert_eq!(refusal.message, "eventTypes[1]: must be a string");
+        let text = r#"{"idToken":"t","audience":"a","ttlSeconds":9223372036854775808}"#;
+        let refusal = parse::<ExchangeRequest>(text.as_bytes()).err().unwrap();
+        assert_eq!(refusal.message, "ttlSeconds: must be an integer");
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_refused_with_its_place() {
+        for (text, message) in [
+            ("", "body: must be a JSON object"),
+            (r#"["a@b","p"]"#, "body: must be a JSON object"),
+            ("null", "body: must be a JSON object"),
+            ("{", "body: is not valid JSON (line 1, column 1)"),
+            (r#"{"email":"a@b""#, "body: is not valid JSON (line 1, column 14)"),
+            ("{\"email\":\"a\u{1}b\"}", "body: is not valid JSON (line 1, column 12)"),
+            (r#"{"email":"a@b","password":"p"} x"#, "body: is not valid JSON (line 1, column 32)"),
+        ] {
+            assert_eq!(refuse(text), message, "{text}");
+        }
+    }
+
+    #[test]
+    fn depth_is_counted_outside_strings_only() {
+        let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+        let text = format!(r#"{{"email":"a@b","password":"p","extra":{deep}}}"#);
+        assert_eq!(refuse(&text), "body: is nested deeper than 32 levels");
+        let text = r#"{"email":"a@b","password":"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"["}"#;
+        assert!(parse::<SignInRequest>(text.as_bytes()).is_ok());
+    }
+}

@@ -1,0 +1,197 @@
+//! Tikti over HTTP: configuration, telemetry, and a route for every operation of the domain.
+//!
+//! A request goes down once, from wire type to command to operation, and its reply comes up once;
+//! no handler judges a rule and none sees the store. Whoever starts a server
+//! [`bind`](Listener::bind)s a listener, so that the address is known before anything else, then
+//! [`start`]s it, then waits for [`Running::stopped`].
+//!
+//! | question | module |
+//! |---|---|
+//! | which routes are there? | [`router`] |
+//! | what does a call do? | `routes`, one file a call |
+//! | what travels? | [`api`] |
+//! | what does a request say? | `extract` |
+//! | what happens to every request? | `middleware` |
+//! | what does a refusal look like? | [`error`] |
+//! | how is a deployment configured? | [`config`], [`dev`] |
+
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod config;
+mod connections;
+pub mod dev;
+mod docs_page;
+pub mod error;
+mod extract;
+mod middleware;
+mod openapi;
+mod reply;
+pub mod router;
+mod routes;
+mod shutdown;
+mod state;
+mod tasks;
+pub mod telemetry;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tikti_domain::Domain;
+use tikti_domain::bootstrap::{self, Seed};
+use tikti_domain::clock::Clock;
+use tikti_domain::error::{Error, InternalError};
+use tikti_domain::random::Random;
+use tikti_domain::{OpenError, OpenOptions, StartError, Store};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::config::Config;
+use crate::connections::Connections;
+use crate::routes::oauth2::discovery;
+pub use crate::shutdown::ShutdownHandle;
+use crate::shutdown::Signals;
+use crate::state::{AppState, Pages};
+
+/// Why a server cannot start, or did not end well. Each is a line that an operator can act on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The store and the configuration do not fit each other.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The administrator or the browser key could not be stored.
+    #[error("the first administrator could not be stored")]
+    Seed(#[source] Error),
+    /// No randomness.
+    #[error(transparent)]
+    Random(#[from] InternalError),
+    /// The system lends no signal handlers.
+    #[error("signals cannot be listened to: {0}")]
+    Signals(#[source] std::io::Error),
+    /// A document of this program cannot be written as JSON.
+    #[error("the API document cannot be written: {0}")]
+    Document(#[source] serde_json::Error),
+    /// The accept loop ended by a panic.
+    #[error("the server stopped by a fault of its own")]
+    Fault,
+}
+
+/// A bound address that nobody is served at yet.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// Binds `address`; port 0 is a free one.
+    ///
+    /// # Errors
+    /// [`ServeError::Bind`].
+    pub async fn bind(address: SocketAddr) -> Result<Self, ServeError> {
+        let refuse = |source| ServeError::Bind { address, source };
+        let socket = TcpListener::bind(address).await.map_err(refuse)?;
+        let address = socket.local_addr().map_err(refuse)?;
+        Ok(Self { socket, address })
+    }
+
+    /// The address, with the port that it really has.
+    #[must_use]
+    pub fn local_address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// A server that answers.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    accept_loop: JoinHandle<()>,
+    shutdown: ShutdownHandle,
+    signals: Signals,
+}
+
+/// Starts a server and returns when it is ready: store open, signing key loaded, `seed` stored.
+///
+/// # Errors
+/// [`ServeError`]; nothing is served then.
+pub async fn start(listener: Listener, config: Config, seed: Seed) -> Result<Running, ServeError> {
+    let signals = Signals::listen().map_err(ServeError::Signals)?;
+    let random = Random::system();
+
+    let options = OpenOptions::new(random.bytes()?, format!("tikti at {}", listener.address));
+    let store = Store::open(&config.store_url, options).await?;
+    let domain = Domain::open(store, config.domain, Clock::system(), random.clone()).await?;
+    bootstrap::seed(&domain, &seed).await.map_err(ServeError::Seed)?;
+
+    let (routes, document) = router::routes();
+    let pages = pages(&document, &domain.settings().issuer).map_err(ServeError::Document)?;
+    let state = Arc::new(AppState::new(domain, random, pages));
+    let router = router::with_middleware(routes, Arc::clone(&state));
+
+    let (shutdown, asked) = shutdown::channel();
+    let connections = Connections { listener: listener.socket, router, state, shutdown: asked };
+    let accept_loop = tasks::start(connections.serve());
+    tracing::info!(address = %listener.address, "serving");
+    Ok(Running { address: listener.address, accept_loop, shutdown, signals })
+}
+
+impl Running {
+    /// The address that is served.
+    #[must_use]
+    pub fn local_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A way to stop this server from elsewhere.
+    #[must_use]
+    pub fn shutdown_handle(&self) -> ShutdownHandle {
+        self.shutdown.clone()
+    }
+
+    /// Waits until the server was asked to stop, by SIGTERM, SIGINT or a [`ShutdownHandle`], and
+    /// has stopped.
+    ///
+    /// `/readyz` answers 503 first; running requests have up to 25 seconds to finish. A second
+    /// signal ends the wait at once.
+    ///
+    /// # Errors
+    /// [`ServeError::Fault`] where the server ended by itself.
+    pub async fn stopped(mut self) -> Result<(), ServeError> {
+        tokio::select! {
+            ended = &mut self.accept_loop => return ended.map_err(|_| ServeError::Fault),
+            signal = self.signals.arrived() => {
+                tracing::info!(signal, "stopping");
+                self.shutdown.shut_down();
+            }
+        }
+        tokio::select! {
+            ended = &mut self.accept_loop => ended.map_err(|_| ServeError::Fault),
+            signal = self.signals.arrived() => {
+                tracing::warn!(signal, "stopped before running requests had finished");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Writes the documents that are served from memory.
+fn pages(document: &utoipa::openapi::OpenApi, issuer: &str) -> Result<Pages, serde_json::Error> {
+    Ok(Pages {
+        openapi: Bytes::from(serde_json::to_vec_pretty(document)?),
+        docs: Bytes::from(docs_page::render(&serde_json::to_value(document)?)),
+        discovery: Bytes::from(serde_json::to_vec(&discovery::document(issuer))?),
+    })
+}

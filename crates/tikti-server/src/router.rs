@@ -1,0 +1,113 @@
+//! Which routes does the service have, and what does each need? One table; the router and the API
+//! document are built from it, so that no route exists without a row.
+//!
+//! The column *needs* says what the operation behind the route enforces. It is written into the
+//! document, and a test calls every row without it.
+//!
+//! Spec: HTTP API; attacks, row T3.
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use tikti_domain::api_key::KeyScope;
+use tikti_domain::error::Code;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::routes;
+
+use crate::error::{self, ApiError};
+use crate::middleware::{access_log, request_id, security_headers};
+use crate::openapi;
+use crate::routes::{accounts, oauth2, platform, tenants};
+use crate::state::Shared;
+
+/// What a caller has to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing.
+    Nothing,
+    /// An API key with this scope.
+    ApiKey(KeyScope),
+    /// An idToken of a user as bearer token; what the user may do is decided from stored records.
+    Bearer,
+    /// The same, and the user must be a platform administrator.
+    AdminBearer,
+}
+
+/// A row of the table.
+pub struct Route {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// The path, with its parameters in braces.
+    pub path: &'static str,
+    /// Further paths that lead to the same handler, kept for older clients.
+    pub aliases: &'static [&'static str],
+    /// What a caller has to show.
+    pub needs: Needs,
+    /// The handler with its entry in the document.
+    handler: fn() -> UtoipaMethodRouter<Shared>,
+}
+
+/// One row: method, path, its aliases, what it needs, the handler.
+macro_rules! row {
+    ($method:literal, $path:literal, [$($alias:literal),*], $needs:expr, $($handler:tt)+) => {
+        Route {
+            method: $method,
+            path: $path,
+            aliases: &[$($alias),*],
+            needs: $needs,
+            handler: || routes!($($handler)+),
+        }
+    };
+}
+
+/// Every route of the service.
+#[rustfmt::skip] // A table: one row, one line.
+pub const ROUTES: &[Route] = &[
+    row!("POST", "/v1/accounts/signIn", ["/v1/accounts:signIn"], Needs::Nothing, accounts::sign_in::sign_in),
+    row!("POST", "/v1/accounts/signInWithPassword", ["/v1/accounts:signInWithPassword"], Needs::ApiKey(KeyScope::SignIn), accounts::sign_in_with_password::sign_in_with_password),
+    row!("POST", "/v1/accounts/lookup", ["/v1/accounts:lookup"], Needs::ApiKey(KeyScope::Lookup), accounts::lookup::lookup),
+    row!("POST", "/v1/accounts/token/exchange", ["/v1/accounts:token/exchange"], Needs::ApiKey(KeyScope::Exchange), accounts::token_exchange::token_exchange),
+    row!("POST", "/v1/tenants", [], Needs::AdminBearer, tenants::create::create_tenant),
+    row!("GET", "/v1/tenants", [], Needs::Bearer, tenants::list::list_tenants),
+    row!("GET", "/v1/tenants/{t}", ["/v1/tenants/id/{t}"], Needs::Bearer, tenants::read::read_tenant),
+    row!("GET", "/.well-known/jwks.json", ["/v1/.well-known/jwks.json"], Needs::Nothing, oauth2::jwks::jwks),
+    row!("GET", "/.well-known/openid-configuration", [], Needs::Nothing, oauth2::discovery::openid_configuration),
+    row!("GET", "/.well-known/oauth-authorization-server", [], Needs::Nothing, oauth2::discovery::oauth_authorization_server),
+    row!("GET", "/healthz", [], Needs::Nothing, platform::health::healthz),
+    row!("GET", "/readyz", [], Needs::Nothing, platform::health::readyz),
+    row!("GET", "/version", [], Needs::Nothing, platform::version::version),
+    row!("GET", "/openapi.json", [], Needs::Nothing, platform::openapi::openapi),
+    row!("GET", "/docs", [], Needs::Nothing, platform::docs::docs),
+];
+
+/// The router of every route, without state and middleware, and the document that describes it.
+pub(crate) fn routes() -> (Router<Shared>, OpenApi) {
+    let mut documented = OpenApiRouter::with_openapi(openapi::head());
+    let mut aliases = Router::new();
+    for route in ROUTES {
+        let (schemas, mut paths, methods) = (route.handler)();
+        for alias in route.aliases {
+            aliases = aliases.route(alias, methods.clone());
+        }
+        openapi::complete(&mut paths, route);
+        documented = documented.routes((schemas, paths, methods));
+    }
+    let (router, document) = documented.split_for_parts();
+    (router.merge(aliases), document)
+}
+
+/// Puts around `routes` what happens to every request, from the inside out.
+pub(crate) fn with_middleware(routes: Router<Shared>, state: Shared) -> Router {
+    routes
+        .fallback(async || ApiError::from(Code::NotFound))
+        .method_not_allowed_fallback(async || ApiError::from(Code::MethodNotAllowed))
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(from_fn_with_state(state.clone(), security_headers::security_headers))
+        .layer(from_fn(access_log::access_log))
+        .layer(from_fn_with_state(state.clone(), request_id::request_id))
+        .with_state(state)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! The table itself, and what the middleware does that a real server only does on a bad day.
+
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode, header};
+use axum::routing::get;
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tikti_domain::random::Random;
+use tikti_domain::secret::ExposeSecret;
+use tikti_domain::testing::{API_KEY, Fixture};
+use tikti_domain::user::GlobalRole;
+use tower::ServiceExt;
+
+use super::*;
+use crate::state::{AppState, Pages};
+
+#[test]
+fn every_handler_is_documented_where_its_row_mounts_it() {
+    for route in ROUTES {
+        let (_, paths, _) = (route.handler)();
+        let documented: Vec<_> = paths.paths.keys().map(String::as_str).collect();
+        assert_eq!(documented, [route.path]);
+        let item = &paths.paths[route.path];
+        let is_documented = match route.method {
+            "GET" => item.get.is_some(),
+            "POST" => item.post.is_some(),
+            other => panic!("{other} is not documented by this test"),
+        };
+        assert!(is_documented, "{} {}", route.method, route.path);
+    }
+}
+
+fn serve(fixture: Fixture, routes: Router<Shared>) -> Router {
+    let pages = Pages { openapi: Bytes::new(), docs: Bytes::new(), discovery: Bytes::new() };
+    let state = AppState::new(fixture.domain, Random::seeded(2), pages);
+    with_middleware(routes, state.into())
+}
+
+async fn send(
+    router: &Router,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &Value,
+) -> (StatusCode, Value) {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Body::from(body.to_string())).unwrap();
+    let response = router.clone().oneshot(request).await.unwrap();
+    let status = response.status();
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    (status, serde_json::from_slice(&body).unwrap())
+}
+
+#[tokio::test]
+async fn a_panic_is_a_500_that_tells_nothing() {
+    async fn panics() -> &'static str {
+        panic!("hush")
+    }
+    let routes = Router::new().route("/boom", get(panics));
+    let router = serve(Fixture::new().await, routes);
+    let request = Request::get("/boom").header("X-Request-Id", "boom-1").body(Body::empty());
+    let response = router.oneshot(request.unwrap()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(response.headers()["x-request-id"], "boom-1");
+    assert_eq!(response.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    insta::assert_snapshot!(String::from_utf8_lossy(&body), @r#"{"error":"Something broke inside the server.","code":"INTERNAL","details":{},"requestId":"boom-1"}"#);
+}
+
+#[tokio::test]
+async fn browsers_are_told_to_stay_with_an_issuer_that_is_https() {
+    for (issuer, expected) in
+        [("https://id.example.org", Some("max-age=31536000")), ("http://127.0.0.1:8080", None)]
+    {
+        let fixture = Fixture::with(|settings| issuer.clone_into(&mut settings.issuer)).await;
+        let router = serve(fixture, routes().0);
+        let request = Request::get("/healthz").body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        let header = response.headers().get(header::STRICT_TRANSPORT_SECURITY);
+        assert_eq!(header.map(|value| value.to_str().unwrap()), expected);
+    }
+}
+
+#[tokio::test]
+async fn who_is_no_administrator_makes_no_tenant_and_sees_only_his_own() {
+    let fixture = Fixture::new().await;
+    fixture.admin("root@corp.sys").await;
+    let user = fixture.user("anna@corp.sys", GlobalRole::CompanyEmployee).await;
+    let own = fixture.tenant("root@corp.sys", "own-company").await;
+    fixture.tenant("root@corp.sys", "other-company").await;
+    fixture.member(&own.id, &user, &["TENANT_USER"]).await;
+    let token = fixture.sign_in("anna@corp.sys").await.id_token;
+    let bearer = format!("Bearer {}", token.expose_secret());
+    let headers = [("Authorization", bearer.as_str())];
+    let router = serve(fixture, routes().0);
+
+    let ask = json!({"slug": "new-company"});
+    let (status, body) = send(&router, "POST", "/v1/tenants", &headers, &ask).await;
+    assert_eq!((status.as_u16(), &body["code"]), (403, &json!("ADMIN_REQUIRED")));
+    let (_, list) = send(&router, "GET", "/v1/tenants", &headers, &json!(null)).await;
+    let slugs: Vec<_> = list["tenants"].as_array().unwrap().iter().map(|t| &t["slug"]).collect();
+    assert_eq!(slugs, ["own-company"]);
+    let (status, other) =
+        send(&router, "GET", "/v1/tenants/other-company", &headers, &json!(null)).await;
+    let (_, none) = send(&router, "GET", "/v1/tenants/no-company", &headers, &json!(null)).await;
+    assert_eq!((status.as_u16(), &other["code"]), (404, &json!("TENANT_NOT_FOUND")));
+    assert_eq!((&other["code"], &other["error"]), (&none["code"], &none["error"]));
+}
+
+#[tokio::test]
+async fn a_token_that_has_expired_is_refused_by_its_code() {
+    let fixture = Fixture::new().await;
+    fixture.admin("root@corp.sys").await;
+    let token = fixture.sign_in("root@corp.sys").await.id_token;
+    fixture.clock.advance((3600 + 61) * 1000);
+    let router = serve(fixture, routes().0);
+    let ask = json!({"idToken": token.expose_secret()});
+    let headers = [("X-API-Key", API_KEY)];
+    let (status, body) = send(&router, "POST", "/v1/accounts/lookup", &headers, &ask).await;
+    assert_eq!((status.as_u16(), &body["code"]), (401, &json!("TOKEN_EXPIRED")));
+}

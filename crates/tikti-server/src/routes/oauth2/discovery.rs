@@ -1,0 +1,76 @@
+//! `GET /.well-known/openid-configuration` and its OAuth twin: where a stock library finds the
+//! rest.
+//!
+//! Every address is made from the configured issuer, never from a header of the request, which
+//! anybody can forge.
+//!
+//! Spec: Tokens and keys, "Standards beside Tikti's own endpoints"; OpenID Connect Discovery 1.0
+//! section 3; RFC 8414 section 2.
+
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+
+use crate::api::DiscoveryReply;
+use crate::state::Shared;
+
+const CLAIMS: [&str; 15] = [
+    "iss",
+    "aud",
+    "sub",
+    "tid",
+    "scope",
+    "eventTypes",
+    "email",
+    "role",
+    "auth_time",
+    "amr",
+    "client_id",
+    "act",
+    "token_use",
+    "iat",
+    "exp",
+];
+
+/// Describes this issuer (OpenID Connect Discovery).
+#[utoipa::path(
+    get,
+    path = "/.well-known/openid-configuration",
+    tag = "discovery",
+    responses((status = 200, description = "The issuer's metadata.", body = DiscoveryReply)),
+)]
+pub(crate) async fn openid_configuration(State(state): State<Shared>) -> Response {
+    answer(state.pages.discovery.clone())
+}
+
+/// Describes this issuer (RFC 8414).
+#[utoipa::path(
+    get,
+    path = "/.well-known/oauth-authorization-server",
+    tag = "discovery",
+    responses((status = 200, description = "The issuer's metadata.", body = DiscoveryReply)),
+)]
+pub(crate) async fn oauth_authorization_server(State(state): State<Shared>) -> Response {
+    answer(state.pages.discovery.clone())
+}
+
+fn answer(document: Bytes) -> Response {
+    let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=300")];
+    (headers, document).into_response()
+}
+
+/// The metadata of `issuer`: only what this service does.
+pub(crate) fn document(issuer: &str) -> DiscoveryReply {
+    let owned = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
+    DiscoveryReply {
+        issuer: issuer.to_owned(),
+        jwks_uri: format!("{issuer}/.well-known/jwks.json"),
+        response_types_supported: Vec::new(),
+        grant_types_supported: Vec::new(),
+        subject_types_supported: owned(&["public"]),
+        id_token_signing_alg_values_supported: owned(&["RS256", "HS256"]),
+        claims_supported: owned(&CLAIMS),
+        service_documentation: Some(format!("{issuer}/docs")),
+    }
+}

@@ -1,0 +1,49 @@
+//! `GET /.well-known/jwks.json`: the public keys that verify access and worker tokens.
+//!
+//! Served from memory, whatever the store does, so that tokens in circulation stay verifiable.
+//!
+//! Spec: Tokens and keys, "Signing keys"; RFC 7517 section 5; RFC 9110 sections 8.8.3 and 13.1.2.
+
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use crate::api::JwksReply;
+use crate::state::Shared;
+
+/// Gives the public signing keys, newest first.
+///
+/// Keep them for five minutes and ask again with `If-None-Match`; fetch at once when a token names
+/// a `kid` that is not among them.
+#[utoipa::path(
+    get,
+    path = "/.well-known/jwks.json",
+    tag = "discovery",
+    params(
+        ("If-None-Match" = Option<String>, Header, description = "`ETag` of the keys that the caller has"),
+    ),
+    responses(
+        (status = 200, description = "The keys.", body = JwksReply),
+        (status = 304, description = "The caller has these keys already."),
+    ),
+)]
+pub(crate) async fn jwks(State(state): State<Shared>, headers: HeaderMap) -> Response {
+    let document = state.domain.jwks();
+    let validators = [(ETAG, document.etag.as_str()), (CACHE_CONTROL, "public, max-age=300")];
+    if is_known(&headers, &document.etag) {
+        return (StatusCode::NOT_MODIFIED, validators).into_response();
+    }
+    (validators, [(CONTENT_TYPE, "application/json")], document.body.clone()).into_response()
+}
+
+/// Whether the caller names `etag` among those that it has. `If-None-Match` compares weakly.
+fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == etag)
+}

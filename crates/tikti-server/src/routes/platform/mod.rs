@@ -1,0 +1,6 @@
+//! What operators and developers ask of the service itself.
+
+pub(crate) mod docs;
+pub(crate) mod health;
+pub(crate) mod openapi;
+pub(crate) mod version;

@@ -1,0 +1,53 @@
+//! What does every handler share? The domain, the pages made at start, and whether we are stopping.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use tikti_domain::Domain;
+use tikti_domain::random::Random;
+
+/// The state behind every handler, cloned by reference.
+pub(crate) type Shared = Arc<AppState>;
+
+/// Everything that handlers and middleware need.
+pub(crate) struct AppState {
+    /// The rules, with store, clock, random and pools.
+    pub(crate) domain: Domain,
+    /// Makes request ids.
+    pub(crate) random: Random,
+    /// Documents made once at start.
+    pub(crate) pages: Pages,
+    /// Whether the issuer is https, so that browsers may be told to stay with it.
+    pub(crate) is_https: bool,
+    /// Set once, when the server was asked to stop.
+    stopping: AtomicBool,
+}
+
+/// Documents that never change while the process lives.
+pub(crate) struct Pages {
+    /// `/openapi.json`
+    pub(crate) openapi: Bytes,
+    /// `/docs`
+    pub(crate) docs: Bytes,
+    /// The discovery documents.
+    pub(crate) discovery: Bytes,
+}
+
+impl AppState {
+    /// Assembles the state of a server that is ready.
+    pub(crate) fn new(domain: Domain, random: Random, pages: Pages) -> Self {
+        let is_https = domain.settings().issuer.starts_with("https://");
+        Self { domain, random, pages, is_https, stopping: AtomicBool::new(false) }
+    }
+
+    /// Whether the server was asked to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Makes `/readyz` answer 503 from now on, so that no new work is sent here.
+    pub(crate) fn begin_stopping(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+}

@@ -1,0 +1,56 @@
+//! Who owns the tasks of the server? This file starts them, and whoever starts one waits for its
+//! end.
+//!
+//! A task that nobody awaits hides its failure and outlives a shutdown, so nothing else spawns.
+
+use tokio::task::{JoinError, JoinHandle, JoinSet};
+
+/// The one task of a running server: its accept loop.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that starts tasks; the handle is awaited"
+)]
+pub(crate) fn start<T: Send + 'static>(
+    task: impl Future<Output = T> + Send + 'static,
+) -> JoinHandle<T> {
+    tokio::spawn(task)
+}
+
+/// A group of tasks that ends together. Dropping it aborts what still runs.
+#[derive(Default)]
+pub(crate) struct Tasks(JoinSet<()>);
+
+impl Tasks {
+    /// Starts one more task of the group.
+    pub(crate) fn start(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(task);
+    }
+
+    /// Whether no task of the group runs any more.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Waits for one task to end; never returns while the group is empty.
+    pub(crate) async fn one_ended(&mut self) {
+        match self.0.join_next().await {
+            Some(ended) => report(ended),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until every task has ended.
+    pub(crate) async fn all_ended(&mut self) {
+        while let Some(ended) = self.0.join_next().await {
+            report(ended);
+        }
+    }
+}
+
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!("a connection's task panicked");
+    }
+}

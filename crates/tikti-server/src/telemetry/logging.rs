@@ -1,0 +1,59 @@
+//! Where do log lines go and what do they look like? JSON lines on standard error, one event a
+//! line; readable text on a terminal.
+//!
+//! What may be logged is decided where it is logged: never a token, code, password, key or address.
+//!
+//! Spec: Operations, "Seeing what happens".
+
+use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
+
+use tracing::Subscriber;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::config::{LogConfig, LogFormat};
+
+/// Sends the logs of this process to standard error, in the form that `log` asks for.
+///
+/// Also turns the report of a panic into a log line. A second call changes nothing.
+pub fn init(log: &LogConfig) {
+    let format = match log.format {
+        LogFormat::Auto if std::io::stderr().is_terminal() => LogFormat::Text,
+        LogFormat::Auto => LogFormat::Json,
+        chosen @ (LogFormat::Json | LogFormat::Text) => chosen,
+    };
+    let log = LogConfig { level: log.level.clone(), format };
+    if tracing::subscriber::set_global_default(subscriber(&log, std::io::stderr)).is_ok() {
+        std::panic::set_hook(Box::new(report_panic));
+    }
+}
+
+/// Builds what [`init`] installs, writing to `writer`. `LogFormat::Auto` means JSON here.
+pub fn subscriber<W>(log: &LogConfig, writer: W) -> Box<dyn Subscriber + Send + Sync>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    // The configuration refuses a filter that does not parse; this one was checked.
+    let filter = EnvFilter::try_new(&log.level).unwrap_or_default();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    match log.format {
+        LogFormat::Text => Box::new(builder.compact().finish()),
+        LogFormat::Json | LogFormat::Auto => Box::new(
+            builder
+                .json()
+                .flatten_event(true)
+                .with_current_span(true)
+                .with_span_list(false)
+                .finish(),
+        ),
+    }
+}
+
+/// Logs where a panic happened, and its message only where that is a constant of the program: one
+/// made at run time may hold anything, also a secret.
+fn report_panic(info: &PanicHookInfo<'_>) {
+    let message = info.payload().downcast_ref::<&'static str>().copied();
+    let location = info.location().map(ToString::to_string);
+    tracing::error!(message, location, "panicked");
+}

@@ -1,0 +1,97 @@
+//! Is every route of the table tested, and does every one of them refuse whoever shows nothing?
+
+use std::path::Path;
+
+use serde_json::json;
+use tikti_server::router::{Needs, ROUTES, Route};
+
+use crate::support::Server;
+
+/// The text of every test of this binary but this one.
+fn tests() -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api");
+    let mut text = String::new();
+    let mut pending = vec![root];
+    while let Some(path) = pending.pop() {
+        if path.is_dir() {
+            pending.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.file_name().is_some_and(|name| name != "coverage.rs") {
+            text.push_str(&std::fs::read_to_string(path).unwrap());
+        }
+    }
+    text
+}
+
+/// How a test writes a request to `path`.
+fn calls(method: &str, path: &str) -> [String; 4] {
+    let method = method.to_ascii_lowercase();
+    let fixed = path.split('{').next().unwrap();
+    if fixed == path {
+        [
+            format!(".{method}(\"{path}\")"),
+            format!(".{method}(\"{path}?"),
+            format!(".{method}(&format!(\"{path}\")"),
+            format!(".{method}(&format!(\"{path}?"),
+        ]
+    } else {
+        let first = format!(".{method}(&format!(\"{fixed}{{");
+        [first.clone(), first.clone(), first.clone(), first]
+    }
+}
+
+#[test]
+fn every_route_and_every_alias_is_called_by_a_test() {
+    let tests = tests();
+    for Route { method, path, aliases, .. } in ROUTES {
+        for path in std::iter::once(path).chain(*aliases) {
+            let is_called = calls(method, path).iter().any(|call| tests.contains(call.as_str()));
+            assert!(is_called, "no test calls {method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_route_that_needs_something_refuses_whoever_shows_nothing() {
+    let server = Server::start().await;
+    // Enough of every request type to be well-formed for each route.
+    let body = json!({
+        "email": "a@b", "password": "p", "idToken": "t", "audience": "a", "slug": "codecompany",
+    });
+    for route in ROUTES {
+        for path in std::iter::once(&route.path).chain(route.aliases) {
+            let path = path.replace("{t}", "codecompany");
+            let request = server.request(route.method, &path);
+            let request = if route.method == "POST" { request.json(body.clone()) } else { request };
+            match route.needs {
+                Needs::Nothing => {}
+                Needs::ApiKey(_) => request.send().await.assert_refusal(401, "INVALID_API_KEY"),
+                Needs::Bearer | Needs::AdminBearer => {
+                    request.send().await.assert_refusal(401, "UNAUTHENTICATED");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_api_key_opens_no_administration_and_a_token_no_key_gate() {
+    let server = Server::start().await;
+    let token = server.admin().await;
+    let body = json!({
+        "email": "a@b", "password": "p", "idToken": "t", "audience": "a", "slug": "codecompany",
+    });
+    for route in ROUTES {
+        let path = route.path.replace("{t}", "codecompany");
+        let request = server.request(route.method, &path);
+        let request = if route.method == "POST" { request.json(body.clone()) } else { request };
+        match route.needs {
+            Needs::Nothing => {}
+            Needs::ApiKey(_) => {
+                request.bearer(&token).send().await.assert_refusal(401, "INVALID_API_KEY");
+            }
+            Needs::Bearer | Needs::AdminBearer => {
+                request.keyed().send().await.assert_refusal(401, "UNAUTHENTICATED");
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Starting, stopping, and what lasts from one to the next.
+
+use std::net::SocketAddr;
+
+use serde_json::json;
+use tikti_server::{Listener, ServeError, dev};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::support::{Reply, Server, assert_reply};
+
+#[tokio::test]
+async fn a_stopping_server_is_unready_finishes_what_runs_and_ends() {
+    let server = Server::start().await;
+    let token = server.admin().await;
+    let body = r#"{"slug":"codecompany"}"#;
+    let mut stream = server.connect().await;
+    let head = format!(
+        "POST /v1/tenants HTTP/1.1\r\nHost: t\r\nAuthorization: {token}\r\n\
+         Expect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // The server asks for the body, so the request is being worked on.
+    let mut interim = [0; 25];
+    stream.read_exact(&mut interim).await.unwrap();
+    assert!(interim.starts_with(b"HTTP/1.1 100 Continue"));
+
+    server.ask_to_stop();
+    let unready = server.get("/readyz").send().await;
+    assert_reply!(unready, @r#"
+        503
+        {
+          "status": "stopping"
+        }
+    "#);
+
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let created = Reply::read(&mut stream).await;
+    assert_eq!((created.status, &created.json()["slug"]), (200, &json!("codecompany")));
+    server.stopped().await;
+    assert!(tokio::net::TcpStream::connect(server.address).await.is_err());
+}
+
+#[tokio::test]
+async fn idle_connections_do_not_hold_up_the_end() {
+    let server = Server::start().await;
+    let _idle = server.connect().await;
+    server.assert_alive().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_made_is_there_after_a_restart() {
+    let server = Server::start().await;
+    let before = server.tenant(&server.admin().await, "codecompany").await;
+    let directory = server.stop().await;
+    let server = Server::start_over(directory).await;
+    let token = server.admin().await;
+    let after = server.get("/v1/tenants/codecompany").bearer(&token).send().await;
+    assert_eq!(after.json(), before);
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_directory_is_told_who_holds_it() {
+    let server = Server::start().await;
+    let setup = dev::prepare(&server.setup.data_dir, None).unwrap();
+    let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let config = setup.config("http://127.0.0.1:1");
+    let error = tikti_server::start(listener, config, setup.seed()).await.unwrap_err();
+    assert!(matches!(error, ServeError::Store(_)));
+    let message = error.to_string();
+    assert!(message.contains(&server.address.to_string()), "{message}");
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_named() {
+    let server = Server::start().await;
+    let error = Listener::bind(server.address).await.unwrap_err();
+    assert!(error.to_string().starts_with(&format!("cannot listen on {}", server.address)));
+}

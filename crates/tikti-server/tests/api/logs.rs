@@ -1,0 +1,50 @@
+//! What a request leaves in the log: one line, no secret. That no secret of the whole suite is
+//! logged is checked when each test's server ends.
+
+use serde_json::json;
+
+use crate::support::{LOG, Server};
+
+#[tokio::test]
+async fn each_request_is_one_line_with_its_route_and_without_its_path() {
+    let server = Server::start().await;
+    let token = server.admin().await;
+    let tenant = server.tenant(&token, "codecompany").await;
+    let path = format!("/v1/tenants/codecompany?key={}&secret=hush-hush", server.setup.api_key);
+    let reply = server.get(&path).bearer(&token).header("X-Request-Id", "logs-1").send().await;
+    assert_eq!(reply.status, 200);
+    let lines: Vec<_> =
+        LOG.of_request("logs-1").into_iter().filter(|line| line["message"] == "request").collect();
+    assert_eq!(lines.len(), 1);
+    let line = &lines[0];
+    assert_eq!(line["level"], "INFO");
+    assert_eq!(line["http.method"], "GET");
+    assert_eq!(line["http.route"], "/v1/tenants/{t}");
+    assert_eq!(line["http.status"], 200);
+    assert_eq!(line["tenant.id"], tenant["id"]);
+    assert!(line["duration_ms"].is_f64());
+    assert!(!LOG.contains("hush-hush"));
+}
+
+#[tokio::test]
+async fn a_refusal_is_logged_with_its_code() {
+    let server = Server::start().await;
+    let ask = json!({"email": "a@b", "password": "hush-password"});
+    let request = server.post("/v1/accounts/signIn").header("X-Request-Id", "logs-2").json(ask);
+    assert_eq!(request.send().await.code(), "INVALID_LOGIN_CREDENTIALS");
+    let lines = LOG.of_request("logs-2");
+    assert!(lines.iter().any(|line| line["code"] == "INVALID_LOGIN_CREDENTIALS"
+        && line["message"] == "request"
+        && line["level"] == "INFO"));
+    assert!(lines.iter().all(|line| line["level"] != "ERROR" && line["level"] != "WARN"));
+    assert!(!LOG.contains("hush-password"));
+}
+
+#[tokio::test]
+async fn a_path_without_a_route_is_not_written_down() {
+    let server = Server::start().await;
+    let request = server.get("/hush-path?hush-query").header("X-Request-Id", "logs-3");
+    assert_eq!(request.send().await.status, 404);
+    assert!(LOG.of_request("logs-3").iter().any(|line| line["http.route"] == "(none)"));
+    assert!(!LOG.contains("hush-path") && !LOG.contains("hush-query"));
+}

@@ -1,0 +1,25 @@
+//! The service from outside: every route over a real socket, a real store and real signatures.
+//!
+//! The modules mirror the paths of the API. `coverage` fails where a route of the table has no test
+//! here, and every server that a test started checks at its end that no secret of it reached the
+//! log.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::needless_pass_by_value,
+    reason = "a test that cannot go on has failed; these hold for its helpers too"
+)]
+
+mod accounts;
+mod codes;
+mod coverage;
+mod errors;
+mod hostile;
+mod lifecycle;
+mod logs;
+mod platform;
+mod support;
+mod tenants;
+mod well_known;

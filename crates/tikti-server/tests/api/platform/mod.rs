@@ -1,0 +1,6 @@
+//! `/healthz`, `/readyz`, `/version`, `/openapi.json`, `/docs`
+
+mod docs;
+mod health;
+mod openapi;
+mod version;

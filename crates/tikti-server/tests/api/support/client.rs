@@ -1,0 +1,253 @@
+//! One request over one connection, byte by byte as the test wants it.
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::Server;
+
+/// Headers whose values differ from run to run.
+const VOLATILE: [&str; 4] = ["date", "x-request-id", "content-length", "etag"];
+/// Headers that every reply has: shown only where a test asks for them.
+const USUAL: [(&str, &str); 7] = [
+    ("content-type", "application/json"),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("x-frame-options", "DENY"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("cache-control", "no-store"),
+    ("connection", "close"),
+];
+
+pub(crate) struct Request<'a> {
+    server: &'a Server,
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+    is_chunked: bool,
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn new(server: &'a Server, method: &str, path: &str) -> Self {
+        Self {
+            server,
+            method: method.to_owned(),
+            path: path.to_owned(),
+            headers: vec![],
+            body: vec![],
+            is_chunked: false,
+        }
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Shows the deployment's API key.
+    pub(crate) fn keyed(self) -> Self {
+        let key = self.server.setup.api_key.clone();
+        self.header("X-API-Key", &key)
+    }
+
+    pub(crate) fn bearer(self, token: &str) -> Self {
+        self.header("Authorization", &format!("Bearer {token}"))
+    }
+
+    pub(crate) fn json(self, body: Value) -> Self {
+        self.header("Content-Type", "application/json").body(body.to_string())
+    }
+
+    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Sends the body in chunks, without saying how long it is.
+    pub(crate) fn chunked(mut self) -> Self {
+        self.is_chunked = true;
+        self
+    }
+
+    pub(crate) async fn send(self) -> Reply {
+        let server = self.server;
+        let mut stream = server.connect().await;
+        stream.write_all(&self.bytes()).await.unwrap();
+        let reply = Reply::read(&mut stream).await;
+        server.check(&reply);
+        reply
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let Self { method, path, .. } = self;
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n");
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if self.is_chunked {
+            head.push_str("Transfer-Encoding: chunked\r\n\r\n");
+            let mut bytes = head.into_bytes();
+            for chunk in self.body.chunks(1000) {
+                bytes.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+                bytes.extend_from_slice(chunk);
+                bytes.extend_from_slice(b"\r\n");
+            }
+            bytes.extend_from_slice(b"0\r\n\r\n");
+            return bytes;
+        }
+        if !self.body.is_empty() {
+            head.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
+        }
+        head.push_str("\r\n");
+        let mut bytes = head.into_bytes();
+        bytes.extend_from_slice(&self.body);
+        bytes
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Reply {
+    /// Reads until the server closes the connection.
+    pub(crate) async fn read(stream: &mut TcpStream) -> Self {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).await.unwrap();
+        Self::parse(&bytes)
+    }
+
+    fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+        let head = std::str::from_utf8(&bytes[..end]).unwrap();
+        let mut lines = head.split("\r\n");
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers = lines
+            .map(|line| line.split_once(": ").unwrap())
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        Self { status, headers, body: bytes[end + 4..].to_vec() }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let header = self.headers.iter().find(|(header, _)| header == name);
+        header.map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// Replaces what a snapshot could not know.
+    pub(crate) fn replace(&mut self, volatile: &str, fixed: &str) {
+        self.body = self.text().replace(volatile, fixed).into_bytes();
+    }
+
+    /// The code of a refusal.
+    pub(crate) fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap().to_owned()
+    }
+
+    /// Checks that this is a refusal of the one shape.
+    pub(crate) fn assert_refusal(&self, status: u16, code: &str) {
+        let body = self.json();
+        assert_eq!((self.status, body["code"].as_str()), (status, Some(code)), "{body}");
+        let names: Vec<_> = body.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, ["code", "details", "error", "requestId"]);
+        assert!(!body["error"].as_str().unwrap().is_empty());
+        assert!(body["details"].is_object());
+        assert_eq!(body["requestId"].as_str(), self.header("x-request-id"));
+        assert_eq!(self.header("content-type"), Some("application/json"));
+        assert_eq!(self.header("cache-control"), Some("no-store"));
+    }
+
+    /// The whole reply as text: status, the headers that are special, the body; what differs from
+    /// run to run is masked.
+    pub(crate) fn masked(&self) -> String {
+        let mut text = format!("{}\n", self.status);
+        for (name, value) in &self.headers {
+            let is_usual = USUAL.contains(&(name.as_str(), value.as_str()));
+            if !is_usual && !VOLATILE.contains(&name.as_str()) {
+                text.push_str(&format!("{name}: {value}\n"));
+            }
+        }
+        if let Ok(mut body) = serde_json::from_slice(&self.body) {
+            mask("", &mut body);
+            text.push_str(&serde_json::to_string_pretty(&body).unwrap());
+        }
+        text
+    }
+}
+
+fn mask(name: &str, value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                mask(name, value);
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                mask(name, item);
+            }
+        }
+        Value::String(text) => {
+            let masked = match name {
+                "idToken" | "accessToken" | "refreshToken" => "[token]",
+                "requestId" => "[request id]",
+                "localId" => "[user id]",
+                "createdAt" | "lastLoginAt" => "[time]",
+                "id" | "tenantId" if text.starts_with("t-") => "[tenant id]",
+                "nextPageToken" => "[page token]",
+                _ => return,
+            };
+            masked.clone_into(text);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+impl Server {
+    /// What holds for every reply of the whole suite: an id, the security headers, and no secret
+    /// but the tokens that the reply is there to give.
+    fn check(&self, reply: &Reply) {
+        for (name, value) in &USUAL[1..4] {
+            assert_eq!(reply.header(name), Some(*value), "{reply:?}");
+        }
+        assert!(reply.header("x-request-id").is_some_and(|id| !id.is_empty()));
+        let text = reply.text();
+        for secret in self.secrets.lock().unwrap().iter() {
+            assert!(!text.contains(secret), "a secret came back: {text}");
+        }
+        if let Ok(body) = serde_json::from_slice(&reply.body) {
+            assert_no_private_key(&body);
+        }
+        if let Ok(Value::Object(members)) = serde_json::from_slice(&reply.body) {
+            let tokens = ["idToken", "accessToken", "refreshToken"].into_iter();
+            let tokens = tokens.filter_map(|name| members.get(name)?.as_str()).map(str::to_owned);
+            self.secrets.lock().unwrap().extend(tokens);
+        }
+    }
+}
+
+/// No reply has a member that a JWK uses for a private or symmetric key (RFC 7518, section 6).
+fn assert_no_private_key(value: &Value) {
+    match value {
+        Value::Object(members) => {
+            for private in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
+                assert!(!members.contains_key(private), "{private} in {value}");
+            }
+            members.values().for_each(assert_no_private_key);
+        }
+        Value::Array(items) => items.iter().for_each(assert_no_private_key),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

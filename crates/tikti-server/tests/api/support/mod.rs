@@ -1,0 +1,18 @@
+//! A server of one's own for a test, and a plain HTTP client that can also send what no decent
+//! client would.
+
+mod client;
+mod log;
+mod server;
+
+pub(crate) use client::{Reply, Request};
+pub(crate) use log::LOG;
+pub(crate) use server::{JOBS, Server};
+
+/// Compares a whole reply with an inline snapshot; what differs from run to run is masked.
+macro_rules! assert_reply {
+    ($reply:expr, @$snapshot:literal) => {
+        insta::assert_snapshot!($reply.masked(), @$snapshot)
+    };
+}
+pub(crate) use assert_reply;

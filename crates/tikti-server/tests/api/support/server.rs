@@ -1,0 +1,128 @@
+//! A real server on a port of its own, over a store in a temporary directory.
+
+use std::net::SocketAddr;
+use std::sync::{LazyLock, Mutex};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tikti_server::dev::{self, DevSetup};
+use tikti_server::{Listener, Running, ShutdownHandle};
+use tokio::net::TcpStream;
+
+use super::{LOG, Request};
+
+/// What the template's `backend-worker` allows.
+pub(crate) const JOBS: &str = "jobs:read jobs:write";
+
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) setup: DevSetup,
+    running: Mutex<Option<Running>>,
+    shutdown: ShutdownHandle,
+    /// What must not be in any log: the secrets of the setup, and every token that was answered.
+    pub(super) secrets: Mutex<Vec<String>>,
+    directory: TempDir,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Self::start_over(tempfile::tempdir().unwrap()).await
+    }
+
+    /// Starts over a directory that may hold the store of an earlier server.
+    pub(crate) async fn start_over(directory: TempDir) -> Self {
+        LazyLock::force(&LOG);
+        let setup = dev::prepare(directory.path(), None).unwrap();
+        let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let address = listener.local_address();
+        let mut config = setup.config(&format!("http://{address}"));
+        // Passwords are not what these tests are about.
+        config.domain.settings.password_cost = 4;
+        let running = tikti_server::start(listener, config, setup.seed()).await.unwrap();
+        assert_eq!(running.local_address(), address);
+        let secrets =
+            [&setup.api_key, &setup.web_api_key, &setup.admin_password].map(Clone::clone).into();
+        Self {
+            address,
+            setup,
+            shutdown: running.shutdown_handle(),
+            running: Mutex::new(Some(running)),
+            secrets: Mutex::new(secrets),
+            directory,
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Request<'_> {
+        Request::new(self, "GET", path)
+    }
+
+    pub(crate) fn post(&self, path: &str) -> Request<'_> {
+        Request::new(self, "POST", path)
+    }
+
+    pub(crate) fn request(&self, method: &str, path: &str) -> Request<'_> {
+        Request::new(self, method, path)
+    }
+
+    /// A connection that has said nothing yet.
+    pub(crate) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Signs the administrator in and gives the idToken.
+    pub(crate) async fn admin(&self) -> String {
+        let reply = self
+            .post("/v1/accounts/signIn")
+            .json(json!({"email": self.setup.admin_email, "password": self.setup.admin_password}))
+            .send()
+            .await;
+        reply.json()["idToken"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes a tenant with the administrator's `token` and gives the reply.
+    pub(crate) async fn tenant(&self, token: &str, slug: &str) -> Value {
+        let reply =
+            self.post("/v1/tenants").bearer(token).json(json!({ "slug": slug })).send().await;
+        assert_eq!(reply.status, 200);
+        reply.json()
+    }
+
+    /// Whether the server still does its work.
+    pub(crate) async fn assert_alive(&self) {
+        assert_eq!(self.get("/readyz").send().await.json(), json!({"status": "ok"}));
+    }
+
+    /// Asks the server to stop, as a signal would.
+    pub(crate) fn ask_to_stop(&self) {
+        self.shutdown.shut_down();
+    }
+
+    /// Waits until the server has stopped.
+    pub(crate) async fn stopped(&self) {
+        let running = self.running.lock().unwrap().take().unwrap();
+        running.stopped().await.unwrap();
+    }
+
+    /// Stops the server and gives its directory to another.
+    pub(crate) async fn stop(mut self) -> TempDir {
+        self.ask_to_stop();
+        self.stopped().await;
+        let other = tempfile::tempdir().unwrap();
+        std::mem::replace(&mut self.directory, other)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        for secret in self.secrets.lock().unwrap().iter() {
+            assert!(!LOG.contains(secret), "a secret was logged: {secret}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! `/v1/tenants`
+
+mod create;
+mod list;
+mod read;

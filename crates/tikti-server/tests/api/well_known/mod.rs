@@ -1,0 +1,4 @@
+//! `/.well-known`
+
+mod discovery;
+mod jwks;
