@@ -1,0 +1,179 @@
+//! The command tree: which commands are there, and where is each one done?
+//!
+//! One file a group. A command settles whom it talks to ([`Context::target`]), makes its calls, and
+//! prints one answer; it decides nothing that the server decides. The asynchronous runtime exists only
+//! for commands that use the network.
+//!
+//! Spec: Command line.
+
+mod auth;
+mod auth_status;
+mod completions;
+mod dev;
+mod init;
+mod keys;
+mod profile;
+mod serve;
+mod tenant;
+mod token;
+mod token_exchange;
+mod token_inspect;
+mod token_verify;
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use tokio::runtime;
+
+use crate::context::{Context, Globals};
+use crate::exit::{Exit, Failure};
+
+/// Tikti: a multi-tenant identity and token service, and its command line
+#[derive(Parser)]
+#[command(name = "tikti", version, propagate_version = false, after_help = EXAMPLES)]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Get started:
+  tikti dev                          start a server on this machine, then elsewhere:
+  tikti init --host http://127.0.0.1:8080
+  tikti auth login --user root@corp.sys
+  tikti tenant create --slug codecompany
+  tikti token exchange --aud backend-worker --scope \"jobs:read jobs:write\" \\
+      --tenant codecompany --sub worker-01
+
+Exit codes: 0 done, 1 refused or failed, 2 authentication, 3 configuration or usage.";
+
+#[derive(Subcommand)]
+enum Command {
+    Dev(dev::DevArgs),
+    Serve(serve::ServeArgs),
+    Init(init::InitArgs),
+    #[command(subcommand)]
+    Auth(auth::AuthCommand),
+    #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    #[command(subcommand)]
+    Profile(profile::ProfileCommand),
+    Completions(completions::CompletionsArgs),
+}
+
+/// Runs one command line, the program's name first, and says how it ended.
+pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return show(&error),
+    };
+    let context = Context::new(cli.globals);
+    match dispatch(&context, &cli.command) {
+        Ok(()) => Exit::Done,
+        Err(failure) => {
+            context.output.failure(&failure);
+            failure.exit
+        }
+    }
+}
+
+/// Help and version go to standard output, everything else about the command line is a wrong usage.
+fn show(error: &clap::Error) -> Exit {
+    let _nowhere_to_tell = error.print();
+    if error.use_stderr() { Exit::Usage } else { Exit::Done }
+}
+
+fn dispatch(context: &Context, command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Dev(args) => {
+            context.refuse_server_options("dev")?;
+            dev::run(context, args)
+        }
+        Command::Serve(args) => {
+            context.refuse_server_options("serve")?;
+            serve::run(args)
+        }
+        Command::Init(args) => block_on(init::run(context, args)),
+        Command::Auth(command) => block_on(auth::run(context, command)),
+        Command::Tenant(command) => block_on(tenant::run(context, command)),
+        Command::Token(command) => block_on(token::run(context, command)),
+        Command::Keys(command) => block_on(keys::run(context, command)),
+        Command::Profile(command) => {
+            context.refuse_server_options("profile")?;
+            profile::run(context, command)
+        }
+        Command::Completions(args) => {
+            context.refuse_server_options("completions")?;
+            completions::run(context, args, Cli::command())
+        }
+    }
+}
+
+/// Runs a client command: one thread is enough to wait for one reply.
+fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|cause| Failure::refused(format!("starting the runtime: {cause}")))?
+        .block_on(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_tree_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        fn leaves(command: &clap::Command, path: &str, missing: &mut Vec<String>) {
+            let path = format!("{path} {}", command.get_name());
+            if !command.has_subcommands() && command.get_after_help().is_none() {
+                missing.push(path.clone());
+            }
+            for child in command.get_subcommands() {
+                leaves(child, &path, missing);
+            }
+        }
+        let mut missing = Vec::new();
+        leaves(&Cli::command(), "", &mut missing);
+        assert_eq!(missing, Vec::<String>::new());
+    }
+
+    #[test]
+    fn global_options_stand_anywhere() {
+        for line in [
+            "tikti --output json tenant list",
+            "tikti tenant --output json list",
+            "tikti tenant list --output json",
+        ] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!(cli.globals.output, crate::output::Format::Json, "{line}");
+        }
+    }
+
+    #[test]
+    fn names_of_the_specification_are_understood() {
+        for line in [
+            "tikti init --base-url http://127.0.0.1:1 --api-key k --tenant t --profile p",
+            "tikti auth login --email a@b.c --password-stdin",
+            "tikti token exchange --audience a --scopes x,y --subject w --event-types e --ttl 900",
+            "tikti token verify --aud a --scope x -",
+            "tikti token inspect",
+            "tikti tenant create --slug s --name n --id i",
+            "tikti dev --listen 127.0.0.1:0 --data d --store embedded:d",
+            "tikti serve --config f",
+        ] {
+            Cli::try_parse_from(line.split(' ')).unwrap();
+        }
+    }
+}

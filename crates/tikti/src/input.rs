@@ -1,0 +1,93 @@
+//! What does a person type, or a pipe hand over?
+//!
+//! Questions are asked on a terminal and nowhere else: a script never hangs on one. What is read is
+//! bounded, and a password is taken exactly as given but for one line end.
+//!
+//! Spec: Command line, `init` and `auth`.
+
+use std::io::{self, BufRead, IsTerminal, Read};
+
+use secrecy::SecretString;
+
+use crate::exit::Failure;
+use crate::output::Output;
+
+/// More than any token (8 KiB) or password (72 bytes) may have.
+const MAX_INPUT_BYTES: u64 = 64 * 1024;
+
+/// Whether somebody is there to be asked.
+pub(crate) fn is_interactive() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Asks for one line; white space around it is dropped.
+pub(crate) fn ask(output: &Output, question: &str) -> Result<String, Failure> {
+    output.prompt(question);
+    let mut line = String::new();
+    io::stdin()
+        .lock()
+        .take(MAX_INPUT_BYTES)
+        .read_line(&mut line)
+        .map_err(|cause| Failure::usage(format!("reading the answer: {cause}")))?;
+    Ok(line.trim().to_owned())
+}
+
+/// Asks for a secret, without echo.
+pub(crate) fn ask_secret(question: &str) -> Result<SecretString, Failure> {
+    rpassword::prompt_password(format!("{question}: "))
+        .map(SecretString::from)
+        .map_err(|cause| Failure::usage(format!("reading the answer: {cause}")))
+}
+
+/// Reads a password from standard input.
+pub(crate) fn piped_password() -> Result<SecretString, Failure> {
+    let text = piped()?;
+    let password = without_line_end(&text);
+    if password.is_empty() {
+        return Err(Failure::usage("no password on standard input"));
+    }
+    Ok(SecretString::from(password))
+}
+
+/// Reads a token from standard input; white space around it is dropped, a token has none.
+pub(crate) fn piped_token() -> Result<String, Failure> {
+    Ok(piped()?.trim().to_owned())
+}
+
+fn piped() -> Result<String, Failure> {
+    let mut text = String::new();
+    io::stdin()
+        .lock()
+        .take(MAX_INPUT_BYTES)
+        .read_to_string(&mut text)
+        .map_err(|cause| Failure::usage(format!("reading standard input: {cause}")))?;
+    Ok(text)
+}
+
+/// Strips exactly one line end: a password may itself end in one.
+fn without_line_end(text: &str) -> &str {
+    match text.strip_suffix('\n') {
+        Some(line) => line.strip_suffix('\r').unwrap_or(line),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_end_is_stripped_and_no_more() {
+        for (given, password) in [
+            ("secret", "secret"),
+            ("secret\n", "secret"),
+            ("secret\r\n", "secret"),
+            ("secret\r", "secret\r"),
+            ("secret\n\n", "secret\n"),
+            (" secret \n", " secret "),
+            ("\n", ""),
+        ] {
+            assert_eq!(without_line_end(given), password, "{given:?}");
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Which servers and sessions does this person have? `~/.tikti/config.yaml` and the environment.
+//!
+//! A change is made under a lock, to what the file holds at that moment, and takes the place of the
+//! old file in one step: two programs lose none of each other's changes, a crash leaves one of the two
+//! versions. The file is readable by its owner alone, and one that is not understood is never replaced.
+//!
+//! Spec: Command line, "Profiles".
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::base_url::BaseUrl;
+use crate::exit::Failure;
+use crate::yaml::to_yaml;
+
+/// What the environment says; an empty variable says nothing.
+#[derive(Clone, Default)]
+pub(crate) struct Environment {
+    pub(crate) home: Option<PathBuf>,
+    pub(crate) no_color: bool,
+    /// `TIKTI_HOST`
+    pub(crate) host: Option<String>,
+    /// `TIKTI_API_KEY`
+    pub(crate) api_key: Option<String>,
+    /// `TIKTI_TOKEN`
+    pub(crate) token: Option<String>,
+    /// `TIKTI_TENANT`
+    pub(crate) tenant: Option<String>,
+    /// `TIKTI_PROFILE`
+    pub(crate) profile: Option<String>,
+}
+
+impl Environment {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place of the client that reads the environment"
+    )]
+    pub(crate) fn read() -> Self {
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self {
+            home: std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from),
+            no_color: variable("NO_COLOR").is_some(),
+            host: variable("TIKTI_HOST"),
+            api_key: variable("TIKTI_API_KEY"),
+            token: variable("TIKTI_TOKEN"),
+            tenant: variable("TIKTI_TENANT"),
+            profile: variable("TIKTI_PROFILE"),
+        }
+    }
+
+    /// `~/.tikti`: profiles, and what `tikti dev` keeps.
+    pub(crate) fn directory(&self) -> Result<PathBuf, Failure> {
+        match &self.home {
+            Some(home) => Ok(home.join(".tikti")),
+            None => Err(Failure::usage("HOME is not set, so there is no ~/.tikti")),
+        }
+    }
+}
+
+/// The content of the file.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Profiles {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) current_profile: Option<String>,
+    #[serde(default)]
+    pub(crate) profiles: BTreeMap<String, Profile>,
+}
+
+/// One server, and what was obtained from it. Holds secrets, so it has no `Debug`.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Profile {
+    pub(crate) base_url: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) api_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tenant_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) id_token: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refresh_token: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) access_token: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) worker_token: Option<String>,
+}
+
+impl Profile {
+    pub(crate) fn new(host: &BaseUrl) -> Self {
+        Self { base_url: host.to_string(), ..Self::default() }
+    }
+
+    /// Whether this profile's credentials are for `host`; an address that cannot be read is nobody's.
+    pub(crate) fn is_of(&self, host: &BaseUrl) -> bool {
+        BaseUrl::parse(&self.base_url).is_ok_and(|own| own == *host)
+    }
+
+    /// Forgets the session; server, API key and tenant stay.
+    pub(crate) fn forget_tokens(&mut self) {
+        self.id_token = None;
+        self.refresh_token = None;
+        self.access_token = None;
+        self.worker_token = None;
+    }
+}
+
+/// The profile file of one person.
+#[derive(Clone)]
+pub(crate) struct ProfileFile {
+    directory: PathBuf,
+}
+
+impl ProfileFile {
+    pub(crate) fn new(directory: PathBuf) -> Self {
+        Self { directory }
+    }
+
+    /// Reads the file; one that is not there holds nothing.
+    pub(crate) fn load(&self) -> Result<Profiles, Failure> {
+        let path = self.path();
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(Profiles::default()),
+            Err(cause) => return Err(Failure::file("reading", &path, &cause)),
+        };
+        if text.trim().is_empty() {
+            return Ok(Profiles::default());
+        }
+        serde_saphyr::from_str(&text).map_err(|cause| not_understood(&path, &cause))
+    }
+
+    /// Changes the file: `change` gets what it holds now, and an error of it changes nothing.
+    pub(crate) fn update<T>(
+        &self,
+        change: impl FnOnce(&mut Profiles) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.make_directory()?;
+        // Released when it is closed, also by a crash.
+        let _lock = self.lock()?;
+        let mut profiles = self.load()?;
+        let changed = change(&mut profiles)?;
+        let text = to_yaml(&profiles)
+            .map_err(|cause| Failure::usage(format!("writing the profiles: {cause}")))?;
+        self.replace(&text)?;
+        Ok(changed)
+    }
+
+    /// Where the file is; a link stays a link, what it points to is replaced.
+    fn path(&self) -> PathBuf {
+        let path = self.directory.join("config.yaml");
+        fs::canonicalize(&path).unwrap_or(path)
+    }
+
+    fn make_directory(&self) -> Result<(), Failure> {
+        let directory = &self.directory;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .and_then(|()| fs::set_permissions(directory, Permissions::from_mode(0o700)))
+            .map_err(|cause| Failure::file("making", directory, &cause))
+    }
+
+    fn lock(&self) -> Result<File, Failure> {
+        let path = self.directory.join("config.lock");
+        let open = || {
+            let file = OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .mode(0o600)
+                .open(&path)?;
+            file.lock()?;
+            Ok(file)
+        };
+        open().map_err(|cause| Failure::file("locking", &path, &cause))
+    }
+
+    fn replace(&self, text: &str) -> Result<(), Failure> {
+        let path = self.path();
+        // Nobody else uses the name: the lock is held. One left by a crash may have other permissions.
+        let fresh = path.with_extension("yaml.new");
+        let _was_there = fs::remove_file(&fresh);
+        let write = || {
+            let mut file =
+                OpenOptions::new().create_new(true).write(true).mode(0o600).open(&fresh)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&fresh, &path)?;
+            let directory = path.parent().unwrap_or(&self.directory);
+            File::open(directory)?.sync_all()
+        };
+        write().map_err(|cause| Failure::file("writing", &path, &cause))
+    }
+}
+
+/// Names the place and nothing of the text, which holds secrets.
+fn not_understood(path: &Path, cause: &serde_saphyr::Error) -> Failure {
+    let place = cause.location().map_or_else(String::new, |location| {
+        format!(", line {} column {}", location.line(), location.column())
+    });
+    Failure::usage(format!("{}{place}: this is no profile file", path.display()))
+        .next("repair the file, or move it away; it was not changed")
+}
+
+#[cfg(test)]
+#[path = "profile/tests.rs"]
+mod tests;

@@ -1,0 +1,14 @@
+//! The program as its users meet it: command lines, exit codes, files, and a running server.
+//!
+//! Every test has a home directory of its own and an empty environment.
+
+#![cfg(test)] // so that lints know everything here as a test
+
+mod durability;
+mod foreign_server;
+mod landing_page;
+mod profiles;
+mod serve;
+mod session;
+mod support;
+mod usage;

@@ -1,0 +1,162 @@
+//! A home, the program run in it, and a server that is there until it is dropped.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The program under test.
+pub(crate) const TIKTI: &str = env!("CARGO_BIN_EXE_tikti");
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Outcome {
+    /// Standard output of a command that was done.
+    pub(crate) fn done(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self.stdout
+    }
+
+    /// The one JSON value of a command that was done.
+    pub(crate) fn json(self) -> Value {
+        let stdout = self.done();
+        serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("no JSON value: {stdout:?}"))
+    }
+
+    /// Standard error of a command that ended with `code`; standard output must be empty then.
+    pub(crate) fn fails(self, code: i32) -> String {
+        assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""), "{self:?}");
+        self.stderr
+    }
+}
+
+/// A home directory with nothing in it.
+pub(crate) struct Home(TempDir);
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.path().join(".tikti/config.yaml")
+    }
+
+    /// The program with `line`, split at spaces.
+    pub(crate) fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(TIKTI);
+        command
+            .args(line.split_whitespace())
+            .env_clear()
+            .env("HOME", self.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn run(&self, line: &str) -> Outcome {
+        finish(&mut self.command(line), "")
+    }
+
+    pub(crate) fn run_with_input(&self, line: &str, input: &str) -> Outcome {
+        finish(self.command(line).stdin(Stdio::piped()), input)
+    }
+}
+
+/// Runs `command` to its end.
+pub(crate) fn finish(command: &mut Command, input: &str) -> Outcome {
+    let mut child = command.spawn().unwrap();
+    if let Some(mut stdin) = child.stdin.take() {
+        // A command that ends without reading closes the pipe.
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    let output = child.wait_with_output().unwrap();
+    Outcome {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A running `tikti dev`, killed when dropped.
+pub(crate) struct Dev {
+    child: Child,
+    stdout: BufReader<std::process::ChildStdout>,
+    /// What the ready line says.
+    pub(crate) ready: Value,
+    /// The line itself.
+    pub(crate) line: String,
+}
+
+impl Dev {
+    /// Starts a server on a free port and waits for its ready line.
+    pub(crate) fn start(home: &Home) -> Self {
+        Self::start_at(home, "127.0.0.1:0")
+    }
+
+    pub(crate) fn start_at(home: &Home, listen: &str) -> Self {
+        let line = format!("dev --output json --listen {listen} --data {}", Self::data(home));
+        let mut child = home.command(&line).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        if line.is_empty() {
+            let output = child.wait_with_output().unwrap();
+            panic!("dev ended: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        let ready = serde_json::from_str(&line).unwrap();
+        Self { child, stdout, ready, line }
+    }
+
+    pub(crate) fn data(home: &Home) -> String {
+        home.path().join("data").display().to_string()
+    }
+
+    pub(crate) fn text(&self, member: &str) -> &str {
+        self.ready[member].as_str().unwrap()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// `kill -9`
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks politely, and gives how it ended with all that it wrote after the ready line.
+    pub(crate) fn terminate(mut self) -> Outcome {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        assert!(sent.success());
+        let mut outcome = Outcome { code: None, stdout: String::new(), stderr: String::new() };
+        self.stdout.read_to_string(&mut outcome.stdout).unwrap();
+        let mut stderr = self.child.stderr.take().unwrap();
+        stderr.read_to_string(&mut outcome.stderr).unwrap();
+        outcome.code = self.child.wait().unwrap().code();
+        outcome
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        // Already gone where the test ended it itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

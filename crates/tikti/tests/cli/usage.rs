@@ -1,0 +1,114 @@
+//! What the program says about itself, and how it ends when it is called wrongly.
+
+use std::fs::File;
+use std::io::pipe;
+
+use crate::support::{Home, finish};
+
+#[test]
+fn version_and_help_are_answers() {
+    let home = Home::new();
+    assert_eq!(home.run("--version").done(), concat!("tikti ", env!("CARGO_PKG_VERSION"), "\n"));
+    for line in ["--help", "help token", "token exchange --help", "dev --help"] {
+        assert!(home.run(line).done().contains("Usage:"), "{line}");
+    }
+    assert!(!home.path().join(".tikti").exists());
+}
+
+#[test]
+fn a_wrong_command_line_is_3() {
+    let home = Home::new();
+    for line in [
+        "",
+        "nonsense",
+        "--nonsense",
+        "token",
+        "token exchange",
+        "token exchange --aud a --ttl soon",
+        "token verify x",
+        "token show",
+        "tenant create",
+        "tenant get ..",
+        "init --host",
+        "init --host 127.0.0.1:8080",
+        "init",
+        "auth login --user a@b.c --output xml",
+        "completions powershell",
+        "dev --host http://127.0.0.1:1",
+        "profile list --api-key k",
+        "serve",
+        "serve --config /nonexistent/config.yaml",
+    ] {
+        let outcome = home.run(line);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(3), ""), "{line}");
+        assert!(!outcome.stderr.is_empty(), "{line}");
+    }
+}
+
+#[test]
+fn without_a_server_or_session_the_next_step_is_named() {
+    let home = Home::new();
+    for (line, code, next) in [
+        ("tenant list", 3, "tikti init --host URL"),
+        ("auth status", 2, "tikti dev"),
+        ("keys jwks", 3, "tikti init --host URL"),
+        ("tenant list --host http://127.0.0.1:9", 2, "tikti auth login"),
+        ("auth status --host http://127.0.0.1:9", 2, "tikti auth login"),
+        ("token exchange --aud a --host http://127.0.0.1:9", 2, "tikti auth login"),
+        ("token show --type access", 2, "tikti token exchange"),
+        ("keys jwks --host http://127.0.0.1:9", 1, "check the address"),
+        ("token exchange --aud a --scope , --host http://127.0.0.1:9", 3, "leave --scope out"),
+        ("tenant list --profile nowhere", 3, "tikti profile list"),
+    ] {
+        let stderr = home.run(line).fails(code);
+        assert!(stderr.contains(next), "{line}: {stderr}");
+    }
+}
+
+#[test]
+fn a_password_is_never_asked_for_without_a_terminal() {
+    let home = Home::new();
+    let stderr = home.run("auth login --user root@corp.sys --host http://127.0.0.1:9").fails(3);
+    assert!(stderr.contains("--password-stdin"), "{stderr}");
+    let stderr = home
+        .run_with_input("auth login --user a@b.c --password-stdin --host http://127.0.0.1:9", "\n")
+        .fails(3);
+    assert!(stderr.contains("no password"), "{stderr}");
+}
+
+#[test]
+fn completions_are_scripts() {
+    let home = Home::new();
+    for (shell, part) in
+        [("bash", "complete -F"), ("zsh", "#compdef tikti"), ("fish", "complete -c tikti")]
+    {
+        let script = home.run(&format!("completions {shell}")).done();
+        assert!(script.contains(part), "{shell}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_gone_away_is_no_error() {
+    let home = Home::new();
+    let (reader, writer) = pipe().unwrap();
+    drop(reader);
+    let outcome = finish(home.command("completions bash").stdout(writer), "");
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_full_disk_is_an_error() {
+    let home = Home::new();
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let outcome = finish(home.command("completions bash").stdout(full), "");
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.stderr.contains("writing to standard output"), "{outcome:?}");
+}
+
+#[test]
+fn plain_http_to_another_machine_is_warned_of() {
+    let home = Home::new();
+    // Not a loopback address, yet it is this machine that refuses.
+    let stderr = home.run("keys jwks --host http://0.0.0.0:9").fails(1);
+    assert!(stderr.contains("not encrypted"), "{stderr}");
+}
