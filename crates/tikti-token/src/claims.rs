@@ -1,9 +1,10 @@
 //! Which claims has each class of token?
 //!
 //! Field order is the order on the wire: first what every verifier needs. What a class never has is
-//! not a field of its struct, so it cannot be written: no `nbf` anywhere, no `role` and no `email` in
-//! what a resource server sees (a platform administrator's token would otherwise open every resource
-//! server's admin routes). `token_use` is no field either: minting writes it, verifying checks it.
+//! not a field of its struct, so it cannot be written: no `nbf` anywhere, no `role` and no `email`
+//! in what a resource server sees (a platform administrator's token would otherwise open every
+//! resource server's admin routes). `token_use` is no field either: minting writes it, verifying
+//! checks it.
 //!
 //! Spec: Tokens and keys, table of claims. RFC 7519 section 4.1, RFC 8693 sections 4.1 to 4.3,
 //! RFC 9068 section 2.2. All times are seconds since the epoch.

@@ -1,7 +1,7 @@
 //! What makes a token one of its class, and what is read from it?
 //!
-//! A token is of exactly one class: its algorithm, its `typ`, its `token_use` and its claims must all
-//! say so. A claim that only another class has is refused, not ignored.
+//! A token is of exactly one class: its algorithm, its `typ`, its `token_use` and its claims must
+//! all say so. A claim that only another class has is refused, not ignored.
 //!
 //! Spec: Tokens and keys, table of claims. RFC 8725 sections 3.11 and 3.12; attack row A6.
 

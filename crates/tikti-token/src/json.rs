@@ -2,8 +2,8 @@
 //!
 //! General readers let pass what must be refused: a member that appears twice, at any depth (one
 //! reader takes the first, another the last, and each sees its own token), and nesting without end.
-//! This module reads the structure, once, and keeps strings and numbers as they are written; what is
-//! not plain in them (escapes, fractions, exponents) is checked and decoded by `serde_json`.
+//! This module reads the structure, once, and keeps strings and numbers as they are written; what
+//! is not plain in them (escapes, fractions, exponents) is checked and decoded by `serde_json`.
 //! Whatever is accepted here `serde_json` reads too, to the same value: a property test holds that.
 //!
 //! Spec: Tokens and keys, "Verification". RFC 8259, RFC 7515 section 4, RFC 8725 section 2.
@@ -249,7 +249,10 @@ impl<'a> Scanner<'a> {
         let rest = self.text.get(self.at..).ok_or(NotStrict)?;
         let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        if !rest.starts_with('0') && !rest.as_bytes().get(digits).is_some_and(is_part) {
+        // Up to 19 digits fit whatever reads them afterwards; what is longer is judged by
+        // serde_json.
+        let plain = digits <= 19 && !rest.starts_with('0');
+        if plain && !rest.as_bytes().get(digits).is_some_and(is_part) {
             self.at += digits;
             return Ok(());
         }

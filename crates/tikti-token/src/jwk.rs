@@ -1,12 +1,12 @@
 //! How is a public key published, and which published keys are taken?
 //!
-//! A JWK here has exactly `kty use alg kid n e`. There is no field for a private member, so none can
-//! be written; a document in which an RSA key has one is refused as a whole, because a private key
-//! that was published must not be trusted and someone must notice.
+//! A JWK here has exactly `kty use alg kid n e`. There is no field for a private member, so none
+//! can be written; a document in which an RSA key has one is refused as a whole, because a private
+//! key that was published must not be trusted and someone must notice.
 //!
 //! Spec: Tokens and keys, "Signing keys". RFC 7517 sections 4 and 5, RFC 7518 section 6.3.
 
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 
 /// A public RSA signature key as RFC 7517 writes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,8 +29,8 @@ pub struct Jwk {
 
 /// A set of public keys as `/.well-known/jwks.json` serves it.
 ///
-/// Reading skips the keys of other kinds, uses and algorithms, and those without a `kid`, as RFC 7517
-/// section 5 asks; members that are not known are ignored.
+/// Reading skips the keys of other kinds, uses and algorithms, and those without a `kid`, as RFC
+/// 7517 section 5 asks; members that are not known are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "WireJwks")]
 pub struct Jwks {
@@ -67,18 +67,37 @@ struct WireJwk {
     n: Option<String>,
     e: Option<String>,
     // RFC 7518 section 6.3.2: with any of these an RSA key is a private one.
-    d: Option<IgnoredAny>,
-    p: Option<IgnoredAny>,
-    q: Option<IgnoredAny>,
-    dp: Option<IgnoredAny>,
-    dq: Option<IgnoredAny>,
-    qi: Option<IgnoredAny>,
-    oth: Option<IgnoredAny>,
+    #[serde(default)]
+    d: Presence,
+    #[serde(default)]
+    p: Presence,
+    #[serde(default)]
+    q: Presence,
+    #[serde(default)]
+    dp: Presence,
+    #[serde(default)]
+    dq: Presence,
+    #[serde(default)]
+    qi: Presence,
+    #[serde(default)]
+    oth: Presence,
+}
+
+/// Whether a member is there at all, `null` included.
+#[derive(Default)]
+struct Presence(bool);
+
+impl<'de> Deserialize<'de> for Presence {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self(true))
+    }
 }
 
 impl WireJwk {
     fn is_private(&self) -> bool {
-        [self.d, self.p, self.q, self.dp, self.dq, self.qi, self.oth].iter().any(Option::is_some)
+        [&self.d, &self.p, &self.q, &self.dp, &self.dq, &self.qi, &self.oth]
+            .into_iter()
+            .any(|member| member.0)
     }
 
     fn is_for_rs256_signatures(&self) -> bool {
@@ -102,9 +121,9 @@ impl WireJwk {
             return Ok(None);
         }
         match (self.kid, self.n, self.e) {
-            (None, _, _) => Ok(None),
             (Some(kid), Some(n), Some(e)) => Ok(Some(Jwk::rs256(&kid, n, e))),
-            (Some(_), _, _) => Err("an RSA key has no n or no e"),
+            // RFC 7517 section 5: a key without its required members is passed over.
+            _ => Ok(None),
         }
     }
 }
@@ -160,6 +179,7 @@ mod tests {
             r#"{"kty":"RSA","alg":"RS512","kid":"rs512","n":"AQ","e":"AQAB"}"#,
             r#"{"kty":"RSA","key_ops":["encrypt"],"kid":"ops","n":"AQ","e":"AQAB"}"#,
             r#"{"kty":"RSA","n":"AQ","e":"AQAB"}"#,
+            r#"{"kty":"RSA","kid":"k","e":"AQAB"}"#,
             r#"{"kty":"RSA","key_ops":["verify"],"x5t":"z","kid":"mine","n":"AQ","e":"AQAB"}"#,
         ];
         assert_eq!(read(&keys.join(",")), Ok(vec!["mine".to_owned()]));
@@ -168,16 +188,18 @@ mod tests {
     #[test]
     fn k2_refuses_documents_with_private_members() {
         for member in ["d", "p", "q", "dp", "dq", "qi", "oth"] {
-            let key = format!(r#"{{"kty":"RSA","kid":"k","n":"AQ","e":"AQAB","{member}":"AQ"}}"#);
-            assert!(read(&key).unwrap_err().contains("private members"), "{member}");
-            assert!(serde_json::from_str::<Jwk>(&key).is_err(), "{member}");
+            for value in ["\"AQ\"", "null", "[]"] {
+                let key =
+                    format!(r#"{{"kty":"RSA","kid":"k","n":"AQ","e":"AQAB","{member}":{value}}}"#);
+                assert!(read(&key).unwrap_err().contains("private members"), "{member}");
+                assert!(serde_json::from_str::<Jwk>(&key).is_err(), "{member}");
+            }
         }
     }
 
     #[test]
     fn refuses_documents_that_are_no_key_set() {
         assert!(read(r#""key""#).is_err());
-        assert!(read(r#"{"kty":"RSA","kid":"k","e":"AQAB"}"#).is_err(), "no modulus");
         assert!(read(r#"{"kty":"RSA","kid":"k","kid":"l","n":"AQ","e":"AQAB"}"#).is_err());
         for document in ["{}", "[]", "{\"keys\":{}}", "null"] {
             assert!(serde_json::from_str::<Jwks>(document).is_err(), "{document}");

@@ -1,8 +1,8 @@
 //! What is a compact JWS, as bytes?
 //!
-//! Takes a token apart into exactly the bytes that were signed and the three decoded parts, and puts
-//! one together. Decoding is injective: one sequence of bytes has one spelling, so a token cannot
-//! be respelled to slip past a list of denied ones.
+//! Takes a token apart into exactly the bytes that were signed and the three decoded parts, and
+//! puts one together. Decoding is injective: one sequence of bytes has one spelling, so a token
+//! cannot be respelled to slip past a list of denied ones.
 //!
 //! Spec: Tokens and keys, "Verification". RFC 7515 sections 3.1, 4 and 7.1, RFC 4648 section 3.5.
 

@@ -1,7 +1,7 @@
 //! How is a token made?
 //!
-//! Whatever is minted here, verification takes once its time has come: claims that it would refuse are
-//! refused before they are signed. The class follows from the type of the claims.
+//! Whatever is minted here, verification takes once its time has come: claims that it would refuse
+//! are refused before they are signed. The class follows from the type of the claims.
 //!
 //! Spec: Tokens and keys, table of claims. RFC 7515 section 5.1.
 

@@ -1,7 +1,7 @@
 //! What does a token say, believed or not?
 //!
-//! For showing a token to a person (`tikti token inspect`), never for deciding anything: there is no
-//! way from an [`UnverifiedToken`] to a [`Verified`](crate::Verified) one.
+//! For showing a token to a person (`tikti token inspect`), never for deciding anything: there is
+//! no way from an [`UnverifiedToken`] to a [`Verified`](crate::Verified) one.
 //!
 //! Spec: Command line, `token inspect`.
 

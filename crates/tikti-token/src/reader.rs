@@ -1,7 +1,8 @@
 //! Is this claim there, and is it of the right kind?
 //!
-//! Nothing is converted: a number in a string, a fraction, a negative number, one of 2^63 or more and
-//! `null` are each the wrong kind, because readers elsewhere would take them for different values.
+//! Nothing is converted: a number in a string, a fraction, a negative number, one of 2^63 or more
+//! and `null` are each the wrong kind, because readers elsewhere would take them for different
+//! values.
 //!
 //! Spec: Tokens and keys, "Verification"; attack row L5.
 
@@ -16,8 +17,8 @@ use crate::{
 /// Reads the members of one object as claims.
 pub(crate) struct Reader<'o, 'a> {
     object: &'o Object<'a>,
-    /// Tikti's tokens are read in the order in which they were written: mostly the member behind the
-    /// one that was read last is the one that is wanted.
+    /// Tikti's tokens are read in the order in which they were written: mostly the member behind
+    /// the one that was read last is the one that is wanted.
     next: Cell<usize>,
 }
 

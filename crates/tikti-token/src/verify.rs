@@ -1,9 +1,10 @@
 //! May this token be believed, and does it fit what the caller expects?
 //!
-//! The caller names the class. The steps run in the order of the specification: size, parse, header,
-//! algorithm, key, signature, claims, class, issuer, audience, issued_at, expiry, scope. No claim is
-//! looked at before the signature holds, and a [`Verified`] value exists only where every step
-//! passed. What needs stored facts (sessions, versions, denied ids) is the caller's, afterwards.
+//! The caller names the class. The steps run in the order of the specification: size, parse,
+//! header, algorithm, key, signature, claims, class, issuer, audience, issued_at, expiry, scope. No
+//! claim is looked at before the signature holds, and a [`Verified`] value exists only where every
+//! step passed. What needs stored facts (sessions, versions, denied ids) is the caller's,
+//! afterwards.
 //!
 //! Spec: Tokens and keys, "Verification". RFC 7515 section 5.2, RFC 7519 section 7.2, RFC 8725
 //! sections 3.1 to 3.12; attack rows K1, L5, A6.
@@ -218,8 +219,8 @@ fn check_claims<T>(
 }
 
 impl Audience<'_> {
-    /// Picks the audience that the caller may take the token to be for, or `Some(None)`. `None` is a
-    /// claim that is neither a string nor an array of strings (RFC 7519 section 4.1.3).
+    /// Picks the audience that the caller may take the token to be for, or `Some(None)`. `None` is
+    /// a claim that is neither a string nor an array of strings (RFC 7519 section 4.1.3).
     fn choose(self, claim: &Value<'_>) -> Option<Option<String>> {
         let is_expected = |audience: &str| match self {
             Self::OneOf(expected) => expected.contains(&audience),

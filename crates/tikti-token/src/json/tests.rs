@@ -113,6 +113,14 @@ fn has_the_grammar_of_json_for_words_and_numbers() {
 }
 
 #[test]
+fn takes_no_number_that_serde_json_refuses() {
+    let digits = "1".repeat(400);
+    assert!(serde_json::from_str::<Json>(&digits).is_err());
+    assert!(!accepts(&format!("{{\"a\":{digits}}}")));
+    assert!(accepts("{\"a\":12345678901234567890123}"));
+}
+
+#[test]
 fn numbers_are_plain_integers_only() {
     let number = |word: &'static str| Value::Word(word).number();
     assert_eq!(number("18446744073709551615"), Some(u64::MAX));

@@ -130,7 +130,8 @@ proptest! {
     }
 }
 
-/// The property above samples; the end of a signature, where base64url has spare bits, is done whole.
+/// The property above samples; the end of a signature, where base64url has spare bits, is done
+/// whole.
 #[test]
 fn every_other_last_character_is_refused() {
     for kind in Kind::ALL {
