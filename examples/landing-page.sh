@@ -5,7 +5,8 @@
 #   examples/landing-page.sh                        builds the program first
 #   TIKTI_BIN=/usr/bin/tikti examples/landing-page.sh
 #
-# Needs bash and python3. Where PyJWT is not installed, it goes into a temporary environment (pip).
+# Needs bash and python3. Where PyJWT is not installed, it goes into a temporary environment (venv,
+# pip), in the version that .ci/requirements.txt names.
 # Leaves nothing behind. Exit code 0 means that every step and every check held.
 set -euo pipefail
 exec 2>&1 # one stream, so that what is said and what is printed stay in order
@@ -43,9 +44,16 @@ unset TIKTI_HOST TIKTI_API_KEY TIKTI_TOKEN TIKTI_TENANT TIKTI_PROFILE
 python="python3"
 if ! python3 -c 'import jwt, cryptography' 2>/dev/null; then
   echo "# Installing PyJWT into a temporary environment"
-  python3 -m venv "$work/venv"
+  if ! python3 -m venv "$work/venv"; then
+    echo "# python3 cannot make a virtual environment: install its venv module (Debian: python3-venv)"
+    exit 1
+  fi
   python="$work/venv/bin/python"
-  "$python" -m pip install --quiet --disable-pip-version-check 'pyjwt[crypto]'
+  if ! "$python" -m pip install --quiet --disable-pip-version-check \
+    --requirement "$root/.ci/requirements.txt"; then
+    echo "# PyJWT cannot be installed from PyPI: install it for python3 by other means, and run again"
+    exit 1
+  fi
 fi
 
 echo "# Starting a server on a free port"

@@ -1,9 +1,9 @@
 //! API keys: what a program may call, before anybody has signed in.
 //!
-//! A key is `tk_<id>_<secret>`; the record is found by its id and holds only the HMAC of the whole. The
-//! deployment's own key comes from the configuration and needs no record. A key is judged from a fact
-//! that was read together with the others, so that disabling one is effective at once and costs no
-//! round trip.
+//! A key is `tk_<id>_<secret>`; the record is found by its id and holds only the HMAC of the whole.
+//! The deployment's own key comes from the configuration and needs no record. A key is judged from
+//! a fact that was read together with the others, so that disabling one is effective at once and
+//! costs no round trip.
 //!
 //! Spec: HTTP API, "API key"; Domain, rule 6.
 
@@ -75,7 +75,8 @@ impl KeyScope {
         Self::Introspect,
     ];
 
-    /// What a key that stands in a public web page may hold: no code, no administration, no exchange.
+    /// What a key that stands in a public web page may hold: no code, no administration, no
+    /// exchange.
     pub const BROWSER: [Self; 6] =
         [Self::SignIn, Self::SignUp, Self::Lookup, Self::Update, Self::Delete, Self::OobSend];
 
@@ -137,14 +138,14 @@ impl Record for ApiKey {}
 
 /// What an accepted key lets its bearer do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyGrant {
+pub struct AcceptedKey {
     /// What it may be used for.
     pub scopes: BTreeSet<KeyScope>,
     /// The only tenant that it may be used for, where it belongs to one.
     pub tenant_id: Option<TenantId>,
 }
 
-impl KeyGrant {
+impl AcceptedKey {
     /// Checks that the key may be used for `scope`.
     ///
     /// # Errors
@@ -239,11 +240,11 @@ impl PresentedKey {
         reads: &Reads,
         peppers: &Peppers,
         now: Timestamp,
-    ) -> Result<Result<KeyGrant, Code>, InternalError> {
+    ) -> Result<Result<AcceptedKey, Code>, InternalError> {
         let (key, text) = match self {
             Self::Missing => return Ok(Err(Code::InvalidApiKey)),
             Self::Deployment => {
-                return Ok(Ok(KeyGrant { scopes: KeyScope::ALL.into(), tenant_id: None }));
+                return Ok(Ok(AcceptedKey { scopes: KeyScope::ALL.into(), tenant_id: None }));
             }
             Self::Recorded { key, text } => (key, text),
         };
@@ -254,7 +255,7 @@ impl PresentedKey {
             && record.status == ApiKeyStatus::Active
             && record.expires_at.is_none_or(|end| now < end);
         Ok(if accepted {
-            Ok(KeyGrant { scopes: record.scopes, tenant_id: record.tenant_id })
+            Ok(AcceptedKey { scopes: record.scopes, tenant_id: record.tenant_id })
         } else {
             Err(Code::InvalidApiKey)
         })
@@ -266,11 +267,11 @@ impl PresentedKey {
 /// # Errors
 /// `INVALID_ARGUMENT` naming `apiKey`, without the key in the message.
 pub fn check_key_form(text: &str) -> Result<(), Refusal> {
-    let fits = text.len() >= 24
+    let fits = text.len() >= 32
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
     if fits {
         Ok(())
     } else {
-        Err(Refusal::invalid("apiKey", "must be at least 24 characters of A-Z, a-z, 0-9, _ and -"))
+        Err(Refusal::invalid("apiKey", "must be at least 32 characters of A-Z, a-z, 0-9, _ and -"))
     }
 }

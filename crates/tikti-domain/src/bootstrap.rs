@@ -30,8 +30,8 @@ pub struct Seed {
 /// Makes what is not there yet.
 ///
 /// # Errors
-/// `WEAK_PASSWORD`, `PASSWORD_TOO_LONG`, `INVALID_ARGUMENT` for a seed that does not fit the rules; the
-/// store's.
+/// `WEAK_PASSWORD`, `PASSWORD_TOO_LONG`, `INVALID_ARGUMENT` for a seed that does not fit the rules;
+/// the store's.
 pub async fn seed(domain: &Domain, seed: &Seed) -> Result<(), Error> {
     let now = domain.clock.now();
     if let Some((email, password)) = &seed.admin {
@@ -49,8 +49,13 @@ async fn seed_admin(
     password: &SecretString,
     now: Timestamp,
 ) -> Result<(), Error> {
-    if find_by_email(domain, email, now).await?.is_some() {
-        return Ok(());
+    match find_by_email(domain, email, now).await? {
+        Some(user) if user.is_admin() => return Ok(()),
+        Some(_) => {
+            let message = "the administrator's address belongs to a user who is no administrator";
+            return Err(Refusal::new(Code::EmailExists, message).into());
+        }
+        None => {}
     }
     check_new_password(password)?;
     let password_hash = Some(domain.passwords.hash(password).await?);

@@ -77,7 +77,8 @@ pub struct Client {
     pub allowed_scopes: ScopeSet,
     /// What a token holds when nothing was asked for.
     pub default_scopes: ScopeSet,
-    /// The event types that a token for it may hold; none: it takes access tokens, not worker tokens.
+    /// The event types that a token for it may hold; none: it takes access tokens, not worker
+    /// tokens.
     #[serde(default)]
     pub event_types: BTreeSet<EventType>,
     /// For whom tokens may be made.

@@ -1,7 +1,7 @@
 //! The only reading of time.
 //!
-//! Everything else takes `now` as a parameter, so that a decision can be replayed and a test can move
-//! the clock.
+//! Everything else takes `now` as a parameter, so that a decision can be replayed and a test can
+//! move the clock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,8 +1,8 @@
 //! The deployment's own record: which issuer and which secrets this store belongs to.
 //!
-//! Written at the first start, checked at every other one: a server with another issuer or other secrets
-//! must not begin to write into a store whose tokens it could not honour. Secrets are known by a public
-//! fingerprint only.
+//! Written at the first start, checked at every other one: a server with another issuer or other
+//! secrets must not begin to write into a store whose tokens it could not honour. Secrets are known
+//! by a public fingerprint only.
 //!
 //! Spec: Operations, "Configuration" (refusals at start) and "Deployment" (fingerprints).
 

@@ -1,5 +1,5 @@
-//! What every operation is given: the store, time, randomness, pools, keys and settings, as one value;
-//! and who asks.
+//! What every operation is given: the store, time, randomness, pools, keys and settings, as one
+//! value; and who asks.
 //!
 //! There is no global state: two domains in one process know nothing of each other.
 
@@ -10,12 +10,12 @@ use secrecy::SecretString;
 use tikti_store::Store;
 use tikti_token::{HmacKey, HmacKeys};
 
-use crate::api_key::{ApiKeys, ConfiguredApiKey, KeyGrant, KeyScope, PresentedKey};
+use crate::api_key::{AcceptedKey, ApiKeys, ConfiguredApiKey, KeyScope, PresentedKey};
 use crate::clock::{Clock, Timestamp};
 use crate::deployment::{self, StartError};
 use crate::error::{Code, Error, InternalError};
 use crate::keyspace;
-use crate::password::{COSTS, LOWEST_COST, Passwords};
+use crate::password::Passwords;
 use crate::pool::Pool;
 use crate::random::Random;
 use crate::reads::Reads;
@@ -69,8 +69,8 @@ pub struct Caller {
 }
 
 impl Domain {
-    /// Opens the rules over a store; makes the deployment's record and first signing key where there
-    /// are none.
+    /// Opens the rules over a store; makes the deployment's record and first signing key where
+    /// there are none.
     ///
     /// # Errors
     /// [`StartError`]: each a line that an operator can act on.
@@ -81,17 +81,17 @@ impl Domain {
         random: Random,
     ) -> Result<Self, StartError> {
         let DomainConfig { settings, secrets, api_key } = config;
-        check_cost(settings.password_cost)?;
+        settings.check()?;
         let now = clock.now();
         let deployment = deployment::open(&store, &settings, &secrets, now).await?;
         let key_ring =
             KeyRing::open(&store, &secrets.master_key, settings.rsa_size, now, &random).await?;
         let peppers = Peppers::new(&secrets.pepper);
+        check_api_key(api_key.as_ref(), &peppers)?;
         let passwords =
             Passwords::start(settings.password_pool, settings.password_cost, random.clone())
                 .map_err(Error::from)?;
-        let signing = Pool::start("signing", settings.signing_pool)
-            .map_err(|_| Error::from(InternalError::PoolStopped("signing")))?;
+        let signing = Pool::start("signing", settings.signing_pool).map_err(Error::from)?;
         Ok(Self {
             hs256: hs256_keys(&secrets)?,
             api_keys: ApiKeys::new(api_key.as_ref(), &peppers).map_err(Error::from)?,
@@ -147,9 +147,9 @@ impl Domain {
         reads: &Reads,
         scope: KeyScope,
         now: Timestamp,
-    ) -> Result<Result<KeyGrant, Code>, InternalError> {
+    ) -> Result<Result<AcceptedKey, Code>, InternalError> {
         let judged = presented.judge(reads, &self.peppers, now)?;
-        Ok(judged.and_then(|grant| grant.require(scope).map(|()| grant)))
+        Ok(judged.and_then(|key| key.require(scope).map(|()| key)))
     }
 
     /// Reads and judges the API key of a request, for calls that have nothing else to read with it.
@@ -158,7 +158,7 @@ impl Domain {
         caller: &Caller,
         scope: KeyScope,
         now: Timestamp,
-    ) -> Result<KeyGrant, Error> {
+    ) -> Result<AcceptedKey, Error> {
         let presented = self.present_key(caller);
         let keys = presented.key().cloned().into_iter().collect();
         let reads = Reads::load(&self.store, keys, now).await?;
@@ -166,12 +166,18 @@ impl Domain {
     }
 }
 
-fn check_cost(cost: u32) -> Result<(), StartError> {
-    if (LOWEST_COST..=*COSTS.end()).contains(&cost) {
-        return Ok(());
+/// A hash under a pepper that is not configured would match no key, silently.
+fn check_api_key(
+    configured: Option<&ConfiguredApiKey>,
+    peppers: &Peppers,
+) -> Result<(), StartError> {
+    match configured {
+        Some(ConfiguredApiKey::Hash(hash)) if !peppers.knows(&hash.pepper) => {
+            let reason = format!("there is no pepper {}", hash.pepper);
+            Err(StartError::Setting { setting: "apiKeyHash", reason })
+        }
+        _ => Ok(()),
     }
-    let reason = format!("must be {} to {}, not {cost}", COSTS.start(), COSTS.end());
-    Err(StartError::Setting { setting: "passwords.cost", reason })
 }
 
 fn hs256_keys(secrets: &Secrets) -> Result<HmacKeys, StartError> {

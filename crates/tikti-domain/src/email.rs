@@ -20,8 +20,9 @@ impl Email {
     /// Parses and normalises an address.
     ///
     /// # Errors
-    /// `INVALID_EMAIL` unless it is ASCII of at most 254 bytes with one `@`, something on both sides,
-    /// and neither white space nor control characters. An international domain comes as punycode.
+    /// `INVALID_EMAIL` unless it is ASCII of at most 254 bytes with one `@`, something on both
+    /// sides, and neither white space nor control characters. An international domain comes as
+    /// punycode.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let refuse = |reason: &'static str| {
             Err(Refusal::new(Code::InvalidEmail, format!("the e-mail address {reason}"))

@@ -1,7 +1,8 @@
 //! How an operation can fail: refused (an expected no), or broken (store, internal).
 //!
-//! [`Code`] is the closed list of refusals that a caller can see. Adding one here makes the compiler
-//! ask for its HTTP status and its OAuth error in the server; `docs/errors.md` is generated from it.
+//! [`Code`] is the closed list of refusals that a caller can see. Adding one here makes the
+//! compiler ask for its HTTP status and its OAuth error in the server; `docs/errors.md` is
+//! generated from it.
 //!
 //! Spec: HTTP API, "Codes".
 
@@ -146,6 +147,18 @@ impl Refusal {
         Self::new(Code::InvalidArgument, format!("{member}: {reason}")).detail(member, reason)
     }
 
+    /// The same refusal of a value that the request names otherwise: `clientId` instead of
+    /// `audience`.
+    #[must_use]
+    pub fn of_member(self, member: &str) -> Self {
+        match self.details.into_values().next() {
+            Some(reason) => {
+                Self::new(self.code, format!("{member}: {reason}")).detail(member, reason)
+            }
+            None => Self::new(self.code, self.message),
+        }
+    }
+
     /// Adds what is wrong with one member.
     #[must_use]
     pub fn detail(mut self, member: &str, reason: impl Into<String>) -> Self {
@@ -174,6 +187,9 @@ pub enum InternalError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A decision asked for a record that was not read.
+    #[error("the record {0} was needed but not read")]
+    NotRead(String),
     /// A token could not be signed.
     #[error("a token could not be signed")]
     Sign(#[from] tikti_token::SignError),
@@ -188,6 +204,14 @@ pub enum InternalError {
     /// A cryptographic primitive failed.
     #[error("{0} failed inside the cryptographic library")]
     Crypto(&'static str),
+    /// The operating system gave no thread.
+    #[error("the {pool} pool could not be started")]
+    Thread {
+        /// The pool.
+        pool: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A worker thread is gone.
     #[error("the {0} pool has stopped")]
     PoolStopped(&'static str),

@@ -11,7 +11,8 @@ use crate::clock::Timestamp;
 use crate::error::{InternalError, Refusal};
 use crate::random::Random;
 
-/// Declares an identifier: a string that fits `$valid`, else `INVALID_ARGUMENT` that names `$member`.
+/// Declares an identifier: a string that fits `$valid`, else `INVALID_ARGUMENT` that names
+/// `$member`.
 macro_rules! identifiers {
     ($($(#[$doc:meta])* $name:ident $member:literal $valid:path, $grammar:literal;)+) => {$(
         $(#[$doc])*
@@ -115,7 +116,8 @@ fn is_worker_id(text: &str) -> bool {
 }
 
 fn is_ulid(text: &str) -> bool {
-    text.len() == 26 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    // In its one canonical spelling: two texts must not name one session.
+    ulid::Ulid::from_string(text).is_ok_and(|id| id.to_string() == text)
 }
 
 fn is_api_key_id(text: &str) -> bool {

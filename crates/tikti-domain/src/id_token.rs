@@ -1,8 +1,9 @@
-//! Is this idToken good, now? The signature and times first, then what the store says of its holder.
+//! Is this idToken good, now? The signature and times first, then what the store says of its
+//! holder.
 //!
 //! Every operation that takes an idToken goes through here: [`verify`] is the algorithm of the
-//! specification, [`Holder`] the records that speak of the token, read together with whatever else the
-//! operation needs.
+//! specification, [`Holder`] the records that speak of the token, read together with whatever else
+//! the operation needs.
 //!
 //! Spec: Tokens and keys, "Verification".
 
@@ -33,8 +34,6 @@ pub(crate) struct IdToken {
     pub(crate) ver: u64,
     pub(crate) mver: Option<u64>,
     pub(crate) jti: String,
-    /// When the user signed in, in seconds since the Unix epoch.
-    pub(crate) auth_time: u64,
     /// When the token was made, in seconds since the Unix epoch.
     pub(crate) issued_at: u64,
 }
@@ -51,7 +50,8 @@ pub(crate) fn verify(
     let settings = &domain.settings;
     let policy = Policy {
         issuer: &settings.issuer,
-        // Whether the audience is an application of the token's tenant is in the store: `Holder::check`.
+        // Whether the audience is an application of the token's tenant is in the store:
+        // `Holder::check`.
         audience: Audience::Deferred,
         required_scopes: &[],
         skew_seconds: settings.skew.as_secs(),
@@ -77,7 +77,6 @@ fn parse(claims: IdClaims, default_audience: &str) -> Result<IdToken, Code> {
         ver: claims.ver,
         mver: claims.mver,
         jti: claims.jti,
-        auth_time: claims.auth_time,
         issued_at: claims.iat,
     })
 }
@@ -134,8 +133,8 @@ impl Holder {
 }
 
 impl Holder {
-    /// Whether the token's audience takes idTokens of its tenant, and the token is not from before the
-    /// application was made.
+    /// Whether the token's audience takes idTokens of its tenant, and the token is not from before
+    /// the application was made.
     pub(crate) fn check_audience(&self, token: &IdToken) -> Result<(), Code> {
         if token.client_id.is_none() {
             return Ok(());

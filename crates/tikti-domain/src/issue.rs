@@ -1,21 +1,23 @@
 //! From what was decided to signed tokens.
 //!
-//! Every claim of every token that Tikti makes is set here. RS256 signatures are made on the signing
-//! pool; HS256 takes about a microsecond and is made in place.
+//! Every claim of every token that Tikti makes is set here. RS256 signatures are made on the
+//! signing pool; HS256 takes about a microsecond and is made in place.
 //!
 //! Spec: Tokens and keys, table of claims.
 
 use std::sync::Arc;
 
 use secrecy::SecretString;
-use tikti_token::{AccessClaims, Actor, Firebase, FirebaseIdentities, IdClaims, WorkerClaims};
+use tikti_token::{
+    AccessClaims, Actor, Firebase, FirebaseIdentities, IdClaims, SignError, WorkerClaims,
+};
 
 use crate::clock::{self, Timestamp};
 use crate::domain::Domain;
-use crate::error::{Error, InternalError};
+use crate::error::{Error, InternalError, Refusal};
 use crate::id;
 use crate::session::Session;
-use crate::token_exchange::{Grant, Issued, IssuedClass, Subject};
+use crate::token_exchange::{Allowed, Issued, IssuedClass, Subject};
 use crate::user::User;
 
 /// Makes the idToken of a session.
@@ -64,15 +66,15 @@ pub(crate) fn id_token(
 /// Makes the access or worker token of an allowed exchange.
 pub(crate) async fn access_token(
     domain: &Domain,
-    grant: Grant,
+    allowed: &Allowed,
     now: Timestamp,
 ) -> Result<Issued, Error> {
-    let claims = access_claims(domain, &grant, now)?;
+    let claims = access_claims(domain, allowed, now)?;
     let key = Arc::clone(&domain.key_ring.signer);
     let typ = domain.settings.access_token_type;
     let event_types: Vec<_> =
-        grant.event_types.iter().map(|event| event.as_str().to_owned()).collect();
-    let class = grant.class;
+        allowed.event_types.iter().map(|event| event.as_str().to_owned()).collect();
+    let class = allowed.class;
     let signed = domain
         .signing
         .run(move || match class {
@@ -84,23 +86,34 @@ pub(crate) async fn access_token(
         })
         .await?;
     Ok(Issued {
-        token: signed.map_err(InternalError::from)?.into(),
+        token: signed.map_err(too_large_or_broken)?.into(),
         class,
-        expires_in_seconds: grant.ttl_seconds,
-        scope: grant.scopes,
-        tenant_id: grant.tenant_id,
+        expires_in_seconds: allowed.ttl_seconds,
+        scope: allowed.scopes.clone(),
+        tenant_id: allowed.tenant_id.clone(),
+        user_id: allowed.user_id.clone(),
     })
+}
+
+/// A token that no verifier would take is the asker's to make smaller.
+fn too_large_or_broken(error: SignError) -> Error {
+    match error {
+        SignError::TooLarge => {
+            Refusal::invalid("scopes", "with the event types make a token of over 8 KiB").into()
+        }
+        SignError::Claim(_) | SignError::Signing => InternalError::from(error).into(),
+    }
 }
 
 fn access_claims(
     domain: &Domain,
-    grant: &Grant,
+    allowed: &Allowed,
     now: Timestamp,
 ) -> Result<AccessClaims, InternalError> {
     let issued_at = clock::seconds(now);
-    let user_id = grant.user_id.as_str().to_owned();
+    let user_id = allowed.user_id.as_str().to_owned();
     // RFC 8693, section 4.1: who acts is named wherever it is not the subject itself.
-    let (sub, wver, act) = match &grant.subject {
+    let (sub, wver, act) = match &allowed.subject {
         Subject::Caller => (user_id, None, None),
         Subject::Worker { id, wver } => {
             (id.as_str().to_owned(), Some(*wver), Some(Actor { sub: user_id }))
@@ -109,18 +122,18 @@ fn access_claims(
     };
     Ok(AccessClaims {
         iss: domain.settings.issuer.clone(),
-        aud: grant.audience.as_str().to_owned(),
+        aud: allowed.audience.as_str().to_owned(),
         sub,
-        tid: grant.tenant_id.as_str().to_owned(),
-        scope: grant.scopes.to_string(),
-        sid: Some(grant.session_id.as_str().to_owned()),
-        ver: Some(grant.ver),
-        mver: grant.mver,
+        tid: allowed.tenant_id.as_str().to_owned(),
+        scope: allowed.scopes.to_string(),
+        sid: Some(allowed.session_id.as_str().to_owned()),
+        ver: Some(allowed.ver),
+        mver: allowed.mver,
         wver,
-        client_id: grant.audience.as_str().to_owned(),
+        client_id: allowed.audience.as_str().to_owned(),
         act,
         iat: issued_at,
-        exp: issued_at.saturating_add(grant.ttl_seconds),
+        exp: issued_at.saturating_add(allowed.ttl_seconds),
         jti: id::new_ulid(now, &domain.random)?,
     })
 }

@@ -19,8 +19,8 @@
 //! | `t:<tenant id>` | `member` | user id | one membership |
 //! | `k:<key id>` | `key` | - | one API key |
 //!
-//! Lists (`g/tenant`, `u/membership`) are written before what they list: an entry without its record
-//! means nothing and is passed over.
+//! Lists (`g/tenant`, `u/membership`) are written before what they list: an entry without its
+//! record means nothing and is passed over.
 //!
 //! Spec: Storage, "keys are byte strings".
 

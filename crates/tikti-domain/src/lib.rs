@@ -1,11 +1,11 @@
 //! The rules of Tikti: *who is this*, and *what may they do, where*.
 //!
-//! A request becomes one command for one operation. The operation reads its facts in at most two round
-//! trips, a pure function decides, and what is written is written in one transaction. Five rules hold
-//! everywhere:
+//! A request becomes one command for one operation. The operation reads its facts in at most two
+//! round trips, a pure function decides, and what is written is written in one transaction. Five
+//! rules hold everywhere:
 //!
-//! 1. Decisions are functions of stored state, token and request alone; time and randomness are passed in
-//!    ([`clock`], [`random`]).
+//! 1. Decisions are functions of stored state, token and request alone; time and randomness are
+//!    passed in ([`clock`], [`random`]).
 //! 2. Keys of the store are built in `keyspace` and nowhere else; records are read and written by the
 //!    entity's own module.
 //! 3. Membership is the only source of truth for what a user may do in a tenant.

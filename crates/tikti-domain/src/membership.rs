@@ -28,7 +28,8 @@ pub struct Membership {
     pub mver: u64,
     /// When the user was added.
     pub created_at: Timestamp,
-    /// When the membership was last revoked: sessions begun at or before it cannot be exchanged here.
+    /// When the membership was last revoked: sessions begun at or before it cannot be exchanged
+    /// here.
     #[serde(default)]
     pub revoked_at: Option<Timestamp>,
 }

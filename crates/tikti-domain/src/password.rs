@@ -1,7 +1,8 @@
 //! Passwords: the rules for new ones, and bcrypt on its own bounded pool.
 //!
 //! A check of an unknown user's password costs what a real one costs: the same pool, a hash of the
-//! default cost that no password matches. Longer passwords than bcrypt reads are refused, never cut.
+//! default cost that no password matches. Longer passwords than bcrypt reads are refused, never
+//! cut.
 //!
 //! Spec: Domain, rules 6 and 7; Operations, "Overload".
 
@@ -18,7 +19,8 @@ pub const MIN_PASSWORD_BYTES: usize = 8;
 pub const MAX_PASSWORD_BYTES: usize = 72;
 /// Lowest and highest cost of a new hash.
 pub const COSTS: std::ops::RangeInclusive<u32> = 10..=14;
-/// The lowest cost that this build takes: test builds may spend less time on what is not their subject.
+/// The lowest cost that this build takes: test builds may spend less time on what is not their
+/// subject.
 pub const LOWEST_COST: u32 = if cfg!(any(test, feature = "testing")) { 4 } else { *COSTS.start() };
 
 /// A stored bcrypt hash in its usual text form. Its `Debug` shows the cost only.
@@ -43,8 +45,9 @@ impl std::fmt::Debug for PasswordHash {
 /// Checks a password that is to be set.
 ///
 /// # Errors
-/// `WEAK_PASSWORD` under 8 bytes, `PASSWORD_TOO_LONG` over 72 bytes, `INVALID_ARGUMENT` where it holds
-/// a NUL, at which bcrypt would stop reading.
+/// `WEAK_PASSWORD` under 8 bytes, `PASSWORD_TOO_LONG` over 72 bytes, `INVALID_ARGUMENT` where it
+/// holds a NUL: bcrypt repeats the password with a NUL in between, so that `p` and `p NUL p` would
+/// be one.
 pub fn check_new_password(password: &SecretString) -> Result<(), Refusal> {
     let text = password.expose_secret();
     if text.len() < MIN_PASSWORD_BYTES {
@@ -100,8 +103,7 @@ impl Passwords {
         let salt = random.text(BCRYPT_BASE64, 21)?;
         let hash = random.text(BCRYPT_BASE64, 30)?;
         let dummy = PasswordHash(format!("$2b${cost:02}${salt}O{hash}."));
-        let pool =
-            Pool::start("password", size).map_err(|_| InternalError::PoolStopped("password"))?;
+        let pool = Pool::start("password", size)?;
         Ok(Self { pool, cost, random, dummy })
     }
 
@@ -130,16 +132,19 @@ impl Passwords {
         stored: Option<&PasswordHash>,
     ) -> Result<Match, Error> {
         check_length(password.expose_secret())?;
+        // No password with a NUL was ever set: see `check_new_password`.
+        let stored = stored.filter(|_| !password.expose_secret().contains('\0'));
         let known = stored.is_some();
         let hash = stored.unwrap_or(&self.dummy).clone();
-        let cheap = hash.cost().is_some_and(|cost| cost < self.cost);
+        let cheap = hash.cost().is_none_or(|cost| cost < self.cost);
         let dummy = cheap.then(|| self.dummy.clone());
         let password = password.clone();
         let right = self
             .pool
             .run(move || {
                 let right = verify(&password, &hash);
-                // A failed check of a cheap hash must take as long as one of an unknown user.
+                // A failed check of a cheap or unreadable hash must take as long as one of an
+                // unknown user.
                 if let Some(dummy) = dummy.filter(|_| !right) {
                     verify(&password, &dummy);
                 }

@@ -1,8 +1,8 @@
 //! May this caller administer this?
 //!
-//! Two credentials are taken: an idToken for this deployment's own audience from a plain sign-in, and an
-//! access token for audience `tikti`. What they allow is decided from stored records: the user's role
-//! and membership as they are now, never from the token alone.
+//! Two credentials are taken: an idToken for this deployment's own audience from a plain sign-in,
+//! and an access token for audience `tikti`. What they allow is decided from stored records: the
+//! user's role and membership as they are now, never from the token alone.
 //!
 //! Spec: Authorization, "Administrative endpoints".
 
@@ -27,16 +27,10 @@ use crate::user::User;
 #[derive(Debug)]
 pub(crate) struct Principal {
     pub(crate) user: User,
-    credential: Credential,
-}
-
-/// How the user was recognised.
-#[derive(Debug)]
-enum Credential {
-    /// An idToken, with the time of its sign-in in seconds since the Unix epoch.
-    IdToken { auth_time: u64 },
-    /// An access token for audience `tikti`, good in one tenant for the scopes that it carries.
-    Access { tenant_id: TenantId, scopes: ScopeSet },
+    /// When the session began that speaks for the user.
+    pub(crate) session_began: Timestamp,
+    /// By access token: the only tenant that it is good for, and the scopes that it carries.
+    bounds: Option<(TenantId, ScopeSet)>,
 }
 
 /// Recognises the bearer of an idToken; for deployment-level routes, which take nothing else.
@@ -105,8 +99,9 @@ fn accept_id_token(
     if !administers(token, session.may_administer()) {
         return Err(Code::Unauthenticated);
     }
+    let session_began = session.created_at;
     let user = holder.user.ok_or(Code::TokenRevoked)?;
-    Ok(Principal { user, credential: Credential::IdToken { auth_time: token.auth_time } })
+    Ok(Principal { user, session_began, bounds: None })
 }
 
 /// Whether an idToken may administer: for this deployment's own audience, from a plain sign-in.
@@ -146,7 +141,8 @@ async fn from_access_token(
     let reads = Reads::load(&domain.store, keys, now).await?;
     let client: Option<Client> = reads.find(&client_key)?;
     let holder = Holder::find(&reads, &token)?;
-    holder.check_alive(&token, domain.not_before).map_err(refuse)?;
+    let (_, session) = holder.check_alive(&token, domain.not_before).map_err(refuse)?;
+    let session_began = session.created_at;
     let fresh = |client: &Client| {
         client.is_active() && token.issued_at >= clock::seconds(client.created_at)
     };
@@ -160,7 +156,7 @@ async fn from_access_token(
     }
     let scopes = ScopeSet::parse(&claims.scope)?;
     let user = holder.user.ok_or_else(|| refuse(Code::TokenRevoked))?;
-    Ok(Principal { user, credential: Credential::Access { tenant_id, scopes } })
+    Ok(Principal { user, session_began, bounds: Some((tenant_id, scopes)) })
 }
 
 /// The claims of a token that a user asked for himself, in the shape that the holder's checks take.
@@ -176,7 +172,6 @@ fn as_user_token(claims: &AccessClaims) -> Option<IdToken> {
         ver: claims.ver?,
         mver: claims.mver,
         jti: claims.jti.clone(),
-        auth_time: 0,
         issued_at: claims.iat,
     })
 }
@@ -194,16 +189,11 @@ impl Principal {
         if !self.user.is_admin() {
             return Err(Refusal::of(Code::AdminRequired));
         }
-        match self.credential {
-            Credential::IdToken { auth_time } => {
-                let limit = domain.settings.admin_reauth.as_secs();
-                if clock::seconds(now) > auth_time.saturating_add(limit) {
-                    return Err(Refusal::of(Code::CredentialTooOld));
-                }
-                Ok(())
-            }
-            Credential::Access { .. } => Err(Refusal::of(Code::AdminRequired)),
+        let limit = domain.settings.admin_reauth.as_secs();
+        if clock::seconds(now) > clock::seconds(self.session_began).saturating_add(limit) {
+            return Err(Refusal::of(Code::CredentialTooOld));
         }
+        Ok(())
     }
 }
 
@@ -248,20 +238,16 @@ pub(crate) fn require_scope(
 ) -> Result<Tenant, Refusal> {
     let not_found = || Refusal::of(Code::TenantNotFound);
     let tenant = facts.tenant.ok_or_else(not_found)?;
-    if let Credential::Access { tenant_id, .. } = &principal.credential
-        && *tenant_id != tenant.id
-    {
+    if principal.bounds.as_ref().is_some_and(|(good_for, _)| *good_for != tenant.id) {
         return Err(not_found());
     }
-    let held = match &facts.membership {
+    let membership = facts.membership.filter(|held| !held.cuts_off(principal.session_began));
+    let held = match &membership {
         _ if principal.user.is_admin() => management_scopes(),
         Some(membership) if tenant.is_active() => facts.roles.expand(&membership.roles),
         Some(_) | None => return Err(not_found()),
     };
-    let carried = match &principal.credential {
-        Credential::IdToken { .. } => true,
-        Credential::Access { scopes, .. } => scopes.contains(scope),
-    };
+    let carried = principal.bounds.as_ref().is_none_or(|(_, scopes)| scopes.contains(scope));
     if carried && held.contains(scope) {
         return Ok(tenant);
     }

@@ -1,7 +1,8 @@
 //! Threads for work that takes the processor for long: hashing passwords, signing tokens.
 //!
-//! A pool has a fixed number of threads and a bounded queue. A full queue, or a wait that has become
-//! too long, is refused at once, so that a flood of sign-ins cannot make everything else wait.
+//! A pool has a fixed number of threads and a bounded queue. A full queue, or a wait that has
+//! become too long, is refused at once, so that a flood of sign-ins cannot make everything else
+//! wait.
 //!
 //! Spec: Operations, "Overload"; Performance, "How".
 
@@ -9,9 +10,10 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::error::{Code, Error, InternalError, Refusal};
 
@@ -55,16 +57,7 @@ impl std::fmt::Debug for State {
     }
 }
 
-struct Job {
-    queued: Instant,
-    run: Box<dyn FnOnce(Fate) + Send>,
-}
-
-/// What becomes of a job when its turn comes.
-enum Fate {
-    Run,
-    WaitedTooLong,
-}
+type Job = Box<dyn FnOnce() + Send>;
 
 impl Shared {
     /// The state stays consistent whatever panics: every job is moved out before it runs.
@@ -91,13 +84,8 @@ impl Shared {
             let _ = rustix::process::nice(self.size.niceness);
         }
         while let Some(job) = self.next() {
-            let fate = if job.queued.elapsed() > self.size.longest_wait {
-                Fate::WaitedTooLong
-            } else {
-                Fate::Run
-            };
             // A panic ends this job only: its reply channel is dropped, the caller is told.
-            let _ = catch_unwind(AssertUnwindSafe(|| (job.run)(fate)));
+            let _ = catch_unwind(AssertUnwindSafe(job));
         }
     }
 }
@@ -106,8 +94,8 @@ impl Pool {
     /// Starts the threads.
     ///
     /// # Errors
-    /// The operating system's, where it gives no thread.
-    pub fn start(name: &'static str, size: PoolSize) -> std::io::Result<Self> {
+    /// [`InternalError::Thread`], where the operating system gives no thread.
+    pub fn start(name: &'static str, size: PoolSize) -> Result<Self, InternalError> {
         let shared = Arc::new(Shared { state: Mutex::default(), work: Condvar::new(), size });
         let threads = (0..size.threads.max(1))
             .map(|number| {
@@ -116,7 +104,8 @@ impl Pool {
                     .name(format!("{name}-{number}"))
                     .spawn(move || shared.work())
             })
-            .collect::<Result<Vec<_>, _>>()?;
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|source| InternalError::Thread { pool: name, source })?;
         Ok(Self { name, shared, threads })
     }
 
@@ -129,27 +118,23 @@ impl Pool {
     /// Runs `work` on one of the threads and waits for its result.
     ///
     /// # Errors
-    /// `OVERLOADED` with a time to retry after, where the queue is full or the wait became too long;
-    /// [`InternalError::PoolStopped`] where the job panicked or the pool has ended.
+    /// `OVERLOADED` with a time to retry after, where the queue is full or the wait became too
+    /// long; [`InternalError::PoolStopped`] where the job panicked or the pool has ended.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
         let (reply, result) = oneshot::channel();
-        let run = Box::new(move |fate| {
-            let outcome = match fate {
-                // A caller that hung up needs no result: the work is spared.
-                Fate::Run if reply.is_closed() => return,
-                Fate::Run => Some(work()),
-                Fate::WaitedTooLong => None,
-            };
-            let _ = reply.send(outcome);
-        });
-        self.enqueue(Job { queued: Instant::now(), run })?;
-        match result.await {
-            Ok(Some(value)) => Ok(value),
-            Ok(None) => Err(self.overloaded().into()),
-            Err(_) => Err(InternalError::PoolStopped(self.name).into()),
+        let (start, started) = oneshot::channel();
+        self.enqueue(Box::new(move || {
+            // Nobody waits any more: the work is spared.
+            if start.send(()).is_ok() && !reply.is_closed() {
+                let _ = reply.send(work());
+            }
+        }))?;
+        match timeout(self.shared.size.longest_wait, started).await {
+            Ok(_) => result.await.map_err(|_| InternalError::PoolStopped(self.name).into()),
+            Err(_) => Err(self.overloaded().into()),
         }
     }
 
@@ -217,9 +202,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn refuses_what_waited_too_long() {
-        let refused = pool(1, Duration::ZERO).run(|| ()).await.unwrap_err();
+    async fn refuses_what_waits_too_long_while_it_still_waits() {
+        let pool = pool(4, Duration::from_millis(1));
+        let (release, held) = mpsc::channel::<()>();
+        pool.enqueue(Box::new(move || {
+            let _ = held.recv();
+        }))
+        .unwrap();
+        let refused = pool.run(|| ()).await.unwrap_err();
         assert_eq!(refused.code(), Code::Overloaded);
+        release.send(()).unwrap();
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! The only making of randomness.
 //!
-//! Everything that is unguessable comes from here, so that a test can seed it and a review can find it.
+//! Everything that is unguessable comes from here, so that a test can seed it and a review can find
+//! it.
 
 #[cfg(any(test, feature = "testing"))]
 use std::sync::{

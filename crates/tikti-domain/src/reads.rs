@@ -1,7 +1,7 @@
 //! Records that were read together.
 //!
-//! An operation collects the keys of everything that it must know, reads them in one round trip and then
-//! picks out what it needs by key: what is read and what it is read as cannot get out of step.
+//! An operation collects the keys of everything that it must know, reads them in one round trip and
+//! then picks out what it needs by key: what is read and what it is read as cannot get out of step.
 
 use tikti_store::{Key, Store, StoreError, Stored};
 
@@ -46,15 +46,18 @@ impl Reads {
         Ok(())
     }
 
-    /// The stored bytes at `key`, if it was read and is there.
-    pub(crate) fn stored(&self, key: &Key) -> Option<&Stored> {
+    /// The stored bytes at `key`, if it is there. What was not read is not taken for absent.
+    fn stored(&self, key: &Key) -> Result<Option<&Stored>, InternalError> {
         // A dozen keys: comparing them beats building a map.
-        self.0.iter().find(|(read, _)| read == key).and_then(|(_, stored)| stored.as_ref())
+        match self.0.iter().find(|(read, _)| read == key) {
+            Some((_, stored)) => Ok(stored.as_ref()),
+            None => Err(InternalError::NotRead(String::from_utf8_lossy(key.as_bytes()).into())),
+        }
     }
 
     /// The record at `key`.
     pub(crate) fn find<T: Record>(&self, key: &Key) -> Result<Option<T>, InternalError> {
-        T::decode_optional(key, self.stored(key))
+        T::decode_optional(key, self.stored(key)?)
     }
 
     /// The thing at `key`; a tombstone reads as absent.

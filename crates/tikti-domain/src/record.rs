@@ -1,9 +1,9 @@
 //! How a record is stored: one schema byte, then JSON.
 //!
-//! Records only grow: a new field has a default, and the bytes in `tests/domain/golden/` prove that old
-//! ones still load.
-//! A schema byte above the one known here means that a newer binary wrote the record: it is refused on
-//! reading, so that an older binary never writes over what it does not understand.
+//! Records only grow: a new field has a default, and the bytes in `tests/domain/golden/` prove that
+//! old ones still load. A schema byte above the one known here means that a newer binary wrote the
+//! record: it is refused on reading, so that an older binary never writes over what it does not
+//! understand.
 //!
 //! Spec: Storage, "Records are compact". Why JSON: docs/decisions/0003.
 
@@ -54,7 +54,8 @@ pub(crate) trait Record: Serialize + DeserializeOwned {
     }
 }
 
-/// A record whose identity is never used again: it lives, or a tombstone stands in its place for ever.
+/// A record whose identity is never used again: it lives, or a tombstone stands in its place for
+/// ever.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Lasting<T> {

@@ -69,7 +69,8 @@ impl ScopeSet {
     /// Parses a space-delimited string; empty text is the empty set.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` naming `scopes`, where one does not fit the grammar or there are too many.
+    /// `INVALID_ARGUMENT` naming `scopes`, where one does not fit the grammar or there are too
+    /// many.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         Self::from_list(text.split(' ').filter(|part| !part.is_empty()))
     }

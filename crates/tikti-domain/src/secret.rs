@@ -1,13 +1,13 @@
 //! Secrets of the deployment: what each is for, and the two things done with them.
 //!
-//! Tokens that the service makes up (API keys, refresh tokens, worker secrets, codes) are stored only
-//! as HMAC-SHA256 under the pepper; signing keys are sealed with AES-256-GCM under the master key.
-//! No type here prints what it holds.
+//! Tokens that the service makes up (API keys, refresh tokens, worker secrets, codes) are stored
+//! only as HMAC-SHA256 under the pepper; signing keys are sealed with AES-256-GCM under the master
+//! key. No type here prints what it holds.
 //!
 //! Spec: Domain, rule 6.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::{digest, hmac};
+use aws_lc_rs::{constant_time, digest, hmac};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -17,6 +17,8 @@ pub use secrecy::{ExposeSecret, SecretString};
 use crate::error::InternalError;
 use crate::random::Random;
 
+/// Bytes of a tag made by `Peppers::tag`.
+pub(crate) const TAG_BYTES: usize = 16;
 /// Fewest bytes of any secret of the deployment.
 pub const MIN_SECRET_BYTES: usize = 32;
 
@@ -109,6 +111,28 @@ impl Peppers {
         Ok(TokenHash { pepper: kid.clone(), hmac: BASE64URL_NOPAD.encode(tag.as_ref()) })
     }
 
+    /// A tag that only this deployment can make over `bytes`, under the newest pepper.
+    pub(crate) fn tag(&self, bytes: &[u8]) -> Result<[u8; TAG_BYTES], InternalError> {
+        let (_, key) = self.0.first().ok_or(InternalError::Crypto("the pepper"))?;
+        let tag = hmac::sign(key, bytes);
+        let short = tag.as_ref().first_chunk::<TAG_BYTES>();
+        short.copied().ok_or(InternalError::Crypto("the pepper"))
+    }
+
+    /// Whether `tag` was made over `bytes` here; constant time in the tag.
+    pub(crate) fn confirms(&self, bytes: &[u8], tag: &[u8]) -> bool {
+        self.0.iter().any(|(_, key)| {
+            let made = hmac::sign(key, bytes);
+            let short = made.as_ref().get(..TAG_BYTES).unwrap_or_default();
+            constant_time::verify_slices_are_equal(short, tag).is_ok()
+        })
+    }
+
+    /// Whether a pepper of this id is known.
+    pub(crate) fn knows(&self, kid: &str) -> bool {
+        self.0.iter().any(|(known, _)| known == kid)
+    }
+
     /// Whether `token` is the one that was hashed; constant time in the token.
     pub(crate) fn matches(&self, token: &str, stored: &TokenHash) -> bool {
         let Ok(tag) = BASE64URL_NOPAD.decode(stored.hmac.as_bytes()) else {
@@ -135,8 +159,8 @@ pub struct Sealed {
 
 /// Seals `plain` under the newest master key, bound to `context`.
 ///
-/// The context (what the bytes are, and whose) is authenticated, so that a sealed key cannot be moved
-/// to another record.
+/// The context (what the bytes are, and whose) is authenticated, so that a sealed key cannot be
+/// moved to another record.
 pub(crate) fn seal(
     master_keys: &[NamedSecret],
     context: &str,

@@ -1,7 +1,8 @@
 //! A session: one sign-in of one user, with the door that opened it.
 //!
-//! The record expires with the session, so what can be read is alive. The door decides what the session
-//! is good for: one that a tenant opened stays in that tenant, and only a plain one administers.
+//! The record expires with the session, so what can be read is alive. The door decides what the
+//! session is good for: one that a tenant opened stays in that tenant, and only a plain one
+//! administers.
 //!
 //! Spec: Domain, "Session"; Authorization, step 4 and "Administrative endpoints"; Tokens and keys,
 //! "Refresh tokens".
@@ -86,8 +87,8 @@ impl Session {
             }
     }
 
-    /// Whether its idTokens may administer: services and tenants that hold a user's token must not be
-    /// able to act as an administrator with it.
+    /// Whether its idTokens may administer: services and tenants that hold a user's token must not
+    /// be able to act as an administrator with it.
     #[must_use]
     pub fn may_administer(&self) -> bool {
         self.client_id.is_none() && self.door == SessionDoor::Plain

@@ -8,13 +8,16 @@ use std::time::Duration;
 use tikti_token::{AccessTokenType, RsaSize};
 
 use crate::client::{
-    Client, ClientStatus, ClientType, GrantType, MIN_TOKEN_TTL_SECONDS, SubjectPolicy, TIKTI,
+    Client, ClientStatus, ClientType, GrantType, MAX_TOKEN_TTL_SECONDS, MIN_TOKEN_TTL_SECONDS,
+    SubjectPolicy, TIKTI,
 };
 use crate::clock::Timestamp;
+use crate::deployment::StartError;
 use crate::error::Refusal;
 use crate::id::{ClientId, EventType, RoleName};
+use crate::password::{COSTS, LOWEST_COST};
 use crate::pool::PoolSize;
-use crate::role::{Role, Roles, TENANT_ADMIN};
+use crate::role::{Role, Roles, TENANT_ADMIN, TENANT_USER};
 use crate::scope::ScopeSet;
 
 /// What becomes of a sign-in that has no tenant.
@@ -150,6 +153,51 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// Refuses what contradicts the rules.
+    ///
+    /// # Errors
+    /// [`StartError::Setting`], naming the first setting that does not fit.
+    pub(crate) fn check(&self) -> Result<(), StartError> {
+        let refuse = |setting, reason: String| Err(StartError::Setting { setting, reason });
+        if !(LOWEST_COST..=*COSTS.end()).contains(&self.password_cost) {
+            let (low, high, cost) = (COSTS.start(), COSTS.end(), self.password_cost);
+            return refuse("passwords.cost", format!("must be {low} to {high}, not {cost}"));
+        }
+        let template = &self.tenant_template;
+        let built_in = |name: &RoleName| [TENANT_ADMIN, TENANT_USER].contains(&name.as_str());
+        if let Some(name) = template.roles.keys().find(|name| built_in(name)) {
+            return refuse("tenantTemplate.roles", format!("{name} is built in"));
+        }
+        let unknown = |name: &&RoleName| !built_in(name) && !template.roles.contains_key(*name);
+        if let Some(name) = template.creator_roles.iter().find(unknown) {
+            return refuse("tenantTemplate.creatorRoles", format!("there is no role {name}"));
+        }
+        template.clients.iter().try_for_each(|client| self.check_client(client))
+    }
+
+    fn check_client(&self, client: &TemplateClient) -> Result<(), StartError> {
+        let refuse = |reason: &str| {
+            let reason = format!("{} {reason}", client.id);
+            Err(StartError::Setting { setting: "tenantTemplate.clients", reason })
+        };
+        let id = client.id.as_str();
+        if [TIKTI, &self.issuer, &self.default_audience].contains(&id) {
+            return refuse("is reserved");
+        }
+        if self.tenant_template.clients.iter().filter(|other| other.id == client.id).count() > 1 {
+            return refuse("stands twice");
+        }
+        if !client.default_scopes.is_subset(&client.allowed_scopes) {
+            return refuse("has default scopes that it does not allow");
+        }
+        if !(MIN_TOKEN_TTL_SECONDS..=MAX_TOKEN_TTL_SECONDS).contains(&client.token_ttl_seconds) {
+            return refuse("must have a token life of 900 to 3600 seconds");
+        }
+        Ok(())
+    }
+}
+
 /// The scopes of a codeQ worker.
 const CODEQ_WORKER_SCOPES: &str =
     "codeq:abandon codeq:claim codeq:heartbeat codeq:nack codeq:result codeq:subscribe";
@@ -268,5 +316,37 @@ mod tests {
         assert!(
             template.creator_roles().unwrap().iter().any(|role| role.as_str() == "CODEQ_ADMIN")
         );
+    }
+
+    #[test]
+    fn a_template_that_contradicts_the_rules_is_named() {
+        type Change = fn(&mut Settings);
+        let rows: [(&str, Change); 7] = [
+            ("passwords.cost", |s| s.password_cost = 15),
+            ("tenantTemplate.roles", |s| {
+                let name = RoleName::parse(TENANT_ADMIN).unwrap();
+                s.tenant_template.roles.insert(name, ScopeSet::default());
+            }),
+            ("tenantTemplate.creatorRoles", |s| {
+                s.tenant_template.creator_roles.insert(RoleName::parse("GONE").unwrap());
+            }),
+            ("tenantTemplate.clients", |s| {
+                s.tenant_template.clients[0].id = ClientId::parse(TIKTI).unwrap();
+            }),
+            ("tenantTemplate.clients", |s| {
+                s.tenant_template.clients[0].id = ClientId::parse("tikti-identity").unwrap();
+            }),
+            ("tenantTemplate.clients", |s| {
+                s.tenant_template.clients[0].id = s.tenant_template.clients[1].id.clone();
+            }),
+            ("tenantTemplate.clients", |s| s.tenant_template.clients[0].token_ttl_seconds = 899),
+        ];
+        for (named, change) in rows {
+            let mut settings = Settings::shipped("https://api.tikti.io").unwrap();
+            settings.check().unwrap();
+            change(&mut settings);
+            let refused = settings.check().unwrap_err();
+            assert!(matches!(refused, StartError::Setting { setting, .. } if setting == named));
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! Signing keys: RSA pairs that all replicas share through the store.
 //!
 //! All keys are one record, so that making one is a single conditional write: of many replicas that
-//! start at once on an empty store, one makes the first key and all use it. The private part is sealed
-//! under the master key and bound to its `kid`. What a key may do is computed from its times and `now`,
-//! never stored.
+//! start at once on an empty store, one makes the first key and all use it. The private part is
+//! sealed under the master key and bound to its `kid`. What a key may do is computed from its times
+//! and `now`, never stored.
 //!
 //! Spec: Tokens and keys, "Signing keys: a pure function of time".
 
@@ -49,11 +49,16 @@ impl Record for SigningKeys {}
 
 impl SigningKeys {
     /// The key that signs at `now`: the newest active one that is not revoked.
+    ///
+    /// Before all of them it is the first: nothing came before it, and another replica's clock may
+    /// have been ahead when it was made.
     fn signer(&self, now: Timestamp) -> Option<&SigningKeyRecord> {
-        self.keys
-            .iter()
-            .filter(|key| key.activates_at <= now && key.revoked_at.is_none())
-            .max_by(|a, b| (a.activates_at, &a.kid).cmp(&(b.activates_at, &b.kid)))
+        let usable = || self.keys.iter().filter(|key| key.revoked_at.is_none());
+        let order = |key: &&SigningKeyRecord| (key.activates_at, key.kid.clone());
+        usable()
+            .filter(|key| key.activates_at <= now)
+            .max_by_key(order)
+            .or_else(|| usable().min_by_key(order))
     }
 
     /// The keys that verifiers may trust, newest first.
@@ -152,7 +157,8 @@ fn unseal(
         .map_err(|error| unusable(&record.kid, &error.to_string()))
 }
 
-/// Makes the first key of a deployment: active at once, as no verifier can have cached a set without it.
+/// Makes the first key of a deployment: active at once, as no verifier can have cached a set
+/// without it.
 fn first_key(
     size: RsaSize,
     master_keys: &[NamedSecret],

@@ -1,14 +1,14 @@
 //! A tenant: the authorization boundary.
 //!
-//! An id is never used again: a deleted tenant leaves a tombstone. Id and slug share one namespace and
-//! are claimed in partition `s:`, so that a tenant reference is never ambiguous.
+//! An id is never used again: a deleted tenant leaves a tombstone. Id and slug share one namespace
+//! and are claimed in partition `s:`, so that a tenant reference is never ambiguous.
 //!
 //! Spec: Domain, "Tenant".
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::id::{Slug, TenantId};
+use crate::id::{Slug, TenantId, TenantRef};
 use crate::record::{Lasting, Record};
 
 /// Whether a tenant is served: only while `ACTIVE`.
@@ -55,6 +55,12 @@ pub struct Tenant {
 }
 
 impl Tenant {
+    /// Whether `name` is this tenant's id or slug.
+    #[must_use]
+    pub fn bears(&self, name: &TenantRef) -> bool {
+        [self.id.as_str(), self.slug.as_str()].contains(&name.as_str())
+    }
+
     /// Whether the tenant is served.
     #[must_use]
     pub fn is_active(&self) -> bool {

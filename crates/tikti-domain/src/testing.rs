@@ -1,5 +1,5 @@
-//! What tests of the rules start from: a real store in a directory of its own, a clock that stands still,
-//! repeatable randomness, and the people and tenants that most tests need.
+//! What tests of the rules start from: a real store in a directory of its own, a clock that stands
+//! still, repeatable randomness, and the people and tenants that most tests need.
 //!
 //! Only in test builds (feature `testing`).
 
@@ -14,8 +14,8 @@ use secrecy::SecretString;
 use tempfile::TempDir;
 use tikti_store::{Entry, OpenOptions, Store};
 
-use crate::account::{Door, NewUser, SignIn, SignedIn, create_user, sign_in};
-use crate::api_key::ConfiguredApiKey;
+use crate::account::{NewUser, SignIn, SignInCall, SignedIn, create_user, sign_in};
+use crate::api_key::{ApiKey, ApiKeyStatus, ConfiguredApiKey, KeyScope, parse_key_id};
 use crate::client::Client;
 use crate::clock::{Clock, Timestamp};
 use crate::domain::{Caller, Domain, DomainConfig};
@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::id::{ClientId, RoleName, Slug, TenantId, WorkerId};
 use crate::keyspace;
 use crate::membership::Membership;
-use crate::password::LOWEST_COST;
+use crate::password::{LOWEST_COST, PasswordHash, Passwords};
 use crate::pool::PoolSize;
 use crate::random::Random;
 use crate::record::{Lasting, Record};
@@ -105,7 +105,7 @@ impl Fixture {
     /// The operation's.
     pub async fn try_sign_in(&self, email: &str, password: &str) -> Result<SignedIn, Error> {
         let ask = SignIn {
-            door: Door::Open,
+            call: SignInCall::Open,
             email: Email::parse(email)?,
             password: password.to_owned().into(),
             tenant: None,
@@ -126,9 +126,19 @@ impl Fixture {
     pub async fn member(&self, tenant: &TenantId, user: &User, roles: &[&str]) -> Membership {
         let roles = roles.iter().map(|role| RoleName::parse(role).expect("a role")).collect();
         let membership = Membership::new(tenant.clone(), user.id.clone(), roles, self.now());
+        let mut stored = self.reload(user).await;
+        stored.default_tenant.get_or_insert_with(|| tenant.clone());
+        self.put_user(&stored).await;
         self.put(&keyspace::membership_entry(&user.id, tenant), &ListEntry {}).await;
         self.put(&keyspace::member(tenant, &user.id), &membership).await;
         membership
+    }
+
+    /// Reads a user as it is stored now.
+    pub async fn reload(&self, user: &User) -> User {
+        let key = keyspace::user(&user.id);
+        let stored = self.domain.store.get(&key, self.now()).await.expect("the store");
+        User::load(&key, stored.as_ref()).expect("a record").expect("a user")
     }
 
     /// Writes a user as it is given.
@@ -156,6 +166,26 @@ impl Fixture {
         self.put(&keyspace::worker(tenant, &worker.id), &Lasting::Live(worker.clone())).await;
     }
 
+    /// Hashes a password at a cost of its own.
+    pub async fn hash_of_cost(&self, password: &str, cost: u32) -> PasswordHash {
+        let size = self.domain.settings.password_pool;
+        let passwords = Passwords::start(size, cost, self.domain.random.clone());
+        let passwords = passwords.expect("a pool");
+        passwords.hash(&password.to_owned().into()).await.expect("a hash")
+    }
+
+    /// Makes an API key of the form `tk_<id>_secret…` with these scopes, as `change` leaves it.
+    pub async fn api_key(
+        &self,
+        id: &str,
+        scopes: &[KeyScope],
+        change: impl FnOnce(&mut ApiKey) + Send,
+    ) -> SecretString {
+        let text = format!("tk_{id}_abcdefghijklmnopqrstuvwxyz012345");
+        put_api_key(&self.domain, &text, scopes, change).await;
+        text.into()
+    }
+
     /// Reads a client of a tenant.
     pub async fn client(&self, tenant: &TenantId, id: &str) -> Client {
         let key = keyspace::client(tenant, &ClientId::parse(id).expect("a client id"));
@@ -167,6 +197,29 @@ impl Fixture {
         let bytes = record.encode().expect("a record");
         self.domain.store.put(key, Entry::new(&bytes)).await.expect("the store");
     }
+}
+
+/// Stores an API key of the form `tk_<id>_<secret>` with these scopes, as `change` leaves it.
+pub async fn put_api_key(
+    domain: &Domain,
+    text: &str,
+    scopes: &[KeyScope],
+    change: impl FnOnce(&mut ApiKey) + Send,
+) {
+    let mut record = ApiKey {
+        id: parse_key_id(text).expect("an API key"),
+        name: None,
+        hash: domain.peppers.hash(text).expect("a pepper"),
+        scopes: scopes.iter().copied().collect(),
+        tenant_id: None,
+        status: ApiKeyStatus::Active,
+        created_at: domain.clock.now(),
+        expires_at: None,
+    };
+    change(&mut record);
+    let bytes = record.encode().expect("a record");
+    let key = keyspace::api_key(&record.id);
+    domain.store.put(&key, Entry::new(&bytes)).await.expect("the store");
 }
 
 /// The configuration of a deployment in tests.

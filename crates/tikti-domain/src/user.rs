@@ -19,7 +19,8 @@ use crate::record::{Lasting, Record};
 
 /// The role of a user towards the whole deployment.
 ///
-/// Only [`GlobalRole::Admin`] opens anything; the other two are told to old clients and grant nothing.
+/// Only [`GlobalRole::Admin`] opens anything; the other two are told to old clients and grant
+/// nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum GlobalRole {
@@ -179,7 +180,8 @@ pub fn parse_display_name(member: &str, text: &str) -> Result<String, Refusal> {
     Ok(text.to_owned())
 }
 
-/// Control characters, and the marks that make text read otherwise than it is stored (Unicode TR 9).
+/// Control characters, and the marks that make text read otherwise than it is stored (Unicode TR
+/// 9).
 fn is_deceptive(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

@@ -2,8 +2,8 @@
 //! and drains them at the end.
 //!
 //! The bound is on accepting: beyond it the kernel's queue holds the next connections, so that a
-//! flood costs no memory here. A connection that sends no complete head within 10 seconds is
-//! closed.
+//! flood costs no memory here. A connection that sends no complete head within 10 seconds, or takes
+//! nothing of its answer for 20, is closed.
 //!
 //! Spec: Operations, "Behaviour"; attacks, row E7 (slow loris).
 
@@ -24,6 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Service;
 
 use crate::extract::client_ip::Peer;
+use crate::patience::Patient;
 use crate::shutdown::ShutdownListener;
 use crate::state::Shared;
 use crate::tasks::Tasks;
@@ -53,6 +54,8 @@ pub(crate) struct Connections {
     pub(crate) router: Router,
     pub(crate) state: Shared,
     pub(crate) shutdown: ShutdownListener,
+    /// How long connections are accepted after the stop was asked for, at the least.
+    pub(crate) grace: Duration,
 }
 
 impl Connections {
@@ -73,18 +76,21 @@ impl Connections {
             }
         }
         self.state.begin_stopping();
-        if tokio::time::timeout(DRAIN_TIME, self.drain(&mut running, &slots)).await.is_err() {
-            tracing::warn!("requests that had not finished after 25 seconds were cut off");
+        let bound = self.grace.saturating_add(DRAIN_TIME);
+        if tokio::time::timeout(bound, self.drain(&mut running, &slots)).await.is_err() {
+            tracing::warn!("requests that had not finished in time were cut off");
         }
     }
 
-    /// Waits for the connections that were there when the stop was asked for. Until they are done
-    /// new ones still get an answer, so that a load balancer can read in `/readyz` that it should
-    /// look elsewhere.
+    /// Waits for the connections that were there when the stop was asked for, and for the time of
+    /// grace. Until then new ones still get an answer, so that a load balancer can read in `/readyz`
+    /// that it should look elsewhere.
     async fn drain(&mut self, running: &mut Tasks, slots: &Arc<Semaphore>) {
         let mut late = Tasks::default();
-        while !running.is_empty() {
+        let mut grace = std::pin::pin!(tokio::time::sleep(self.grace));
+        while !(grace.is_elapsed() && running.is_empty()) {
             tokio::select! {
+                () = &mut grace, if !grace.is_elapsed() => {}
                 () = running.one_ended() => {}
                 () = late.one_ended() => {}
                 (stream, peer, slot) = accept(&self.listener, slots) => {
@@ -112,7 +118,7 @@ impl Connections {
                 .header_read_timeout(HEAD_TIME)
                 .max_buf_size(MAX_HEAD_BYTES)
                 .keep_alive(reuse == Reuse::KeepAlive)
-                .serve_connection(TokioIo::new(stream), service);
+                .serve_connection(TokioIo::new(Patient::new(stream)), service);
             let mut connection = std::pin::pin!(connection);
             let ended = if reuse == Reuse::KeepAlive {
                 tokio::select! {

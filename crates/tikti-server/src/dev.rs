@@ -11,6 +11,7 @@ use std::io::{ErrorKind, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
@@ -131,6 +132,12 @@ pub fn prepare(dir: &Path, store_url: Option<String>) -> Result<DevSetup, DevErr
 }
 
 impl DevSetup {
+    /// Where the store is.
+    #[must_use]
+    pub fn store_url(&self) -> &str {
+        &self.store_url
+    }
+
     /// The configuration of a server whose issuer is `url`.
     ///
     /// Other than a deployment, `dev` accepts that the issuer differs from the one of an earlier
@@ -141,6 +148,8 @@ impl DevSetup {
             Settings { issuer: url.to_owned(), issuer_may_change: true, ..self.settings.clone() };
         Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            // Nobody balances load to it, and a person waits for the prompt.
+            shutdown_grace: Duration::ZERO,
             store_url: self.store_url.clone(),
             domain: DomainConfig {
                 settings,
@@ -204,6 +213,9 @@ fn readable_password(random: &Random) -> Result<String, InternalError> {
 /// Makes the directory for its owner alone. One that exists and holds other people's things is left
 /// as it is: the files in it are closed by themselves.
 fn make_directory(dir: &Path) -> std::io::Result<()> {
+    if dir.exists() && !dir.is_dir() {
+        return Err(std::io::Error::new(ErrorKind::NotADirectory, "is not a directory"));
+    }
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let is_ours = dir.join(SECRETS_FILE).exists() || std::fs::read_dir(dir)?.next().is_none();
     if is_ours {
@@ -260,6 +272,13 @@ mod tests {
         let names: Vec<_> =
             std::fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names, [SECRETS_FILE]);
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_the_directory_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let message = prepare(file.path(), None).err().unwrap().to_string();
+        assert_eq!(message, format!("{}: is not a directory", file.path().display()));
     }
 
     #[test]

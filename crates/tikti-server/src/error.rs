@@ -17,7 +17,6 @@ use axum::response::{IntoResponse, Response};
 use tikti_domain::error::{Code, Error, Refusal};
 
 use crate::api::ErrorReply;
-use crate::extract::request_id::RequestId;
 
 /// A refusal or a failure on its way to the caller.
 #[derive(Clone, Debug)]
@@ -44,6 +43,19 @@ impl ApiError {
         let is_passing =
             matches!(self.code(), Code::RateLimited | Code::Overloaded | Code::StoreUnavailable);
         self.refusal.retry_after_seconds.or(is_passing.then_some(1))
+    }
+
+    /// The scheme by which a caller could show more (RFC 9110, section 15.5.2: every 401 names one).
+    /// There is no registered one for API keys, and what people and their tokens show is a bearer
+    /// token (RFC 6750, section 3).
+    fn challenge(&self) -> &'static str {
+        if self.code() == Code::InvalidApiKey {
+            "ApiKey"
+        } else if self.code() == Code::InvalidClientCredentials {
+            "Basic"
+        } else {
+            "Bearer"
+        }
     }
 
     /// Describes what broke, with the errors below it; absent for a refusal.
@@ -91,17 +103,17 @@ impl IntoResponse for ApiError {
         if let Some(seconds) = self.retry_after_seconds() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.code() == Code::Unauthenticated {
-            // RFC 6750 section 3: a resource that needs a bearer token says so.
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        if status(self.code()) == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(self.challenge()));
         }
         response.extensions_mut().insert(self);
         response
     }
 }
 
-/// Gives a refused response its body; leaves every other response as it is.
-pub(crate) fn write_body(mut response: Response, request_id: &RequestId) -> Response {
+/// Gives a refused response its body; leaves every other response as it is. `request_id` is empty
+/// where the request has none.
+pub(crate) fn write_body(mut response: Response, request_id: &str) -> Response {
     let Some(error) = response.extensions().get::<ApiError>() else {
         return response;
     };
@@ -109,7 +121,7 @@ pub(crate) fn write_body(mut response: Response, request_id: &RequestId) -> Resp
         error: error.refusal.message.clone().into_owned(),
         code: error.code().as_str().to_owned(),
         details: error.refusal.details.clone(),
-        request_id: request_id.as_str().to_owned(),
+        request_id: request_id.to_owned(),
     };
     let (parts, body) = Json(reply).into_response().into_parts();
     response.headers_mut().extend(parts.headers);
@@ -277,15 +289,12 @@ pub fn reference() -> impl Iterator<Item = CodeReference> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderMap;
     use tikti_domain::error::InternalError;
-    use tikti_domain::random::Random;
 
     use super::*;
 
     async fn answer(error: ApiError) -> (Response<()>, String) {
-        let id = RequestId::of(&HeaderMap::new(), &Random::seeded(1)).unwrap();
-        let (parts, body) = write_body(error.into_response(), &id).into_parts();
+        let (parts, body) = write_body(error.into_response(), "request-7").into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         (Response::from_parts(parts, ()), String::from_utf8(body.to_vec()).unwrap())
     }
@@ -299,7 +308,20 @@ mod tests {
         assert!(cause.contains("u:1/user/1") && cause.contains("trailing characters"), "{cause}");
         let (response, body) = answer(error).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        insta::assert_snapshot!(body, @r#"{"error":"Something broke inside the server.","code":"INTERNAL","details":{},"requestId":"RR52AFY2T1G8849JQESQ30K2B9"}"#);
+        insta::assert_snapshot!(body, @r#"{"error":"Something broke inside the server.","code":"INTERNAL","details":{},"requestId":"request-7"}"#);
+    }
+
+    #[test]
+    fn every_401_says_by_which_scheme_more_can_be_shown() {
+        for &code in Code::ALL {
+            let response = ApiError::from(code).into_response();
+            let scheme = response.headers().get(header::WWW_AUTHENTICATE);
+            let is_unauthorized = response.status() == StatusCode::UNAUTHORIZED;
+            assert_eq!(scheme.is_some(), is_unauthorized, "{code}");
+        }
+        let of = |code| ApiError::from(code).into_response().headers()["www-authenticate"].clone();
+        assert_eq!(of(Code::InvalidApiKey), "ApiKey");
+        assert_eq!(of(Code::TokenExpired), "Bearer");
     }
 
     #[tokio::test]

@@ -26,6 +26,7 @@ pub mod error;
 mod extract;
 mod middleware;
 mod openapi;
+mod patience;
 mod reply;
 pub mod router;
 mod routes;
@@ -107,6 +108,25 @@ impl Listener {
         Ok(Self { socket, address })
     }
 
+    /// Binds `address` for a server over the store at `store_url`.
+    ///
+    /// Looks at the store only where the address is taken; opening it makes one where there is none.
+    ///
+    /// # Errors
+    /// [`ServeError::Bind`]; [`ServeError::Store`] where the address is taken and the store is held
+    /// as well. Then one running server is most likely what holds both, and the store can name it.
+    pub async fn bind_over(address: SocketAddr, store_url: &str) -> Result<Self, ServeError> {
+        let taken = match Self::bind(address).await {
+            Ok(listener) => return Ok(listener),
+            Err(taken) => taken,
+        };
+        let options = OpenOptions::new(Random::system().bytes()?, "tikti, starting".to_owned());
+        match Store::open(store_url, options).await {
+            Err(held @ OpenError::Locked { .. }) => Err(held.into()),
+            Ok(_) | Err(_) => Err(taken),
+        }
+    }
+
     /// The address, with the port that it really has.
     #[must_use]
     pub fn local_address(&self) -> SocketAddr {
@@ -142,7 +162,9 @@ pub async fn start(listener: Listener, config: Config, seed: Seed) -> Result<Run
     let router = router::with_middleware(routes, Arc::clone(&state));
 
     let (shutdown, asked) = shutdown::channel();
-    let connections = Connections { listener: listener.socket, router, state, shutdown: asked };
+    let grace = config.shutdown_grace;
+    let connections =
+        Connections { listener: listener.socket, router, state, shutdown: asked, grace };
     let accept_loop = tasks::start(connections.serve());
     tracing::info!(address = %listener.address, "serving");
     Ok(Running { address: listener.address, accept_loop, shutdown, signals })
@@ -164,8 +186,8 @@ impl Running {
     /// Waits until the server was asked to stop, by SIGTERM, SIGINT or a [`ShutdownHandle`], and
     /// has stopped.
     ///
-    /// `/readyz` answers 503 first; running requests have up to 25 seconds to finish. A second
-    /// signal ends the wait at once.
+    /// `/readyz` answers 503 first, for [`Config::shutdown_grace`] at the least; running requests have
+    /// up to 25 seconds more to finish. A second signal ends the wait at once.
     ///
     /// # Errors
     /// [`ServeError::Fault`] where the server ended by itself.

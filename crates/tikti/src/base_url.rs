@@ -17,11 +17,13 @@ pub(crate) struct BaseUrl(Url);
 
 impl BaseUrl {
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
-        let wrong = |why: &str| Failure::usage(format!("`{text}` is not a server address: {why}"));
-        let mut url = Url::parse(text.trim())
-            .map_err(|_| wrong("write it with its scheme, like https://api.tikti.io"))?;
+        // Before an `@` a password can stand.
+        let shown = text.rsplit('@').next().unwrap_or_default();
+        let wrong = |why: &str| Failure::usage(format!("`{shown}` is not a server address: {why}"));
+        let mut url = Url::parse(text.trim()).map_err(|_| wrong(&with_scheme(text)))?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(wrong("the scheme must be https, or http"));
+            // `localhost:8080` is a URL of the scheme `localhost`.
+            return Err(wrong(&with_scheme(text)));
         }
         if url.query().is_some() || url.fragment().is_some() {
             return Err(wrong("it has a query or a fragment"));
@@ -32,6 +34,12 @@ impl BaseUrl {
         let path = url.path().trim_end_matches('/').to_owned();
         url.set_path(&path);
         Ok(Self(url))
+    }
+
+    /// Reads an address that has its scheme and names nobody.
+    fn parse_known(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
+        (url.has_host() && url.username().is_empty()).then_some(Self(url))
     }
 
     /// The address of a call: `segments` are encoded one by one, so that none can leave its place.
@@ -52,15 +60,32 @@ impl BaseUrl {
         self.0.scheme() == "https"
     }
 
-    /// Whether others on the way can read what is sent.
-    pub(crate) fn is_exposed(&self) -> bool {
-        let loopback = match self.0.host() {
+    /// Whether the server is on this machine.
+    pub(crate) fn is_loopback(&self) -> bool {
+        match self.0.host() {
             Some(Host::Ipv4(address)) => address.is_loopback(),
             Some(Host::Ipv6(address)) => address.is_loopback(),
             Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
             None => false,
-        };
-        !self.is_https() && !loopback
+        }
+    }
+
+    /// Whether others on the way can read what is sent.
+    pub(crate) fn is_exposed(&self) -> bool {
+        !self.is_https() && !self.is_loopback()
+    }
+}
+
+/// Says how an address without a scheme is written, as far as that can be guessed.
+fn with_scheme(text: &str) -> String {
+    let rest = text.trim();
+    let guess = ["http", "https"].into_iter().find_map(|scheme| {
+        let url = BaseUrl::parse_known(&format!("{scheme}://{rest}"))?;
+        (url.is_loopback() == (scheme == "http")).then_some(url)
+    });
+    match guess.filter(|_| !rest.contains("//")) {
+        Some(url) => format!("write {url}"),
+        None => "write it with its scheme, like https://api.tikti.io".to_owned(),
     }
 }
 
@@ -115,9 +140,25 @@ mod tests {
             "https://a.io/?key=1",
             "https://a.io/#x",
             "https://user:secret@a.io",
+            "user:secret@a.io",
         ] {
             let failure = BaseUrl::parse(text).unwrap_err();
             assert!(!failure.message.contains("secret"), "{}", failure.message);
+        }
+    }
+
+    #[test]
+    fn an_address_without_a_scheme_is_told_how_to_write_it() {
+        for (text, hint) in [
+            ("localhost:8080", "write http://localhost:8080"),
+            ("127.0.0.1:8080", "write http://127.0.0.1:8080"),
+            ("api.tikti.io", "write https://api.tikti.io"),
+            ("api.tikti.io:8443", "write https://api.tikti.io:8443"),
+            ("ftp://a.io", "write it with its scheme"),
+            ("", "write it with its scheme"),
+        ] {
+            let failure = BaseUrl::parse(text).unwrap_err();
+            assert!(failure.message.contains(hint), "{}", failure.message);
         }
     }
 

@@ -6,11 +6,13 @@
 //! | 2. administrators: enter the set of administrators | the set names a user that does not exist |
 //! | 3. write the user, if nothing stands there | done |
 //!
-//! Who meets a claim whose user does not exist writes a tombstone at that user's key, so that its late
-//! creator cannot finish step 3 any more, and only then takes the claim over. No clock decides, and one
-//! address never has two users.
+//! Who meets a claim whose user does not exist writes a tombstone at that user's key, so that its
+//! late creator cannot finish step 3 any more, and only then takes the claim over. No clock
+//! decides, and one address never has two users.
 //!
 //! Spec: Domain, rule 1. Why claims heal themselves: docs/decisions/0008.
+
+use std::collections::BTreeSet;
 
 use tikti_store::{Entry, Expected, StoreError, Stored};
 
@@ -44,7 +46,7 @@ pub(crate) async fn create_user(
     let id = UserId::generate(now, &domain.random)?;
     claim_email(domain, &new.email, &id, now).await?;
     if new.role == GlobalRole::Admin {
-        enter_admins(domain, &id, now).await?;
+        change_admins(domain, now, |admins| admins.insert(id.clone())).await?;
     }
     let mut user = User::new(id, new.email, new.role, now);
     user.password_hash = new.password_hash;
@@ -53,7 +55,10 @@ pub(crate) async fn create_user(
     match domain.store.put_if(&key, Expected::Absent, Entry::new(&bytes), now).await {
         Ok(()) => Ok(user),
         // Somebody took this creation for dead and the address with it.
-        Err(StoreError::Conflict { .. }) => Err(Code::EmailExists.into()),
+        Err(StoreError::Conflict { .. }) => {
+            change_admins(domain, now, |admins| admins.remove(&user.id)).await?;
+            Err(Code::EmailExists.into())
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -93,7 +98,10 @@ async fn is_abandoned(domain: &Domain, id: &UserId, now: Timestamp) -> Result<bo
     let cause = Cause::Abandoned;
     let tombstone = Lasting::<User>::Tombstone(Tombstone { since: now, cause }).encode()?;
     match domain.store.put_if(&key, Expected::Absent, Entry::new(&tombstone), now).await {
-        Ok(()) => Ok(true),
+        Ok(()) => {
+            change_admins(domain, now, |admins| admins.remove(id)).await?;
+            Ok(true)
+        }
         Err(StoreError::Conflict { .. }) => {
             let stored = domain.store.get(&key, now).await?;
             Ok(User::load(&key, stored.as_ref())?.is_none())
@@ -102,8 +110,12 @@ async fn is_abandoned(domain: &Domain, id: &UserId, now: Timestamp) -> Result<bo
     }
 }
 
-/// Enters a user into the set of administrators.
-async fn enter_admins(domain: &Domain, id: &UserId, now: Timestamp) -> Result<(), Error> {
+/// Changes the set of administrators; `change` says whether it did.
+async fn change_admins(
+    domain: &Domain,
+    now: Timestamp,
+    mut change: impl FnMut(&mut BTreeSet<UserId>) -> bool + Send,
+) -> Result<(), Error> {
     let key = keyspace::admins();
     let reads = [key.clone()];
     domain
@@ -111,7 +123,7 @@ async fn enter_admins(domain: &Domain, id: &UserId, now: Timestamp) -> Result<()
         .transact(key.partition(), &reads, now, |txn| {
             let stored: Option<Stored> = txn.get(&key)?.cloned();
             let mut admins = Admins::decode_optional(&key, stored.as_ref())?.unwrap_or_default();
-            if admins.user_ids.insert(id.clone()) {
+            if change(&mut admins.user_ids) {
                 txn.put(&key, Entry::new(&admins.encode()?))?;
             }
             Ok::<_, Error>(())
@@ -170,5 +182,19 @@ mod tests {
         let refused = domain.store.put_if(&key, Expected::Absent, Entry::new(&late), now).await;
         assert!(matches!(refused, Err(StoreError::Conflict { .. })));
         assert!(!is_abandoned(domain, &user.id, now).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_creation_that_came_too_late_leaves_no_ghost_among_the_administrators() {
+        let fixture = Fixture::new().await;
+        let (domain, now) = (&fixture.domain, fixture.now());
+        let email = Email::parse("root@corp.sys").unwrap();
+        let dead = UserId::generate(now, &domain.random).unwrap();
+        claim_email(domain, &email, &dead, now).await.unwrap();
+        change_admins(domain, now, |admins| admins.insert(dead.clone())).await.unwrap();
+        let alive = fixture.admin("root@corp.sys").await;
+        let stored = domain.store.get(&keyspace::admins(), now).await.unwrap().unwrap();
+        let admins = Admins::decode(&keyspace::admins(), &stored).unwrap();
+        assert_eq!(admins.user_ids, [alive.id].into());
     }
 }

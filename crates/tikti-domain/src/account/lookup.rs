@@ -1,13 +1,13 @@
 //! Tells who the holder of an idToken is.
 //!
-//! One round trip: the API key's record, the user, the session and the context of the token are read
-//! together. Only `memberships` costs a second one.
+//! One round trip: the API key's record, the user, the session and the context of the token are
+//! read together. Only `memberships` costs a second one.
 //!
 //! Spec: HTTP API, Identity, `lookup`; Tokens and keys, "Verification".
 
 use secrecy::SecretString;
 
-use crate::api_key::{KeyGrant, KeyScope};
+use crate::api_key::{AcceptedKey, KeyScope, PresentedKey};
 use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
 use crate::email::Email;
@@ -60,50 +60,55 @@ pub struct LookedUp {
 pub async fn lookup(domain: &Domain, caller: &Caller, ask: &Lookup) -> Result<LookedUp, Error> {
     let now = domain.clock.now();
     let presented = domain.present_key(caller);
+    if matches!(presented, PresentedKey::Missing) {
+        return Err(Code::InvalidApiKey.into());
+    }
     let token = id_token::verify(domain, &ask.id_token, now);
     let mut keys: Vec<_> = presented.key().cloned().into_iter().collect();
     keys.extend(token.iter().flat_map(Holder::keys));
     let reads = Reads::load(&domain.store, keys, now).await?;
 
     // A stranger without a key learns nothing of the token, not even whether it is one.
-    let grant = domain.judge_key(&presented, &reads, KeyScope::Lookup, now)??;
+    let key = domain.judge_key(&presented, &reads, KeyScope::Lookup, now)??;
     let token = token?;
     let holder = Holder::find(&reads, &token)?;
-    let user = decide(domain, &grant, &token, &holder)?.clone();
+    let user = decide(domain, &key, &token, &holder)?.clone();
     let memberships = if ask.memberships {
         let held = tenancy::active_memberships(domain, &user.id, now).await?;
-        let shown = held.into_iter().filter(|held| grant.covers(Some(&held.tenant.id)));
+        let shown = held.active.into_iter().filter(|held| key.covers(Some(&held.tenant.id)));
         let pair =
             |held: tenancy::Held| (held.tenant.id, held.membership.roles.into_iter().collect());
         Some(shown.map(pair).collect())
     } else {
         None
     };
-    Ok(reply(user, &grant, token.tenant_id, memberships))
+    Ok(reply(user, &key, token.tenant_id, memberships))
 }
 
 /// Whether this key may look this token up, and whose it is.
 fn decide<'a>(
     domain: &Domain,
-    grant: &KeyGrant,
+    key: &AcceptedKey,
     token: &IdToken,
     holder: &'a Holder,
 ) -> Result<&'a User, Code> {
-    let (user, _) = holder.check(token, domain.not_before)?;
-    if !grant.covers(token.tenant_id.as_ref()) {
+    // Before the records are looked at: a tenant's key learns nothing of another tenant's user.
+    if !key.covers(token.tenant_id.as_ref()) {
         return Err(Code::ApiKeyForbidden);
     }
+    let (user, _) = holder.check(token, domain.not_before)?;
     Ok(user)
 }
 
 fn reply(
     user: User,
-    grant: &KeyGrant,
+    key: &AcceptedKey,
     tenant_id: Option<TenantId>,
     memberships: Option<Vec<(TenantId, Vec<RoleName>)>>,
 ) -> LookedUp {
-    // A tenant's key is shown its own tenant's view: the role towards the deployment is not part of it.
-    let role = if grant.tenant_id.is_some() { GlobalRole::CompanyEmployee } else { user.role };
+    // A tenant's key is shown its own tenant's view: the role towards the deployment is not part of
+    // it.
+    let role = if key.tenant_id.is_some() { GlobalRole::CompanyEmployee } else { user.role };
     LookedUp {
         user_id: user.id,
         email: user.email,

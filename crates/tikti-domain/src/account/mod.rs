@@ -8,4 +8,4 @@ mod sign_in_context;
 pub(crate) use create_user::{NewUser, create_user};
 pub use lookup::{LookedUp, Lookup, lookup};
 pub(crate) use sign_in::find_by_email;
-pub use sign_in::{Door, SignIn, SignedIn, sign_in};
+pub use sign_in::{SignIn, SignInCall, SignedIn, sign_in};

@@ -1,12 +1,12 @@
 //! In which tenant does a sign-in begin?
 //!
-//! The one that was asked for; else the API key's; else the user's default; else the only one; else none.
-//! Asked after the right password only, so that nobody learns of memberships without it.
+//! The one that was asked for; else the API key's; else the user's default; else the only one; else
+//! none. Asked after the right password only, so that nobody learns of memberships without it.
 //!
 //! Spec: HTTP API, "Tenant context at sign-in".
 
-use super::sign_in::{SignIn, key_tenant};
-use crate::api_key::KeyGrant;
+use super::sign_in::SignIn;
+use crate::api_key::AcceptedKey;
 use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::domain::Domain;
@@ -14,6 +14,7 @@ use crate::error::{Code, Error};
 use crate::id::{ClientId, TenantId};
 use crate::keyspace;
 use crate::record::Record;
+use crate::session::SessionDoor;
 use crate::settings::Tenantless;
 use crate::tenancy::{self, Held, Standing};
 use crate::user::User;
@@ -22,7 +23,7 @@ use crate::user::User;
 #[derive(Debug)]
 pub(super) struct Context {
     held: Option<Held>,
-    by_tenant_key: bool,
+    door: SessionDoor,
 }
 
 impl Context {
@@ -35,37 +36,79 @@ impl Context {
         self.held.as_ref().map(|held| held.membership.mver)
     }
 
-    pub(super) fn by_tenant_key(&self) -> bool {
-        self.by_tenant_key
+    /// The door that the session came through.
+    pub(super) fn door(&self) -> SessionDoor {
+        self.door
+    }
+}
+
+/// The tenant context that a sign-in asks for.
+#[derive(Debug)]
+pub(super) enum Wanted {
+    /// The one that the request names; `None` where nobody bears the name.
+    Named(Option<TenantId>),
+    /// That of the API key.
+    Key(TenantId),
+    /// Whatever follows from the user's memberships.
+    Default,
+}
+
+impl Wanted {
+    /// Reads it from key and request.
+    ///
+    /// # Errors
+    /// `TENANT_CONFLICT` where these name different tenants; the store's.
+    pub(super) async fn of(
+        domain: &Domain,
+        key: Option<&AcceptedKey>,
+        ask: &SignIn,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let by_key = key.and_then(|key| key.tenant_id.clone());
+        let Some(reference) = &ask.tenant else {
+            return Ok(by_key.map_or(Self::Default, Self::Key));
+        };
+        let named = tenancy::resolve(domain, reference, now).await?;
+        match by_key {
+            None => Ok(Self::Named(named)),
+            Some(tenant) if named.as_ref() == Some(&tenant) => Ok(Self::Key(tenant)),
+            Some(_) => Err(Code::TenantConflict.into()),
+        }
+    }
+
+    /// Whether a tenant's key was used.
+    pub(super) fn by_key(&self) -> bool {
+        matches!(self, Self::Key(_))
     }
 }
 
 /// Finds the tenant context of a sign-in.
 ///
 /// # Errors
-/// `MEMBERSHIP_REQUIRED`, `TENANT_DISABLED`, `TENANT_CONFLICT`, `TENANT_REQUIRED`,
-/// `UNKNOWN_AUDIENCE`; `INVALID_LOGIN_CREDENTIALS` to a stranger of the key's tenant; the store's.
+/// `MEMBERSHIP_REQUIRED`, `TENANT_DISABLED`, `UNKNOWN_AUDIENCE`; `INVALID_LOGIN_CREDENTIALS` to a
+/// stranger of the key's tenant; the store's.
 pub(super) async fn resolve_context(
     domain: &Domain,
     user: &User,
-    grant: Option<&KeyGrant>,
+    wanted: &Wanted,
     ask: &SignIn,
     now: Timestamp,
 ) -> Result<Context, Error> {
-    let by_key = key_tenant(grant);
-    let held = match (&ask.tenant, by_key) {
-        (Some(reference), key) => {
-            let tenant = tenancy::resolve(domain, reference, now).await?;
-            if key.is_some() && tenant.as_ref() != key {
-                return Err(Code::TenantConflict.into());
+    let held = match wanted {
+        Wanted::Named(tenant) => {
+            let held =
+                require(domain, user, tenant.as_ref(), Code::MembershipRequired, now).await?;
+            // A claim on the name may belong to a creation that never finished.
+            if !ask.tenant.as_ref().is_none_or(|name| held.tenant.bears(name)) {
+                return Err(Code::MembershipRequired.into());
             }
-            Some(require(domain, user, tenant.as_ref(), Code::MembershipRequired, now).await?)
+            Some(held)
         }
-        (None, Some(tenant)) => {
+        Wanted::Key(tenant) => {
             let stranger = Code::InvalidLoginCredentials;
             Some(require(domain, user, Some(tenant), stranger, now).await?)
         }
-        (None, None) => default_context(domain, user, now).await?,
+        Wanted::Default => default_context(domain, user, now).await?,
     };
     if held.is_none() && domain.settings.tenantless == Tenantless::Admin && !user.is_admin() {
         return Err(Code::MembershipRequired.into());
@@ -73,7 +116,8 @@ pub(super) async fn resolve_context(
     if let Some(client) = &ask.client {
         check_application(domain, held.as_ref(), client, now).await?;
     }
-    Ok(Context { held, by_tenant_key: by_key.is_some() })
+    let door = if wanted.by_key() { SessionDoor::TenantKey } else { SessionDoor::Plain };
+    Ok(Context { held, door })
 }
 
 /// The user's standing in this very tenant; `stranger` where there is none.
@@ -105,8 +149,7 @@ async fn default_context(
     {
         return Ok(Some(*held));
     }
-    let mut all = tenancy::active_memberships(domain, &user.id, now).await?;
-    Ok(if all.len() == 1 { all.pop() } else { None })
+    Ok(tenancy::active_memberships(domain, &user.id, now).await?.only())
 }
 
 /// A client named at sign-in must be an active application of the session's tenant.

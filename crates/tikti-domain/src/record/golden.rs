@@ -1,7 +1,7 @@
 //! Bytes that an earlier version stored still load, and mean what they meant.
 //!
-//! Each file in `tests/domain/golden/` is one record as it was first stored: schema 1, JSON. A file is
-//! never edited; a new schema or field gets a file of its own beside it.
+//! Each file in `tests/domain/golden/` is one record as it was first stored: schema 1, JSON. A file
+//! is never edited; a new schema or field gets a file of its own beside it.
 
 use super::*;
 use crate::api_key::ApiKey;

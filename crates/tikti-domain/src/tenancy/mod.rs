@@ -2,6 +2,7 @@
 
 mod create_tenant;
 mod names;
+mod page_token;
 mod read_tenants;
 mod standing;
 

@@ -1,8 +1,8 @@
 //! Which tenant does a name mean?
 //!
-//! Ids and slugs share one namespace: every tenant claims both, so a reference is never ambiguous. What
-//! a name means hardly ever changes, so it is kept in process for at most an hour, and forgotten when
-//! the tenant reads as deleted.
+//! Ids and slugs share one namespace: every tenant claims both, so a reference is never ambiguous.
+//! What a name means hardly ever changes, so it is kept in process for at most an hour, and
+//! forgotten when the tenant reads as deleted.
 //!
 //! Spec: Domain, "Tenant"; Storage, "Hot reads". Why claims heal themselves: docs/decisions/0008.
 
@@ -84,11 +84,11 @@ pub(crate) async fn resolve(
 /// `TENANT_EXISTS`; the store's.
 pub(super) async fn claim_name(
     domain: &Domain,
-    name: &str,
+    name: &TenantRef,
     tenant: &TenantId,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let key = keyspace::name_claim(name);
+    let key = keyspace::name_claim(name.as_str());
     let claim = NameClaim { tenant_id: tenant.clone() }.encode()?;
     let store = &domain.store;
     let stored = match store.put_if(&key, Expected::Absent, Entry::new(&claim), now).await {
@@ -105,7 +105,7 @@ pub(super) async fn claim_name(
         // An earlier try of the same creation: the tenant's own record decides who finishes.
         return Ok(());
     }
-    if !is_free_of(domain, &owner, now).await? {
+    if !is_free_of(domain, name, &owner, now).await? {
         return Err(Code::TenantExists.into());
     }
     match store.put_if(&key, Expected::Equals(&stored), Entry::new(&claim), now).await {
@@ -117,11 +117,11 @@ pub(super) async fn claim_name(
 /// Gives up a name that is still claimed for this tenant.
 pub(super) async fn release_name(
     domain: &Domain,
-    name: &str,
+    name: &TenantRef,
     tenant: &TenantId,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let key = keyspace::name_claim(name);
+    let key = keyspace::name_claim(name.as_str());
     let reads = [key.clone()];
     domain
         .store
@@ -136,24 +136,30 @@ pub(super) async fn release_name(
         .await
 }
 
-/// Whether a name claimed for the tenant at `id` may be taken over: that tenant will never live, or has
-/// been gone for 90 days. Says the former for ever where it was still open.
-async fn is_free_of(domain: &Domain, id: &TenantId, now: Timestamp) -> Result<bool, Error> {
+/// Whether a name claimed for the tenant at `id` may be taken over: that tenant will never live, or
+/// lives without this name, or has been gone for 90 days and the name was its slug. An id is never
+/// free again. Says that a tenant will never live for ever, where that was still open.
+async fn is_free_of(
+    domain: &Domain,
+    name: &TenantRef,
+    id: &TenantId,
+    now: Timestamp,
+) -> Result<bool, Error> {
     let key = keyspace::tenant(id);
     let cause = Cause::Abandoned;
     let tombstone = Lasting::<Tenant>::Tombstone(Tombstone { since: now, cause }).encode()?;
     match domain.store.put_if(&key, Expected::Absent, Entry::new(&tombstone), now).await {
-        Ok(()) => Ok(true),
-        Err(StoreError::Conflict { .. }) => {
-            let stored = domain.store.get(&key, now).await?;
-            Ok(match Lasting::<Tenant>::decode_optional(&key, stored.as_ref())? {
-                Some(Lasting::Tombstone(tombstone)) => match tombstone.cause {
-                    Cause::Abandoned => true,
-                    Cause::Deleted => now >= tombstone.since.plus_millis(SLUG_REST_MILLIS),
-                },
-                Some(Lasting::Live(_)) | None => false,
-            })
-        }
-        Err(error) => Err(error.into()),
+        Ok(()) => return Ok(true),
+        Err(StoreError::Conflict { .. }) => {}
+        Err(error) => return Err(error.into()),
     }
+    let stored = domain.store.get(&key, now).await?;
+    Ok(match Lasting::<Tenant>::decode_optional(&key, stored.as_ref())? {
+        Some(Lasting::Live(tenant)) => !tenant.bears(name),
+        Some(Lasting::Tombstone(Tombstone { cause: Cause::Abandoned, .. })) => true,
+        Some(Lasting::Tombstone(Tombstone { cause: Cause::Deleted, since })) => {
+            name.as_str() != id.as_str() && now >= since.plus_millis(SLUG_REST_MILLIS)
+        }
+        None => false,
+    })
 }

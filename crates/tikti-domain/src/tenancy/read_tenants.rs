@@ -1,13 +1,13 @@
 //! Reads tenants: one by its reference, or a page of those that the caller may see.
 //!
-//! A page costs in proportion to its size: it follows an ordered list of ids, and reads the records of
-//! that page in one further round trip.
+//! A page costs in proportion to its size: it follows an ordered list of ids, and reads the records
+//! of that page in one further round trip.
 //!
 //! Spec: HTTP API, "Tenant administration", "Lists"; Attacks, row E5.
 
-use data_encoding::BASE64URL_NOPAD;
 use tikti_store::{Kind, Partition};
 
+use super::page_token;
 use super::resolve;
 use super::standing::listed;
 use crate::clock::Timestamp;
@@ -61,7 +61,8 @@ impl PageRequest {
 /// otherwise.
 ///
 /// # Errors
-/// `UNAUTHENTICATED`; `INVALID_ARGUMENT` for a page token that this server did not make; the store's.
+/// `UNAUTHENTICATED`; `INVALID_ARGUMENT` for a page token that this server did not make; the
+/// store's.
 pub async fn list_tenants(
     domain: &Domain,
     caller: &Caller,
@@ -70,12 +71,14 @@ pub async fn list_tenants(
     let now = domain.clock.now();
     let principal = permission::by_id_token(domain, caller, now).await?;
     let (partition, kind) = list_of(&principal);
-    let after = ask.token.as_deref().map(parse_page_token).transpose()?;
-    let after = after.as_ref().map(|id| id.as_str().as_bytes());
-    let page = domain.store.scan(&partition, kind, after, usize::from(ask.size), now).await?;
+    let list = format!("{partition}/{}", kind.as_str());
+    let after = ask.token.as_deref().map(|token| page_token::parse(domain, &list, token));
+    let after = after.transpose()?;
+    let size = usize::from(ask.size);
+    let page = domain.store.scan(&partition, kind, after.as_deref(), size, now).await?;
     let ids = listed(&page);
     let items = load_visible(domain, &principal, &ids, now).await?;
-    let next = page.next.map(|last| BASE64URL_NOPAD.encode(&last));
+    let next = page.next.map(|last| page_token::make(domain, &list, &last)).transpose()?;
     Ok(Page { items, next })
 }
 
@@ -85,15 +88,6 @@ fn list_of(principal: &Principal) -> (Partition, Kind) {
     } else {
         (keyspace::of_user(&principal.user.id), keyspace::MEMBERSHIP)
     }
-}
-
-/// The id after which the next page begins. It gives nothing away and opens nothing: the list that it
-/// is used on is chosen by who asks.
-fn parse_page_token(token: &str) -> Result<TenantId, Refusal> {
-    let refuse = || Refusal::invalid("pageToken", "is not one that this server made");
-    let bytes = BASE64URL_NOPAD.decode(token.as_bytes()).map_err(|_| refuse())?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| refuse())?;
-    TenantId::parse(text).map_err(|_| refuse())
 }
 
 /// The tenants of these ids that exist and that the caller may see.
@@ -110,6 +104,7 @@ async fn load_visible(
     let mut tenants = Vec::with_capacity(ids.len());
     for id in ids {
         let member: Option<Membership> = reads.find(&keyspace::member(id, &user.id))?;
+        let member = member.filter(|held| !held.cuts_off(principal.session_began));
         if let Some(tenant) = reads.find_live::<Tenant>(&keyspace::tenant(id))?
             && (user.is_admin() || (member.is_some() && tenant.is_active()))
         {
@@ -122,8 +117,8 @@ async fn load_visible(
 /// Reads one tenant.
 ///
 /// # Errors
-/// `UNAUTHENTICATED`; `TENANT_NOT_FOUND` for a tenant that does not exist or that the caller does not
-/// belong to; `PERMISSION_DENIED`; the store's.
+/// `UNAUTHENTICATED`; `TENANT_NOT_FOUND` for a tenant that does not exist or that the caller does
+/// not belong to; `PERMISSION_DENIED`; the store's.
 pub async fn get_tenant(
     domain: &Domain,
     caller: &Caller,
@@ -135,8 +130,9 @@ pub async fn get_tenant(
         return Err(Code::TenantNotFound.into());
     };
     let facts = TenantFacts::load(domain, &id, &principal.user.id, now).await?;
-    if facts.tenant.is_none() {
+    if !facts.tenant.as_ref().is_some_and(|tenant| tenant.bears(reference)) {
         domain.names.forget(&id);
+        return Err(Code::TenantNotFound.into());
     }
     Ok(permission::require_scope(&principal, facts, "tenants:read")?)
 }

@@ -44,15 +44,35 @@ pub(crate) async fn standing(
 ) -> Result<Standing, Error> {
     let keys = vec![keyspace::tenant(tenant), keyspace::member(tenant, user)];
     let reads = Reads::load(&domain.store, keys, now).await?;
+    if reads.find_live::<Tenant>(&keyspace::tenant(tenant))?.is_none() {
+        domain.names.forget(tenant);
+    }
     Ok(judge(&reads, tenant, user)?)
 }
 
-/// Reads every active membership of a user, at most 200, in the order of tenant ids; two round trips.
+/// Memberships of one user.
+#[derive(Debug)]
+pub(crate) struct Memberships {
+    /// The active ones among those that were looked at.
+    pub(crate) active: Vec<Held>,
+    /// Whether there are more than were looked at.
+    pub(crate) more: bool,
+}
+
+impl Memberships {
+    /// The only one, where there is just one.
+    pub(crate) fn only(mut self) -> Option<Held> {
+        if self.more || self.active.len() > 1 { None } else { self.active.pop() }
+    }
+}
+
+/// Reads the active ones of a user's first 200 memberships, in the order of tenant ids; two round
+/// trips.
 pub(crate) async fn active_memberships(
     domain: &Domain,
     user: &UserId,
     now: Timestamp,
-) -> Result<Vec<Held>, Error> {
+) -> Result<Memberships, Error> {
     let partition = keyspace::of_user(user);
     let page =
         domain.store.scan(&partition, keyspace::MEMBERSHIP, None, MOST_MEMBERSHIPS, now).await?;
@@ -62,13 +82,13 @@ pub(crate) async fn active_memberships(
         .flat_map(|tenant| [keyspace::tenant(tenant), keyspace::member(tenant, user)])
         .collect();
     let reads = Reads::load(&domain.store, keys, now).await?;
-    let mut held = Vec::new();
+    let mut active = Vec::new();
     for tenant in &tenants {
-        if let Standing::Active(active) = judge(&reads, tenant, user)? {
-            held.push(*active);
+        if let Standing::Active(held) = judge(&reads, tenant, user)? {
+            active.push(*held);
         }
     }
-    Ok(held)
+    Ok(Memberships { active, more: page.next.is_some() })
 }
 
 /// The tenants that a page of a list names.

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | 1 | the API key may exchange (for this tenant: judged after step 4) | `INVALID_API_KEY`, `API_KEY_FORBIDDEN` |
 //! | 2 | the idToken verifies, and its audience takes idTokens | `INVALID_ID_TOKEN`, `TOKEN_EXPIRED` |
-//! | 3 | session alive, version current, user active | `TOKEN_REVOKED`, `USER_DISABLED` |
+//! | 3 | session alive, version current, user active (and, for another tenant than the token's own: its own context still holds) | `TOKEN_REVOKED`, `USER_DISABLED` |
 //! | 4 | the tenant is named once, by body, header or token; a bound session stays in its own | `TENANT_REQUIRED`, `TENANT_CONFLICT` |
 //! | 5 | the tenant exists and is active (told to members and administrators only) | `TENANT_NOT_FOUND`, `TENANT_DISABLED` |
 //! | 6 | the user holds a membership there that was not revoked since the session began | `MEMBERSHIP_REQUIRED` |
@@ -25,7 +25,7 @@ use super::facts::{Facts, Named};
 use super::subject::{bounded, subject};
 use super::trace::{Step, Trace};
 use super::{Exchange, IssuedClass};
-use crate::api_key::KeyGrant;
+use crate::api_key::AcceptedKey;
 use crate::client::{
     Client, ClientType, GrantType, MAX_TOKEN_TTL_SECONDS, MIN_TOKEN_TTL_SECONDS, TIKTI,
 };
@@ -47,7 +47,7 @@ const ANY_EVENT: &str = "*";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// What the token may be, or why there is none.
-    pub outcome: Result<Grant, Refusal>,
+    pub outcome: Result<Allowed, Refusal>,
     /// The steps that were taken.
     pub trace: Trace,
 }
@@ -62,7 +62,7 @@ impl Decision {
 
 /// What the token may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grant {
+pub struct Allowed {
     /// The tenant.
     pub tenant_id: TenantId,
     /// The client.
@@ -107,8 +107,8 @@ pub enum Subject {
 
 /// Decides whether `request` may be exchanged, from facts already read.
 ///
-/// Steps run in the order of the table; the first that fails answers. Does no I/O and reads no clock:
-/// what had expired was not read.
+/// Steps run in the order of the table; the first that fails answers. Does no I/O and reads no
+/// clock: what had expired was not read.
 #[must_use]
 pub fn decide(facts: &Facts, request: &Exchange) -> Decision {
     let mut trace = Trace::with_room();
@@ -127,7 +127,7 @@ pub(super) struct Member<'a> {
     cross_tenant: bool,
 }
 
-fn run(facts: &Facts, request: &Exchange, trace: &mut Trace) -> Result<Grant, Refusal> {
+fn run(facts: &Facts, request: &Exchange, trace: &mut Trace) -> Result<Allowed, Refusal> {
     let member = who_asks(facts, request, trace)?;
     what_for(facts, request, member, trace)
 }
@@ -148,6 +148,11 @@ fn who_asks<'a>(
         let covered = key_covers(key, context.as_ref(), token);
         trace.record(Step::ApiKey, describe::key(facts), covered)?;
     }
+    if context != token.tenant_id {
+        // Judged before anything is said of the other tenant, so that it tells nothing of it.
+        let current = facts.holder.check_context(token).map_err(Refusal::of);
+        trace.record(Step::Session, describe::own_context(token), current)?;
+    }
     let tenant_id = tenant(facts, user, context.as_ref(), trace)?;
     let member = membership(facts, request, (token, user, session), tenant_id);
     trace.record(Step::Membership, describe::membership(facts), member)
@@ -159,12 +164,12 @@ fn what_for(
     request: &Exchange,
     member: Member<'_>,
     trace: &mut Trace,
-) -> Result<Grant, Refusal> {
+) -> Result<Allowed, Refusal> {
     let client = audience(facts, request, &member);
     let client = trace.record(Step::Audience, request.audience.to_string(), client)?;
     let input = describe::scopes(request, client, &member.permissions);
     let scopes = trace.record(Step::Scopes, input, scopes(request, client, &member.permissions))?;
-    let worker = registered_worker(facts);
+    let worker = registered_worker(facts, request, &member);
     let events = event_types(request, client, worker);
     let event_types = trace.record(Step::EventTypes, describe::events(request, client), events)?;
     let subject = subject(facts, request, client, &member)
@@ -174,7 +179,7 @@ fn what_for(
     let input = describe::lifetime(request, client);
     let ttl_seconds = trace.record(Step::Lifetime, input, lifetime(request, client))?;
     let worker_class = !client.event_types.is_empty();
-    Ok(Grant {
+    Ok(Allowed {
         tenant_id: member.tenant_id,
         audience: client.id.clone(),
         class: if worker_class { IssuedClass::Worker } else { IssuedClass::Access },
@@ -191,11 +196,12 @@ fn what_for(
 }
 
 /// Step 1: an accepted key that may exchange.
-fn api_key(facts: &Facts) -> Result<&KeyGrant, Refusal> {
+fn api_key(facts: &Facts) -> Result<&AcceptedKey, Refusal> {
     facts.api_key.as_ref().map_err(|code| Refusal::of(*code))
 }
 
-/// Step 2: the token verified, and its audience is this deployment's or an application of its tenant.
+/// Step 2: the token verified, and its audience is this deployment's or an application of its
+/// tenant.
 fn id_token(facts: &Facts) -> Result<&IdToken, Refusal> {
     let token = facts.token.as_ref().map_err(|code| Refusal::of(*code))?;
     facts.holder.check_audience(token).map_err(Refusal::of)?;
@@ -238,7 +244,11 @@ fn tenant_context(
 }
 
 /// Step 1, second half: a tenant's key exchanges only tokens of its tenant, for its tenant.
-fn key_covers(key: &KeyGrant, context: Option<&TenantId>, token: &IdToken) -> Result<(), Refusal> {
+fn key_covers(
+    key: &AcceptedKey,
+    context: Option<&TenantId>,
+    token: &IdToken,
+) -> Result<(), Refusal> {
     if key.covers(context) && key.covers(token.tenant_id.as_ref()) {
         return Ok(());
     }
@@ -271,8 +281,8 @@ fn tenant(
 }
 
 /// Step 6: an active membership, not revoked since the session began, of the version that the token
-/// was made with where the token is of this tenant. An administrator without one passes for Tikti's own
-/// administration only.
+/// was made with where the token is of this tenant. An administrator without one passes for Tikti's
+/// own administration only.
 fn membership<'a>(
     facts: &Facts,
     request: &Exchange,
@@ -280,9 +290,6 @@ fn membership<'a>(
     tenant_id: TenantId,
 ) -> Result<Member<'a>, Refusal> {
     let own = token.tenant_id.as_ref() == Some(&tenant_id);
-    if !own {
-        facts.holder.check_context(token).map_err(Refusal::of)?;
-    }
     let current = |held: &&Membership| {
         !held.cuts_off(session.created_at) && (!own || token.mver == Some(held.mver))
     };
@@ -343,11 +350,16 @@ fn scopes(
     Err(Refusal::of(Code::ScopeNotPermitted).detail("scopes", beyond.to_string()))
 }
 
-/// The registered worker that the request names, where it is one that may act.
-fn registered_worker(facts: &Facts) -> Option<&Worker> {
+/// The registered worker that the request names: nobody who asks for himself.
+fn registered_worker<'a>(
+    facts: &'a Facts,
+    request: &Exchange,
+    member: &Member<'_>,
+) -> Option<&'a Worker> {
+    let own = request.subject.as_deref() == Some(member.token.user_id.as_str());
     match &facts.place.worker {
-        Some(Lasting::Live(worker)) => Some(worker),
-        Some(Lasting::Tombstone(_)) | None => None,
+        Some(Lasting::Live(worker)) if !own => Some(worker),
+        Some(Lasting::Live(_) | Lasting::Tombstone(_)) | None => None,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Exchange;
 use super::facts::Facts;
 use crate::client::{Client, SubjectPolicy};
-use crate::id::{ClientId, EventType, TenantId};
+use crate::id::{ClientId, EventType, TenantId, UserId, WorkerId};
 use crate::id_token::IdToken;
 use crate::scope::ScopeSet;
 
@@ -67,7 +67,7 @@ pub(super) fn subject(request: &Exchange, client: &Client) -> String {
         SubjectPolicy::Registered => "registered",
         SubjectPolicy::Any => "any",
     };
-    format!("{}, policy {policy}", request.subject.as_deref().unwrap_or("the caller"))
+    format!("{}, policy {policy}", subject_name(request))
 }
 
 pub(super) fn key(facts: &Facts) -> String {
@@ -82,4 +82,23 @@ pub(super) fn key(facts: &Facts) -> String {
 pub(super) fn lifetime(request: &Exchange, client: &Client) -> String {
     let asked = request.ttl_seconds.map_or_else(|| "default".to_owned(), |ttl| ttl.to_string());
     format!("{asked}, at most {}", client.token_ttl_seconds)
+}
+
+pub(super) fn own_context(token: &IdToken) -> String {
+    let own = token.tenant_id.as_ref().map_or("-", TenantId::as_str);
+    format!("context of the token: {own}")
+}
+
+/// The subject in words that may stand in a log: an id, never whatever else a caller wrote there.
+fn subject_name(request: &Exchange) -> &str {
+    match request.subject.as_deref() {
+        None => "the caller",
+        Some(subject) => loggable(subject).unwrap_or("not an id"),
+    }
+}
+
+/// A subject that may stand in a log or a trace: an id.
+pub(super) fn loggable(subject: &str) -> Option<&str> {
+    let id = WorkerId::parse(subject).is_ok() || UserId::parse(subject).is_ok();
+    id.then_some(subject)
 }

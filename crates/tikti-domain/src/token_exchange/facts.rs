@@ -1,12 +1,12 @@
-//! What must be known to decide an exchange, and how it is read: in one round trip, or two where the
-//! tenant is named by a slug that was not resolved lately.
+//! What must be known to decide an exchange, and how it is read: in one round trip, or two where
+//! the tenant is named by a slug that was not resolved lately.
 //!
 //! Spec: Authorization, first paragraph; Storage, "Hot reads".
 
 use tikti_store::Key;
 
 use super::Exchange;
-use crate::api_key::{KeyGrant, KeyScope};
+use crate::api_key::{AcceptedKey, KeyScope, PresentedKey};
 use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
@@ -26,7 +26,7 @@ use crate::worker::Worker;
 #[derive(Clone, Debug)]
 pub struct Facts {
     /// What the API key allows.
-    pub(super) api_key: Result<KeyGrant, Code>,
+    pub(super) api_key: Result<AcceptedKey, Code>,
     /// What the idToken says, if it verified.
     pub(super) token: Result<IdToken, Code>,
     /// What the store says of the token's holder.
@@ -60,7 +60,7 @@ pub(super) struct Place {
     pub(super) roles: Roles,
     pub(super) client: Option<Client>,
     pub(super) worker: Option<Lasting<Worker>>,
-    /// Whether the requested subject is the id of some user.
+    /// Whether the requested subject is, or was, the id of some user.
     pub(super) subject_is_user: bool,
 }
 
@@ -76,7 +76,13 @@ impl Facts {
         now: Timestamp,
     ) -> Result<Self, Error> {
         let presented = domain.present_key(caller);
-        let token = id_token::verify(domain, &request.id_token, now);
+        // Without a key the first step refuses: a stranger costs no signature check and no read.
+        let token = match presented {
+            PresentedKey::Missing => Err(Code::InvalidIdToken),
+            PresentedKey::Deployment | PresentedKey::Recorded { .. } => {
+                id_token::verify(domain, &request.id_token, now)
+            }
+        };
 
         let mut keys: Vec<Key> = presented.key().cloned().into_iter().collect();
         let names = token.as_ref().map(|token| Names::of(domain, request, token, now)).ok();
@@ -97,13 +103,20 @@ impl Facts {
             let keys = place_keys(target.as_ref(), user_id.as_ref(), request);
             reads.extend(&domain.store, keys, now).await?;
         }
+        let mut place = find_place(domain, &reads, (target.as_ref(), user_id.as_ref()), request)?;
+        if let Some(tenant) = &place.tenant
+            && !bears_its_names(tenant, (request, &body_tenant, &header_tenant))
+        {
+            domain.names.forget(&tenant.id);
+            place = Place::default();
+        }
         Ok(Self {
             api_key: domain.judge_key(&presented, &reads, KeyScope::Exchange, now)?,
             holder: match &token {
                 Ok(token) => Holder::find(&reads, token)?,
                 Err(_) => Holder::default(),
             },
-            place: find_place(domain, &reads, (target.as_ref(), user_id.as_ref()), request)?,
+            place,
             not_before: domain.not_before,
             token,
             body_tenant,
@@ -217,6 +230,17 @@ fn target(body: &Named, header: &Named, token: Option<&IdToken>) -> Option<Tenan
     }
 }
 
+/// Whether the tenant that was read bears the names by which it was asked for: a claim on a name
+/// may belong to a creation that never finished.
+fn bears_its_names(tenant: &Tenant, (request, body, header): (&Exchange, &Named, &Named)) -> bool {
+    [(&request.tenant, body), (&request.tenant_header, header)].into_iter().all(|(name, means)| {
+        match (name, means) {
+            (Some(name), Named::Tenant(id)) if *id == tenant.id => tenant.bears(name),
+            _ => true,
+        }
+    })
+}
+
 /// The subject where it could be a worker's id.
 fn worker_id(request: &Exchange) -> Option<WorkerId> {
     request.subject.as_deref().and_then(|subject| WorkerId::parse(subject).ok())
@@ -256,7 +280,7 @@ fn find_place(
         domain.names.forget(tenant_id);
     }
     let subject_is_user = match subject_user(request) {
-        Some(subject) => reads.find_live::<User>(&keyspace::user(&subject))?.is_some(),
+        Some(subject) => reads.find::<Lasting<User>>(&keyspace::user(&subject))?.is_some(),
         None => false,
     };
     Ok(Place {

@@ -1,7 +1,8 @@
-//! Exchanges an idToken for an access or worker token: for one tenant, one audience and a set of scopes.
+//! Exchanges an idToken for an access or worker token: for one tenant, one audience and a set of
+//! scopes.
 //!
-//! [`exchange`] reads the facts in at most two round trips, `decide` judges them without doing anything,
-//! and only an allowed exchange is signed. Nothing is written to the store.
+//! [`exchange`] reads the facts in at most two round trips, `decide` judges them without doing
+//! anything, and only an allowed exchange is signed. Nothing is written to the store.
 //!
 //! | file | what it answers |
 //! |---|---|
@@ -19,21 +20,17 @@ mod subject;
 mod trace;
 
 #[cfg(test)]
-mod properties;
-#[cfg(test)]
-mod table;
-#[cfg(test)]
-mod world;
+mod tests;
 
 use secrecy::SecretString;
 
-pub use decide::{Decision, Grant, Subject, decide};
+pub use decide::{Allowed, Decision, Subject, decide};
 pub use facts::Facts;
 pub use trace::{Step, Trace, TraceEntry};
 
 use crate::domain::{Caller, Domain};
-use crate::error::{Error, Refusal};
-use crate::id::{ClientId, EventType, TenantId, TenantRef, UserId, WorkerId};
+use crate::error::Error;
+use crate::id::{ClientId, EventType, TenantId, TenantRef, UserId};
 use crate::issue;
 use crate::scope::ScopeSet;
 
@@ -80,6 +77,8 @@ pub struct Issued {
     pub scope: ScopeSet,
     /// Where.
     pub tenant_id: TenantId,
+    /// Who asked.
+    pub user_id: UserId,
 }
 
 /// Exchanges an idToken for an access or worker token.
@@ -94,24 +93,35 @@ pub async fn exchange(
     let now = domain.clock.now();
     let facts = Facts::load(domain, caller, request, now).await?;
     let decision = decide(&facts, request);
-    log_decision(caller, &facts, request, &decision);
-    match decision.outcome {
-        Ok(grant) => issue::access_token(domain, grant, domain.clock.now()).await,
-        Err(refusal) => Err(refusal.into()),
-    }
+    let issued = match &decision.outcome {
+        Ok(allowed) => issue::access_token(domain, allowed, domain.clock.now()).await,
+        Err(refusal) => Err(refusal.clone().into()),
+    };
+    log_decision(caller, &facts, request, (&decision, issued.as_ref().err()));
+    issued
 }
 
 /// Every decision is an audit event of the structured log: who asked for what, and what came of it.
 ///
 /// Spec: Authorization, "Audit".
-fn log_decision(caller: &Caller, facts: &Facts, request: &Exchange, decision: &Decision) {
-    let granted = decision.outcome.as_ref().ok();
-    let code = decision.outcome.as_ref().err().map(|refusal: &Refusal| refusal.code.as_str());
+///
+/// `failed` says why an allowed exchange gave no token after all.
+fn log_decision(
+    caller: &Caller,
+    facts: &Facts,
+    request: &Exchange,
+    (decision, failed): (&Decision, Option<&Error>),
+) {
+    let allowed = decision.outcome.as_ref().ok();
     tracing::info!(
         target: "tikti::audit",
         action = "token_exchange",
-        outcome = if granted.is_some() { "allow" } else { "deny" },
-        code,
+        outcome = match (allowed, failed) {
+            (Some(_), None) => "allow",
+            (Some(_), Some(_)) => "failed",
+            (None, _) => "deny",
+        },
+        code = failed.map(|error| error.code().as_str()),
         step = decision.failed_step().map(Step::name),
         request.id = caller.request_id,
         user.id = facts.user_id().map(tracing::field::display),
@@ -119,18 +129,20 @@ fn log_decision(caller: &Caller, facts: &Facts, request: &Exchange, decision: &D
         ip = caller.ip.map(tracing::field::display),
         tenant.id = facts.tenant_id().map(tracing::field::display),
         audience = %request.audience,
-        subject = request.subject.as_deref().and_then(loggable),
-        scopes.requested = request.scopes.as_ref().map(tracing::field::display),
-        scopes.granted = granted.map(|grant| tracing::field::display(&grant.scopes)),
-        cross_tenant = granted.is_some_and(|grant| grant.cross_tenant),
+        subject = request.subject.as_deref().and_then(describe::loggable),
+        scopes.requested = facts.user_id().and(request.scopes.as_ref()).map(shorten),
+        scopes.granted = allowed.map(|allowed| tracing::field::display(&allowed.scopes)),
+        cross_tenant = allowed.is_some_and(|allowed| allowed.cross_tenant),
         "token exchange decided"
     );
 }
 
-/// A subject that may stand in a log: an id, never whatever else a caller wrote there.
-fn loggable(subject: &str) -> Option<&str> {
-    WorkerId::parse(subject)
-        .is_ok()
-        .then_some(subject)
-        .or_else(|| UserId::parse(subject).is_ok().then_some(subject))
+/// Scopes in a log line: those that a person asks for fit, a flood does not.
+fn shorten(scopes: &ScopeSet) -> String {
+    const MOST: usize = 32;
+    let listed: Vec<_> = scopes.iter().take(MOST).collect();
+    match scopes.len().saturating_sub(MOST) {
+        0 => listed.join(" "),
+        more => format!("{} and {more} more", listed.join(" ")),
+    }
 }

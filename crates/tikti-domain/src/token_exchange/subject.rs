@@ -1,7 +1,7 @@
 //! For whom may the token be made? Step 10 of the decision.
 //!
-//! A name that the caller gives never grants anything: it is the caller himself, a worker that he may act
-//! for, or a name that is nobody's, and the token says who acts (`act`).
+//! A name that the caller gives never grants anything: it is the caller himself, a worker that he
+//! may act for, or a name that is nobody's, and the token says who acts (`act`).
 //!
 //! Spec: Authorization, step 10; Attacks, rows A4, A10.
 
@@ -22,8 +22,8 @@ fn refuse<T>(reason: &'static str) -> Result<T, Refusal> {
     Err(Refusal::of(Code::SubjectNotPermitted).detail("subject", reason))
 }
 
-/// Step 10: the user himself; or a registered worker that he may act for; or, where the client takes
-/// any, a name that is nobody's.
+/// Step 10: the user himself; or a registered worker that he may act for; or, where the client
+/// takes any, a name that is nobody's.
 pub(super) fn subject(
     facts: &Facts,
     request: &Exchange,
@@ -66,19 +66,19 @@ fn acts_for(
     if !worker.clients.contains(&client.id) {
         return refuse("the worker has no access to this audience");
     }
-    let by_role = facts
-        .place
-        .membership
-        .as_ref()
-        .is_some_and(|held| !held.roles.is_disjoint(&worker.mintable_by));
+    let held = facts.place.membership.iter().flat_map(|held| &held.roles);
+    // A role that no longer exists grants nothing, this neither.
+    let by_role = held
+        .filter(|role| facts.place.roles.find(role).is_some())
+        .any(|role| worker.mintable_by.contains(role));
     if !by_role && !member.permissions.contains(IMPERSONATE) {
         return refuse("the caller may not act for this worker");
     }
     Ok(Subject::Worker { id: worker.id.clone(), wver: worker.wver })
 }
 
-/// Step 10, second half: a registered worker's own scopes bound the token further. What was asked for is
-/// refused beyond them, defaults are narrowed to them.
+/// Step 10, second half: a registered worker's own scopes bound the token further. What was asked
+/// for is refused beyond them, defaults are narrowed to them.
 pub(super) fn bounded(
     subject: Subject,
     worker: Option<&Worker>,

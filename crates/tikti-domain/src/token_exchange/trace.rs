@@ -81,7 +81,8 @@ pub struct TraceEntry {
     pub step: Step,
     /// What it looked at.
     pub input: String,
-    /// `None` where it passed, else why it did not. Where a stranger is told less, this says the truth.
+    /// `None` where it passed, else why it did not. Where a stranger is told less, this says the
+    /// truth.
     pub refused: Option<Code>,
 }
 

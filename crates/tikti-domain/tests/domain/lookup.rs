@@ -2,6 +2,7 @@
 
 use secrecy::SecretString;
 use tikti_domain::account::{Lookup, lookup};
+use tikti_domain::api_key::{ApiKey, KeyScope};
 use tikti_domain::error::Code;
 use tikti_domain::testing::{Fixture, keyed};
 use tikti_domain::user::{GlobalRole, UserStatus};
@@ -93,4 +94,37 @@ async fn nonsense_and_foreign_tokens_are_refused() {
     for token in nonsense.into_iter().chain([foreign]) {
         assert_eq!(code(&fixture, &token).await, Some(Code::InvalidIdToken));
     }
+}
+
+/// A tenant's key sees tokens of its tenant only, whatever the state of others.
+#[tokio::test]
+async fn a_tenant_s_key_sees_its_own_tenant_only() {
+    let fixture = Fixture::new().await;
+    fixture.admin("root@corp.sys").await;
+    let acme = fixture.tenant("root@corp.sys", "acme").await;
+    let beta = fixture.tenant("root@corp.sys", "beta").await;
+    let ann = fixture.user("ann@example.org", GlobalRole::CompanyAdmin).await;
+    fixture.member(&acme.id, &ann, &["TENANT_USER"]).await;
+    fixture.member(&beta.id, &ann, &["TENANT_USER"]).await;
+    let token = fixture.sign_in("ann@example.org").await.id_token;
+    let key_of = |id: &'static str, tenant: tikti_domain::id::TenantId| {
+        let fixture = &fixture;
+        async move {
+            let change = |key: &mut ApiKey| key.tenant_id = Some(tenant);
+            let key = fixture.api_key(id, &[KeyScope::Lookup], change).await;
+            Caller { api_key: Some(key), ..Caller::default() }
+        }
+    };
+    let (own, foreign) = (key_of("acme", acme.id.clone()).await, key_of("beta", beta.id).await);
+    let ask = Lookup { id_token: token.clone(), memberships: true };
+    let seen = lookup(&fixture.domain, &own, &ask).await.unwrap();
+    assert_eq!(seen.role, GlobalRole::CompanyEmployee);
+    assert_eq!(seen.memberships.unwrap().len(), 1);
+    let refused = lookup(&fixture.domain, &foreign, &ask).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ApiKeyForbidden);
+    let mut ann = fixture.reload(&ann).await;
+    ann.status = UserStatus::Suspended;
+    fixture.put_user(&ann).await;
+    let refused = lookup(&fixture.domain, &foreign, &ask).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ApiKeyForbidden);
 }

@@ -5,8 +5,8 @@
     reason = "a test that cannot go on has failed; this holds for its helpers too"
 )]
 
-mod exchange;
 mod lookup;
 mod sign_in;
 mod start;
 mod tenants;
+mod token_exchange;

@@ -1,6 +1,6 @@
 //! Starting: what the store remembers of its deployment, and one first key among all replicas.
 
-use tikti_domain::clock::Clock;
+use tikti_domain::clock::{Clock, Timestamp};
 use tikti_domain::random::Random;
 use tikti_domain::testing::{START, config};
 use tikti_domain::{Domain, OpenOptions, StartError, Store};
@@ -20,6 +20,16 @@ async fn replicas_that_start_at_once_share_one_signing_key() {
     let store = open_store(&directory).await;
     let (first, second) = tokio::join!(open(store.clone(), 1), open(store, 2));
     assert_eq!(first.unwrap().jwks(), second.unwrap().jwks());
+}
+
+#[tokio::test]
+async fn a_replica_whose_clock_lags_signs_with_the_first_key_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_store(&directory).await;
+    let first = open(store.clone(), 1).await.unwrap();
+    let behind = Clock::manual(Timestamp::from_millis(START.as_millis() - 5_000));
+    let second = Domain::open(store, config(), behind, Random::seeded(2)).await.unwrap();
+    assert_eq!(first.jwks(), second.jwks());
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Tenants: who may make and read them, and that a name has one owner whatever happens.
 
 use tikti_domain::Caller;
-use tikti_domain::error::Code;
+use tikti_domain::error::{Code, Error};
 use tikti_domain::id::{Slug, TenantId, TenantRef};
 use tikti_domain::tenancy::{CreateTenant, PageRequest, create_tenant, get_tenant, list_tenants};
 use tikti_domain::testing::{Fixture, all, bearing, keyed};
@@ -57,6 +57,18 @@ async fn ids_and_slugs_share_one_namespace() {
     create_tenant(&fixture.domain, &root, &ask("gamma", None)).await.unwrap();
     let found = get_tenant(&fixture.domain, &root, &reference("corp")).await.unwrap();
     assert_eq!(found, made);
+}
+
+#[tokio::test]
+async fn words_of_the_paths_name_no_tenant() {
+    let fixture = Fixture::new().await;
+    let root = root(&fixture).await;
+    for (ask, member) in [(ask("id", None), "slug"), (ask("acme", Some("id")), "id")] {
+        let refused = create_tenant(&fixture.domain, &root, &ask).await.unwrap_err();
+        let Error::Refused(refusal) = refused else { panic!("a refusal") };
+        assert_eq!(refusal.code, Code::InvalidArgument);
+        assert!(refusal.details.contains_key(member));
+    }
 }
 
 #[tokio::test]
@@ -158,20 +170,58 @@ async fn pages_hold_every_tenant_once_and_each_only_its_own_for_others() {
     assert_eq!(own.items.into_iter().map(|tenant| tenant.id).collect::<Vec<_>>(), made[4..5]);
 }
 
-/// Attacks, row E5.
+/// Attacks, row E5: malformed, tampered, foreign and huge page tokens.
 #[tokio::test]
 async fn e5_forged_page_tokens_read_nothing() {
     let fixture = Fixture::new().await;
     let root = root(&fixture).await;
+    let ann = fixture.user("ann@example.org", GlobalRole::CompanyEmployee).await;
+    for number in 0..3 {
+        let ask = ask(&format!("tenant-{number}"), None);
+        let made = create_tenant(&fixture.domain, &root, &ask).await.unwrap();
+        fixture.member(&made.id, &ann, &["TENANT_USER"]).await;
+    }
+    let one = PageRequest::new(Some(1), None).unwrap();
+    let caller = bearing(&fixture.sign_in("ann@example.org").await.id_token);
+    let own = list_tenants(&fixture.domain, &caller, &one).await.unwrap().next.unwrap();
+    let of_root = list_tenants(&fixture.domain, &root, &one).await.unwrap().next.unwrap();
+    let mut tampered = own.clone().into_bytes();
+    let last = tampered.len() - 3;
+    tampered[last] = if tampered[last] == b'A' { b'B' } else { b'A' };
+    let tampered = String::from_utf8(tampered).unwrap();
+    let named = "dC0wMWpk".to_owned();
     let huge = "A".repeat(100_000);
-    for token in ["", "!", "AA", "..", "Z-8", &huge] {
-        let ask = PageRequest::new(None, Some(token.to_owned())).unwrap();
-        let refused = list_tenants(&fixture.domain, &root, &ask).await.unwrap_err();
+    let malformed = ["", "!", "AA", "..", "Z-8"].map(str::to_owned);
+    for token in malformed.into_iter().chain([tampered, named, of_root, huge]) {
+        let ask = PageRequest::new(None, Some(token)).unwrap();
+        let refused = list_tenants(&fixture.domain, &caller, &ask).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument);
     }
+    let ask = PageRequest::new(None, Some(own)).unwrap();
+    assert_eq!(list_tenants(&fixture.domain, &caller, &ask).await.unwrap().items.len(), 2);
     for size in [0, 201, u64::MAX] {
         assert!(PageRequest::new(Some(size), None).is_err());
     }
+}
+
+#[tokio::test]
+async fn a_session_from_before_a_revocation_administers_nothing_there() {
+    let fixture = Fixture::new().await;
+    fixture.admin("root@corp.sys").await;
+    let acme = fixture.tenant("root@corp.sys", "acme").await;
+    let beta = fixture.tenant("root@corp.sys", "beta").await;
+    let ann = fixture.user("ann@example.org", GlobalRole::CompanyEmployee).await;
+    fixture.member(&acme.id, &ann, &["TENANT_ADMIN"]).await;
+    let mut held = fixture.member(&beta.id, &ann, &["TENANT_ADMIN"]).await;
+    let caller = bearing(&fixture.sign_in("ann@example.org").await.id_token);
+    let page = PageRequest::new(None, None).unwrap();
+    assert_eq!(get_tenant(&fixture.domain, &caller, &reference("beta")).await.unwrap(), beta);
+    assert_eq!(list_tenants(&fixture.domain, &caller, &page).await.unwrap().items.len(), 2);
+    held.revoked_at = Some(fixture.now());
+    fixture.put_membership(&held).await;
+    let refused = get_tenant(&fixture.domain, &caller, &reference("beta")).await.unwrap_err();
+    assert_eq!(refused.code(), Code::TenantNotFound);
+    assert_eq!(list_tenants(&fixture.domain, &caller, &page).await.unwrap().items, [acme]);
 }
 
 #[tokio::test]

@@ -1,16 +1,19 @@
-//! The exchange as an operation: facts from a real store, a token that a verifier takes, refusals that
-//! change nothing. The rules themselves are tested as a table beside the decision.
+//! The exchange as an operation: facts from a real store, a token that a verifier takes, refusals
+//! that change nothing. The rules themselves are tested as a table beside the decision.
 
 use secrecy::{ExposeSecret, SecretString};
+use tikti_domain::Caller;
+use tikti_domain::api_key::{ApiKey, KeyScope};
 use tikti_domain::client::ClientStatus;
 use tikti_domain::error::{Code, Error};
 use tikti_domain::id::{ClientId, TenantRef};
 use tikti_domain::scope::ScopeSet;
 use tikti_domain::tenancy::get_tenant;
 use tikti_domain::tenant::TenantStatus;
-use tikti_domain::testing::{Fixture, ISSUER, bearing, keyed};
+use tikti_domain::testing::{Fixture, ISSUER, bearing, keyed, worker_id};
 use tikti_domain::token_exchange::{Exchange, Issued, IssuedClass, exchange};
 use tikti_domain::user::GlobalRole;
+use tikti_domain::worker::{Worker, WorkerStatus};
 use tikti_token::{AccessClaims, Audience, Jwks, KeySet, Policy, verify_access, verify_worker};
 
 fn ask(id_token: &SecretString, audience: &str) -> Exchange {
@@ -197,4 +200,78 @@ async fn a_token_for_tikti_administers_its_own_tenant_only() {
     let caller = bearing(&issued.token);
     let refused = get_tenant(&fixture.domain, &caller, &reference).await.unwrap_err();
     assert_eq!(refused.code(), Code::PermissionDenied);
+}
+
+#[tokio::test]
+async fn a_token_that_would_be_too_large_is_the_asker_s_to_make_smaller() {
+    let fixture = Fixture::new().await;
+    fixture.admin("root@corp.sys").await;
+    fixture.tenant("root@corp.sys", "acme").await;
+    let session = fixture.sign_in("root@corp.sys").await;
+    let mut ask = ask(&session.id_token, "codeq-worker");
+    let many = (0..2000).map(|number| format!("event-{number}").try_into().unwrap());
+    ask.event_types = Some(many.collect());
+    assert_eq!(refusal(&fixture, &ask).await, Code::InvalidArgument);
+}
+
+/// A tenant's key exchanges tokens of its tenant only, into its tenant only.
+#[tokio::test]
+async fn a_tenant_s_key_stays_in_its_tenant() {
+    let fixture = Fixture::new().await;
+    fixture.admin("root@corp.sys").await;
+    let acme = fixture.tenant("root@corp.sys", "acme").await;
+    let beta = fixture.tenant("root@corp.sys", "beta").await;
+    let session = fixture.sign_in("root@corp.sys").await;
+    let own = |key: &mut ApiKey| key.tenant_id = Some(acme.id.clone());
+    let own = fixture.api_key("acme", &[KeyScope::Exchange], own).await;
+    let foreign = |key: &mut ApiKey| key.tenant_id = Some(beta.id.clone());
+    let foreign = fixture.api_key("beta", &[KeyScope::Exchange], foreign).await;
+    let plain = ask(&session.id_token, "backend-worker");
+    let elsewhere = Exchange { tenant: tenant("beta"), ..plain.clone() };
+    for (key, ask, expected) in [
+        (&own, &plain, None),
+        (&own, &elsewhere, Some(Code::ApiKeyForbidden)),
+        (&foreign, &plain, Some(Code::ApiKeyForbidden)),
+        (&foreign, &elsewhere, Some(Code::ApiKeyForbidden)),
+    ] {
+        let caller = Caller { api_key: Some(key.clone()), ..Caller::default() };
+        let code = exchange(&fixture.domain, &caller, ask).await.err().map(|error| error.code());
+        assert_eq!(code, expected);
+    }
+}
+
+/// Attacks, row A4: a registered worker bounds the token, and only who may act for it gets one.
+#[tokio::test]
+async fn a4_a_registered_worker_bounds_the_token() {
+    let fixture = Fixture::new().await;
+    fixture.admin("root@corp.sys").await;
+    let acme = fixture.tenant("root@corp.sys", "acme").await;
+    let ann = fixture.user("ann@example.org", GlobalRole::CompanyEmployee).await;
+    fixture.member(&acme.id, &ann, &["JOBS_OPERATOR"]).await;
+    let worker = Worker {
+        id: worker_id("worker-01"),
+        clients: [ClientId::parse("backend-worker").unwrap()].into(),
+        scopes: ScopeSet::parse("jobs:read codeq:claim").unwrap(),
+        event_types: [].into(),
+        mintable_by: [].into(),
+        status: WorkerStatus::Active,
+        wver: 7,
+        created_at: fixture.now(),
+    };
+    fixture.put_worker(&acme.id, &worker).await;
+    let by = |email: &'static str| {
+        let fixture = &fixture;
+        async move {
+            let session = fixture.sign_in(email).await;
+            let mut ask = ask(&session.id_token, "backend-worker");
+            ask.subject = Some("worker-01".to_owned());
+            ask
+        }
+    };
+    let ask = by("root@corp.sys").await;
+    let issued = run(&fixture, &ask).await.unwrap();
+    let claims = verified(&fixture, &issued, "backend-worker");
+    assert_eq!((claims.scope.as_str(), claims.wver), ("jobs:read", Some(7)));
+    assert!(claims.act.is_some());
+    assert_eq!(refusal(&fixture, &by("ann@example.org").await).await, Code::SubjectNotPermitted);
 }

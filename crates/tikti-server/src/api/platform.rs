@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HealthReply {
-    /// `ok`; from `/readyz` also `starting`, `degraded` (the store is away) and `stopping`.
+    /// `ok`; from `/readyz` also `degraded` (the store is away) and `stopping`.
     #[schema(example = "ok")]
     pub status: String,
 }

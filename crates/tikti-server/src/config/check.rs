@@ -4,8 +4,10 @@
 //! Spec: Operations, "Configuration", "The server refuses to start".
 
 use serde_json::{Map, Value};
+use tikti_domain::api_key::ConfiguredApiKey;
 use tikti_domain::client::TIKTI;
 use tikti_domain::settings::Settings;
+use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
 use super::Config;
@@ -26,8 +28,15 @@ pub(super) fn sources(members: &Map<String, Value>, problems: &Problems) {
 
 /// Says what is wrong with an issuer; every token carries it and every verifier compares it as it
 /// stands.
-pub(super) fn issuer(text: &str) -> Result<String, &'static str> {
+pub(super) fn issuer(text: &str) -> Result<(), String> {
     let url = Url::parse(text).map_err(|_| "must be a URL, such as https://id.example.org")?;
+    issuer_parts(text, &url)?;
+    // The parser repairs upper case, a default port, white space and more; verifiers compare bytes.
+    let normal = url.as_str().trim_end_matches('/');
+    if normal == text { Ok(()) } else { Err(format!("must be written as {normal}")) }
+}
+
+fn issuer_parts(text: &str, url: &Url) -> Result<(), &'static str> {
     let is_loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -48,7 +57,34 @@ pub(super) fn issuer(text: &str) -> Result<String, &'static str> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err("must not hold a user name or password");
     }
-    Ok(text.to_owned())
+    Ok(())
+}
+
+/// Says what is wrong with the address of a store. Shows none of it: it may hold a password.
+pub(super) fn store_url(text: &str) -> Result<(), &'static str> {
+    match text.split_once(':') {
+        Some(("embedded", directory)) if !directory.is_empty() => Ok(()),
+        Some(("embedded", _)) => Err("names no directory: write embedded:/var/lib/tikti"),
+        Some(_) => Err("is of an engine that there is not: write embedded:/var/lib/tikti"),
+        None => Err("does not name its engine: write embedded:/var/lib/tikti"),
+    }
+}
+
+/// Says what is wrong with a log filter. The filter itself takes an unknown word for a target, and
+/// then nothing else is logged any more.
+pub(super) fn log_level(text: &str) -> Result<(), &'static str> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_sound = |part: &str| match part.trim().rsplit_once('=') {
+        Some((target, level)) => !target.is_empty() && LEVELS.contains(&level),
+        None => LEVELS.contains(&part.trim()),
+    };
+    if text.split(',').all(is_sound) && EnvFilter::try_new(text).is_ok() {
+        Ok(())
+    } else {
+        Err(
+            "must be off, error, warn, info, debug or trace, or a list such as info,tikti_domain=debug",
+        )
+    }
 }
 
 /// Refuses settings that contradict each other.
@@ -63,7 +99,27 @@ pub(super) fn contradictions(config: &Config, problems: &Problems) {
     if settings.issuer_change_from.as_deref() == Some(settings.issuer.as_str()) {
         problems.add("issuerChangeFrom", "names the issuer itself, so nothing changes");
     }
+    if let Some(ConfiguredApiKey::Hash(hash)) = &config.domain.api_key
+        && config.domain.secrets.pepper.iter().all(|pepper| pepper.kid != hash.pepper)
+    {
+        problems.add("apiKeyHash.pepper", "is no kid of secrets.pepper");
+    }
+    template_clients(settings, problems);
     durations(settings, problems);
+}
+
+/// Refuses a client of the template under an audience that idTokens or Tikti's own tokens have: its
+/// tokens could be taken for those.
+fn template_clients(settings: &Settings, problems: &Problems) {
+    let reserved = [TIKTI, &settings.issuer, &settings.default_audience];
+    for (index, client) in settings.tenant_template.clients.iter().enumerate() {
+        if reserved.contains(&client.id.as_str()) {
+            problems.add(
+                &format!("tenantTemplate.clients[{index}].clientId"),
+                "is reserved: tikti, the issuer and defaultAudience name no client",
+            );
+        }
+    }
 }
 
 fn durations(settings: &Settings, problems: &Problems) {

@@ -103,7 +103,8 @@ fn variable(name: &str, value: OsString) -> Result<(String, String), String> {
         None => Ok((path, value)),
         Some(path) => match std::fs::read_to_string(&value) {
             Ok(text) => Ok((path, without_line_end(&text).to_owned())),
-            Err(error) => Err(format!("the file {value} cannot be read: {error}")),
+            // The value is not shown: whoever forgot what the suffix means wrote the secret itself.
+            Err(error) => Err(format!("the file that it names cannot be read: {error}")),
         },
     }
 }

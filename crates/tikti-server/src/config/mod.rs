@@ -14,17 +14,25 @@ mod section;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tikti_domain::DomainConfig;
 
 pub use load::load;
 pub(crate) use load::place_of;
 
+/// How long a deployment's server goes on accepting once it was asked to stop: a probe or two of a
+/// load balancer.
+pub(crate) const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
+
 /// Everything that a server needs to start.
 #[derive(Debug)]
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// How long, once asked to stop, connections are still accepted and answered while nothing runs,
+    /// so that whoever sends work here can read in `/readyz` that it should look elsewhere.
+    pub shutdown_grace: Duration,
     /// Which store to open, such as `embedded:/var/lib/tikti`.
     pub store_url: String,
     /// Settings and secrets of the domain.

@@ -2,7 +2,7 @@
 //!
 //! Spec: Domain, "Resource servers" and "Tenant template".
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tikti_domain::client::{MAX_TOKEN_TTL_SECONDS, MIN_TOKEN_TTL_SECONDS, SubjectPolicy};
 use tikti_domain::id::{ClientId, EventType, RoleName};
@@ -29,8 +29,32 @@ fn event_type(text: &str) -> Result<EventType, String> {
     EventType::parse(text).map_err(reason)
 }
 
+/// Says so of a name that was used before: of two settings of one thing none is the right one.
+const TWICE: &str = "stands twice in the list";
+
+/// Reads the list of resource servers, each audience once.
+pub(super) fn resource_servers(root: &mut Section<'_>) -> Option<Vec<ResourceServer>> {
+    let servers = root.sections("resourceServers")?;
+    let servers: Vec<_> = servers.into_iter().filter_map(resource_server).collect();
+    refuse_repeats(root, "resourceServers", servers.iter().map(|server| &server.audience));
+    Some(servers)
+}
+
+fn refuse_repeats<T: Ord + std::fmt::Display>(
+    section: &Section<'_>,
+    key: &str,
+    names: impl Iterator<Item = T>,
+) {
+    let mut known = BTreeSet::new();
+    for name in names {
+        if let Some(name) = known.replace(name) {
+            section.refuse(key, format_args!("{name} {TWICE}"));
+        }
+    }
+}
+
 /// Reads `{audience, scopes: [{scope, grantedBy}]}`.
-pub(super) fn resource_server(mut server: Section<'_>) -> Option<ResourceServer> {
+fn resource_server(mut server: Section<'_>) -> Option<ResourceServer> {
     let audience = required(&mut server, "audience", client_id);
     let mut scopes = BTreeMap::new();
     for mut item in server.sections("scopes").unwrap_or_default() {
@@ -40,8 +64,10 @@ pub(super) fn resource_server(mut server: Section<'_>) -> Option<ResourceServer>
         // Left out, it is the stricter one.
         let granted_by = granted_by.unwrap_or(GrantedBy::Platform);
         item.finish();
-        if let Some(name) = name {
-            scopes.insert(name.as_str().to_owned(), granted_by);
+        if let Some(name) = name
+            && scopes.insert(name.as_str().to_owned(), granted_by).is_some()
+        {
+            server.refuse("scopes", format_args!("{} {TWICE}", name.as_str()));
         }
     }
     server.finish();
@@ -54,10 +80,13 @@ pub(super) fn tenant_template(mut section: Section<'_>, template: &mut TenantTem
     if let Some(roles) = section.sections("roles") {
         // The shipped creator's roles are among the shipped roles: without these they mean nothing.
         template.creator_roles.clear();
-        template.roles = roles.into_iter().filter_map(role).collect();
+        let roles: Vec<_> = roles.into_iter().filter_map(role).collect();
+        refuse_repeats(&section, "roles", roles.iter().map(|(name, _)| name));
+        template.roles = roles.into_iter().collect();
     }
     if let Some(clients) = section.sections("clients") {
         template.clients = clients.into_iter().filter_map(client).collect();
+        refuse_repeats(&section, "clients", template.clients.iter().map(|client| &client.id));
     }
     if let Some(names) = section.texts("creatorRoles", role_name) {
         template.creator_roles = names.into_iter().collect();

@@ -12,21 +12,27 @@ use std::net::SocketAddr;
 use data_encoding::BASE64;
 use serde_json::{Map, Value};
 use tikti_domain::DomainConfig;
-use tikti_domain::api_key::ConfiguredApiKey;
+use tikti_domain::api_key::{ConfiguredApiKey, check_key_form};
 use tikti_domain::error::Refusal;
 use tikti_domain::password::{COSTS, LOWEST_COST};
-use tikti_domain::secret::{MIN_SECRET_BYTES, NamedSecret, SecretBytes, Secrets, TokenHash};
+use tikti_domain::secret::{
+    ExposeSecret, MIN_SECRET_BYTES, NamedSecret, SecretBytes, Secrets, TokenHash,
+};
 use tikti_domain::settings::{Settings, Tenantless};
 use tikti_domain::{AccessTokenType, RsaSize};
-use tracing_subscriber::EnvFilter;
 
 use super::section::{Problems, Section};
-use super::{Config, LogConfig, LogFormat, check, policy};
+use super::{Config, LogConfig, LogFormat, SHUTDOWN_GRACE, check, policy};
 
 /// Bytes of a master key: AES-256.
 const MASTER_KEY_BYTES: usize = 32;
 /// Longest clock difference that may be allowed; beyond it expiry means little.
 const MAX_SKEW_SECONDS: u64 = 300;
+/// An idToken is believed until it expires, whatever became of its user's password.
+const MAX_ID_TTL_SECONDS: u64 = 24 * 3600;
+/// A session that lasts longer than a year lasts for ever.
+const MAX_SESSION_SECONDS: u64 = 365 * 24 * 3600;
+const MAX_KID_CHARACTERS: usize = 64;
 const MAX_THREADS: u64 = 256;
 const MAX_QUEUE: u64 = 10_000;
 
@@ -44,6 +50,7 @@ pub(super) fn config(members: Map<String, Value>, problems: &Problems) -> Option
     root.finish();
     Some(Config {
         listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
+        shutdown_grace: SHUTDOWN_GRACE,
         store_url: store_url?,
         domain: DomainConfig { settings: settings?, secrets, api_key },
         log,
@@ -54,7 +61,7 @@ fn store(mut store: Section<'_>) -> Option<String> {
     if !store.has("url") {
         store.refuse("url", "is missing, such as embedded:/var/lib/tikti");
     }
-    let url = store.text("url");
+    let url = store.parsed("url", |url| check::store_url(url).map(|()| url.to_owned()));
     store.finish();
     url
 }
@@ -71,31 +78,34 @@ fn settings(root: &mut Section<'_>) -> Option<Settings> {
     if let Some(Err(reason)) = issuer.as_deref().map(check::issuer) {
         root.refuse("issuer", reason);
     }
-    settings.issuer_change_from = root.text("issuerChangeFrom");
+    settings.issuer_change_from =
+        root.parsed("issuerChangeFrom", |text| check::issuer(text).map(|()| text.to_owned()));
     if let Some(audience) = root.parsed("defaultAudience", policy::client_id) {
         settings.default_audience = audience.into();
     }
     tokens(root.section("tokens"), &mut settings);
     keys(root.section("keys"), &mut settings);
     passwords(root.section("passwords"), &mut settings);
-    if let Some(servers) = root.sections("resourceServers") {
-        settings.resource_servers =
-            servers.into_iter().filter_map(policy::resource_server).collect();
+    if let Some(servers) = policy::resource_servers(root) {
+        settings.resource_servers = servers;
     }
     policy::tenant_template(root.section("tenantTemplate"), &mut settings.tenant_template);
     Some(settings)
 }
 
 fn tokens(mut tokens: Section<'_>, settings: &mut Settings) {
-    for (key, setting) in [
-        ("idTtl", &mut settings.id_token_ttl),
-        ("sessionTtl", &mut settings.session_ttl),
-        ("sessionMax", &mut settings.session_max),
-        ("adminReauth", &mut settings.admin_reauth),
+    for (key, most, setting) in [
+        ("idTtl", MAX_ID_TTL_SECONDS, &mut settings.id_token_ttl),
+        ("sessionTtl", MAX_SESSION_SECONDS, &mut settings.session_ttl),
+        ("sessionMax", MAX_SESSION_SECONDS, &mut settings.session_max),
+        ("adminReauth", MAX_SESSION_SECONDS, &mut settings.admin_reauth),
     ] {
         if let Some(duration) = tokens.duration(key) {
             if duration.is_zero() {
                 tokens.refuse(key, "must be longer than nothing");
+            }
+            if duration.as_secs() > most {
+                tokens.refuse(key, format_args!("must be at most {} days", most / 86_400));
             }
             *setting = duration;
         }
@@ -173,7 +183,7 @@ fn named_secrets(
             }
         }
         let kid = item.parsed("kid", |kid| match kids.insert(kid.to_owned()) {
-            _ if kid.is_empty() => Err("is empty"),
+            _ if !is_kid(kid) => Err("must be 1 to 64 characters of A-Z, a-z, 0-9, ., _ and -"),
             false => Err("stands twice in the list"),
             true => Ok(kid.to_owned()),
         });
@@ -184,6 +194,12 @@ fn named_secrets(
         item.finish();
     }
     named
+}
+
+/// A kid stands in token headers, records and logs: nothing that means something there.
+fn is_kid(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=MAX_KID_CHARACTERS).contains(&text.len()) && text.bytes().all(fits)
 }
 
 fn master_key(text: &str) -> Result<Vec<u8>, &'static str> {
@@ -200,6 +216,9 @@ fn long_enough(text: &str) -> Result<Vec<u8>, &'static str> {
 
 fn api_key(root: &mut Section<'_>) -> Option<ConfiguredApiKey> {
     let plain = root.secret("apiKey");
+    if let Some(Err(refusal)) = plain.as_ref().map(|key| check_key_form(key.expose_secret())) {
+        root.refuse("apiKey", reason(refusal));
+    }
     let mut hash = root.section("apiKeyHash");
     let (pepper, hmac) = (hash.text("pepper"), hash.text("hmac"));
     if pepper.is_some() != hmac.is_some() {
@@ -213,10 +232,7 @@ fn api_key(root: &mut Section<'_>) -> Option<ConfiguredApiKey> {
 
 fn log(mut log: Section<'_>) -> LogConfig {
     let mut read = LogConfig::default();
-    let level = log.parsed("level", |text| match EnvFilter::try_new(text) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err("must be a level, or a list of target=level"),
-    });
+    let level = log.parsed("level", |text| check::log_level(text).map(|()| text.to_owned()));
     read.level = level.unwrap_or(read.level);
     let formats = [("auto", LogFormat::Auto), ("json", LogFormat::Json), ("text", LogFormat::Text)];
     read.format = log.choice("format", &formats).unwrap_or(read.format);

@@ -6,6 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 use tikti_domain::Caller;
+use tikti_domain::error::Code;
 
 use super::request_id::RequestId;
 use super::{api_key, bearer, client_ip};
@@ -29,6 +30,40 @@ impl FromRequestParts<Shared> for Asker {
             api_key: api_key::api_key(parts)?,
             bearer: bearer::bearer(parts)?,
         }))
+    }
+}
+
+/// The caller of an operation that nobody may ask for without an API key.
+///
+/// Reads the head alone, so that who shows none is refused before his body is read.
+pub(crate) struct KeyAsker(pub(crate) Caller);
+
+impl FromRequestParts<Shared> for KeyAsker {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, ApiError> {
+        let Asker(caller) = Asker::from_request_parts(parts, state).await?;
+        if caller.api_key.is_none() {
+            return Err(Code::InvalidApiKey.into());
+        }
+        Ok(Self(caller))
+    }
+}
+
+/// The caller of an operation that nobody may ask for without a bearer token.
+///
+/// Reads the head alone, so that who shows none is refused before his body is read.
+pub(crate) struct BearerAsker(pub(crate) Caller);
+
+impl FromRequestParts<Shared> for BearerAsker {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, ApiError> {
+        let Asker(caller) = Asker::from_request_parts(parts, state).await?;
+        if caller.bearer.is_none() {
+            return Err(Code::Unauthenticated.into());
+        }
+        Ok(Self(caller))
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, EXPECT};
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 use tikti_domain::error::{Code, Refusal};
@@ -24,7 +24,9 @@ use crate::state::Shared;
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 /// How much of a body that is too large is still read and thrown away: closing a connection over
 /// unread bytes resets it, and the client would never see the 413.
-const MAX_DISCARDED_BYTES: u64 = 1024 * 1024;
+const MAX_DISCARDED_BYTES: usize = 1024 * 1024;
+/// How long that may take: a client that announced much and sends little gets its answer.
+const DISCARD_TIME: Duration = Duration::from_millis(500);
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
 /// Deeper than any request of the API, and far from what a recursive reader could choke on.
@@ -39,7 +41,9 @@ impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
     async fn from_request(request: Request, _: &Shared) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         check_media_type(&parts.headers)?;
-        let Ok(bytes) = tokio::time::timeout(BODY_TIME, read(body)).await else {
+        let Ok(bytes) =
+            tokio::time::timeout(BODY_TIME, read(body, Waits::of(&parts.headers))).await
+        else {
             return Err(Refusal::invalid("body", "did not arrive within 10 seconds").into());
         };
         Ok(Self(parse(&bytes?)?))
@@ -55,36 +59,63 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
     if essence.trim().eq_ignore_ascii_case("application/json") {
         Ok(())
     } else {
-        Err(Refusal::of(Code::UnsupportedMediaType))
+        Err(Refusal::of(Code::UnsupportedMediaType)
+            .detail("Content-Type", "must be application/json"))
     }
 }
 
-async fn read(mut body: Body) -> Result<Vec<u8>, Refusal> {
-    let announced = body.size_hint().lower();
-    if announced > MAX_DISCARDED_BYTES {
-        return Err(Refusal::of(Code::BodyTooLarge));
+/// Reads a body of at most 64 KiB; one that says or shows that it is larger is refused at once.
+async fn read(mut body: Body, waits: Waits) -> Result<Vec<u8>, Refusal> {
+    if body.size_hint().lower() <= MAX_BODY_BYTES as u64
+        && let Some(bytes) = read_within_limit(&mut body).await?
+    {
+        return Ok(bytes);
     }
+    // Who waits for `100 Continue` has sent nothing yet that would have to be thrown away.
+    if waits == Waits::No {
+        let _ = tokio::time::timeout(DISCARD_TIME, discard(body)).await;
+    }
+    Err(Refusal::of(Code::BodyTooLarge))
+}
+
+/// The whole body, or `None` as soon as it passes the limit.
+async fn read_within_limit(body: &mut Body) -> Result<Option<Vec<u8>>, Refusal> {
     let mut bytes = Vec::new();
-    let mut total = 0_u64;
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
             return Err(Refusal::invalid("body", "broke off or is not framed as announced"));
         };
         // Trailers mean nothing here.
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
-        total = total.saturating_add(data.len() as u64);
-        if total <= MAX_BODY_BYTES as u64 {
-            bytes.extend_from_slice(&data);
-        } else if total > MAX_DISCARDED_BYTES {
-            break;
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > MAX_BODY_BYTES {
+            return Ok(None);
         }
+        bytes.extend_from_slice(&data);
     }
-    if total > MAX_BODY_BYTES as u64 {
-        return Err(Refusal::of(Code::BodyTooLarge));
+    Ok(Some(bytes))
+}
+
+/// Whether the client waits for a word before it sends its body (RFC 9110, section 10.1.1).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    Yes,
+    No,
+}
+
+impl Waits {
+    fn of(headers: &HeaderMap) -> Self {
+        if headers.contains_key(EXPECT) { Self::Yes } else { Self::No }
     }
-    Ok(bytes)
+}
+
+/// Throws a body away, as far as that is worth it.
+async fn discard(mut body: Body) {
+    let mut total = 0;
+    while total <= MAX_DISCARDED_BYTES
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        total += frame.data_ref().map_or(0, |data| data.len());
+    }
 }
 
 /// Parses one JSON object and nothing after it.

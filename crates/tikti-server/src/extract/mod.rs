@@ -1,7 +1,7 @@
 //! What does a request say? Each file reads one thing from it, strictly, and knows no rule of the
 //! domain beyond the grammar of what it reads.
 //!
-//! A handler takes an [`Asker`] for who asks and a [`JsonBody`] for what is asked; nothing else in
+//! A handler takes an [`Asker`], [`KeyAsker`] or [`BearerAsker`] for who asks and a [`JsonBody`] for what is asked; nothing else in
 //! the server looks at headers, query or body.
 //!
 //! Spec: HTTP API.
@@ -17,7 +17,7 @@ mod query;
 pub(crate) mod request_id;
 mod tenant_ref;
 
-pub(crate) use asker::Asker;
+pub(crate) use asker::{Asker, BearerAsker, KeyAsker};
 pub(crate) use json::JsonBody;
 pub(crate) use page::Paging;
 pub(crate) use query::member as query_member;

@@ -22,13 +22,36 @@ pub(crate) async fn request_id(
 ) -> Response {
     let id = match RequestId::of(request.headers(), &state.random) {
         Ok(id) => id,
-        // Without randomness nothing in this service works; say so without an id.
-        Err(error) => return ApiError::from(Error::from(error)).into_response(),
+        Err(error) => return unnamed(error.into()),
     };
     request.extensions_mut().insert(id.clone());
     let span = tracing::info_span!("request", request.id = id.as_str());
     let response = next.run(request).instrument(span).await;
-    let mut response = error::write_body(response, &id);
+    let mut response = error::write_body(response, id.as_str());
     response.headers_mut().insert(HEADER, id.to_header());
     response
+}
+
+/// Without randomness nothing in this service works: says so in the one shape, without an id. The
+/// access log never sees the request, so the failure is logged here.
+fn unnamed(error: Error) -> Response {
+    let error = ApiError::from(error);
+    tracing::error!(cause = error.cause(), "a request could be given no id");
+    error::write_body(error.into_response(), "")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use tikti_domain::error::InternalError;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn without_an_id_the_refusal_has_its_shape_all_the_same() {
+        let response = unnamed(InternalError::Crypto("making a request id").into());
+        assert_eq!(response.status().as_u16(), 500);
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        insta::assert_snapshot!(String::from_utf8_lossy(&body), @r#"{"error":"Something broke inside the server.","code":"INTERNAL","details":{},"requestId":""}"#);
+    }
 }

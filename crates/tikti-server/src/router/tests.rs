@@ -122,3 +122,48 @@ async fn a_token_that_has_expired_is_refused_by_its_code() {
     let (status, body) = send(&router, "POST", "/v1/accounts/lookup", &headers, &ask).await;
     assert_eq!((status.as_u16(), &body["code"]), (401, &json!("TOKEN_EXPIRED")));
 }
+
+/// Enough of every request type to be well-formed for each route.
+fn any_body() -> Value {
+    json!({
+        "email": "a@b", "password": "p", "idToken": "t", "audience": "a", "slug": "codecompany",
+    })
+}
+
+#[tokio::test]
+async fn every_route_with_an_api_key_refuses_one_that_lacks_just_its_scope() {
+    let fixture = Fixture::new().await;
+    let mut keys = Vec::new();
+    for (index, route) in ROUTES.iter().enumerate() {
+        let Needs::ApiKey(scope) = route.needs else { continue };
+        let others: Vec<_> = KeyScope::ALL.into_iter().filter(|other| *other != scope).collect();
+        let key = fixture.api_key(&format!("without{index}"), &others, |_| ()).await;
+        keys.push((route, key));
+    }
+    assert!(!keys.is_empty());
+    let router = serve(fixture, routes().0);
+    for (route, key) in keys {
+        let headers = [("X-API-Key", key.expose_secret())];
+        let (status, body) = send(&router, route.method, route.path, &headers, &any_body()).await;
+        let expected = (403, &json!("API_KEY_FORBIDDEN"));
+        assert_eq!((status.as_u16(), &body["code"]), expected, "{}", route.path);
+    }
+}
+
+#[tokio::test]
+async fn every_route_for_administrators_refuses_everybody_else() {
+    let fixture = Fixture::new().await;
+    fixture.admin("root@corp.sys").await;
+    let user = fixture.user("anna@corp.sys", GlobalRole::CompanyAdmin).await;
+    let own = fixture.tenant("root@corp.sys", "own-company").await;
+    fixture.member(&own.id, &user, &["TENANT_ADMIN"]).await;
+    let token = fixture.sign_in("anna@corp.sys").await.id_token;
+    let bearer = format!("Bearer {}", token.expose_secret());
+    let router = serve(fixture, routes().0);
+    for route in ROUTES.iter().filter(|route| route.needs == Needs::AdminBearer) {
+        let headers = [("Authorization", bearer.as_str())];
+        let (status, body) = send(&router, route.method, route.path, &headers, &any_body()).await;
+        let expected = (403, &json!("ADMIN_REQUIRED"));
+        assert_eq!((status.as_u16(), &body["code"]), expected, "{}", route.path);
+    }
+}

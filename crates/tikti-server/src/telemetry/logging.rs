@@ -24,13 +24,31 @@ pub fn init(log: &LogConfig) {
         chosen @ (LogFormat::Json | LogFormat::Text) => chosen,
     };
     let log = LogConfig { level: log.level.clone(), format };
-    if tracing::subscriber::set_global_default(subscriber(&log, std::io::stderr)).is_ok() {
+    let color = if std::io::stderr().is_terminal() { Color::Wanted } else { Color::Never };
+    if tracing::subscriber::set_global_default(build(&log, std::io::stderr, color)).is_ok() {
         std::panic::set_hook(Box::new(report_panic));
     }
 }
 
-/// Builds what [`init`] installs, writing to `writer`. `LogFormat::Auto` means JSON here.
+/// Whether a terminal shows the lines.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Color {
+    /// On a terminal, unless `NO_COLOR` is set, which the formatter looks at itself.
+    Wanted,
+    /// In a file or a pipe.
+    Never,
+}
+
+/// Builds what [`init`] installs, writing to `writer` without colours. `LogFormat::Auto` means JSON
+/// here.
 pub fn subscriber<W>(log: &LogConfig, writer: W) -> Box<dyn Subscriber + Send + Sync>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    build(log, writer, Color::Never)
+}
+
+fn build<W>(log: &LogConfig, writer: W, color: Color) -> Box<dyn Subscriber + Send + Sync>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -38,6 +56,9 @@ where
     let filter = EnvFilter::try_new(&log.level).unwrap_or_default();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     match log.format {
+        LogFormat::Text if color == Color::Never => {
+            Box::new(builder.with_ansi(false).compact().finish())
+        }
         LogFormat::Text => Box::new(builder.compact().finish()),
         LogFormat::Json | LogFormat::Auto => Box::new(
             builder
@@ -56,4 +77,30 @@ fn report_panic(info: &PanicHookInfo<'_>) {
     let message = info.payload().downcast_ref::<&'static str>().copied();
     let location = info.location().map(ToString::to_string);
     tracing::error!(message, location, "panicked");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_that_no_terminal_shows_has_no_colours() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let log = LogConfig { level: "info".to_owned(), format: LogFormat::Text };
+        let writer = WriteTo(file.reopen().unwrap());
+        let line = || tracing::info!(count = 1, "said");
+        tracing::subscriber::with_default(subscriber(&log, writer), line);
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        assert!(text.contains("said") && !text.contains('\x1b'), "{text:?}");
+    }
+
+    struct WriteTo(std::fs::File);
+
+    impl<'a> MakeWriter<'a> for WriteTo {
+        type Writer = std::fs::File;
+
+        fn make_writer(&'a self) -> Self::Writer {
+            self.0.try_clone().unwrap()
+        }
+    }
 }

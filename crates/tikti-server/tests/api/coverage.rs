@@ -74,6 +74,20 @@ async fn every_route_that_needs_something_refuses_whoever_shows_nothing() {
 }
 
 #[tokio::test]
+async fn whoever_shows_nothing_is_refused_before_the_body_is_read() {
+    let server = Server::start().await;
+    for route in ROUTES.iter().filter(|route| route.method == "POST") {
+        let code = match route.needs {
+            Needs::Nothing => continue,
+            Needs::ApiKey(_) => "INVALID_API_KEY",
+            Needs::Bearer | Needs::AdminBearer => "UNAUTHENTICATED",
+        };
+        let reply = server.request(route.method, route.path).body("no JSON").send().await;
+        reply.assert_refusal(401, code);
+    }
+}
+
+#[tokio::test]
 async fn an_api_key_opens_no_administration_and_a_token_no_key_gate() {
     let server = Server::start().await;
     let token = server.admin().await;

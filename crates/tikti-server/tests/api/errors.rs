@@ -208,7 +208,9 @@ async fn another_media_type_is_refused_and_a_missing_one_taken_for_json() {
         415
         {
           "code": "UNSUPPORTED_MEDIA_TYPE",
-          "details": {},
+          "details": {
+            "Content-Type": "must be application/json"
+          },
           "error": "The body is not of a type that the call takes.",
           "requestId": "[request id]"
         }

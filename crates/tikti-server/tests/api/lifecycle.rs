@@ -1,12 +1,13 @@
 //! Starting, stopping, and what lasts from one to the next.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::json;
 use tikti_server::{Listener, ServeError, dev};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Reply, Server, assert_reply};
+use crate::support::{Server, assert_reply};
 
 #[tokio::test]
 async fn a_stopping_server_is_unready_finishes_what_runs_and_ends() {
@@ -35,7 +36,7 @@ async fn a_stopping_server_is_unready_finishes_what_runs_and_ends() {
     "#);
 
     stream.write_all(body.as_bytes()).await.unwrap();
-    let created = Reply::read(&mut stream).await;
+    let created = server.read_reply(&mut stream).await;
     assert_eq!((created.status, &created.json()["slug"]), (200, &json!("codecompany")));
     server.stopped().await;
     assert!(tokio::net::TcpStream::connect(server.address).await.is_err());
@@ -46,7 +47,27 @@ async fn idle_connections_do_not_hold_up_the_end() {
     let server = Server::start().await;
     let _idle = server.connect().await;
     server.assert_alive().await;
-    server.stop().await;
+    server.ask_to_stop();
+    // Well under the ten seconds that a silent connection has.
+    tokio::time::timeout(Duration::from_secs(3), server.stopped()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stopping_server_says_so_for_a_while_also_when_nothing_runs() {
+    let server = Server::start_with(tempfile::tempdir().unwrap(), |config| {
+        config.shutdown_grace = Duration::from_secs(600);
+    })
+    .await;
+    server.ask_to_stop();
+    for _ in 0..2 {
+        let unready = server.get("/readyz").send().await;
+        assert_eq!((unready.status, unready.header("connection")), (503, Some("close")));
+        assert_eq!(unready.json(), json!({"status": "stopping"}));
+    }
+    // From here on time jumps to whatever happens next.
+    tokio::time::pause();
+    server.stopped().await;
+    assert!(tokio::net::TcpStream::connect(server.address).await.is_err());
 }
 
 #[tokio::test]
@@ -70,6 +91,18 @@ async fn a_second_server_on_the_same_directory_is_told_who_holds_it() {
     assert!(matches!(error, ServeError::Store(_)));
     let message = error.to_string();
     assert!(message.contains(&server.address.to_string()), "{message}");
+}
+
+#[tokio::test]
+async fn where_address_and_store_are_taken_the_holder_is_named() {
+    let server = Server::start().await;
+    let store = server.setup.store_url();
+    let error = Listener::bind_over(server.address, store).await.unwrap_err();
+    assert!(error.to_string().contains("is in use by pid"), "{error}");
+    let other = tempfile::tempdir().unwrap();
+    let store = format!("embedded:{}", other.path().display());
+    let error = Listener::bind_over(server.address, &store).await.unwrap_err();
+    assert!(matches!(error, ServeError::Bind { .. }), "{error}");
 }
 
 #[tokio::test]

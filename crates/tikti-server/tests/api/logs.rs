@@ -27,6 +27,22 @@ async fn each_request_is_one_line_with_its_route_and_without_its_path() {
 }
 
 #[tokio::test]
+async fn an_exchange_is_logged_with_the_user_who_asked() {
+    let server = Server::start().await;
+    let token = server.admin().await;
+    let tenant = server.tenant(&token, "codecompany").await;
+    let ask = json!({"idToken": token, "audience": "backend-worker", "tenantId": "codecompany"});
+    let request = server.post("/v1/accounts/token/exchange").keyed().json(ask);
+    assert_eq!(request.header("X-Request-Id", "logs-4").send().await.status, 200);
+    let found =
+        server.post("/v1/accounts/lookup").keyed().json(json!({"idToken": token})).send().await;
+    let lines = LOG.of_request("logs-4");
+    let line = lines.iter().find(|line| line["message"] == "request").unwrap();
+    assert_eq!(line["user.id"], found.json()["users"][0]["localId"]);
+    assert_eq!(line["tenant.id"], tenant["id"]);
+}
+
+#[tokio::test]
 async fn a_refusal_is_logged_with_its_code() {
     let server = Server::start().await;
     let ask = json!({"email": "a@b", "password": "hush-password"});

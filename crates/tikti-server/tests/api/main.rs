@@ -20,6 +20,7 @@ mod hostile;
 mod lifecycle;
 mod logs;
 mod platform;
+mod reserved_members;
 mod support;
 mod tenants;
 mod well_known;

@@ -1,4 +1,5 @@
-//! What every engine has to do: the contract, as tests that run against any [`Store`](crate::Store).
+//! What every engine has to do: the contract, as tests that run against any
+//! [`Store`](crate::Store).
 //!
 //! Each topic has one `run`. It takes `fresh`, which gives an empty store of the engine under test,
 //! and panics at the first promise that is not kept. Invariant: no engine opts out of any topic.

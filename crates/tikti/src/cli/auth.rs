@@ -100,6 +100,7 @@ async fn login(context: &Context, args: &LoginArgs) -> Result<(), Failure> {
         Ok(())
     })?;
     context.output.done("Session active.");
+    warn_of_variable(context);
     let answer = SignedIn {
         profile: target.profile_name,
         base_url: target.host.to_string(),
@@ -164,8 +165,10 @@ async fn sign_in(
 fn logout(context: &Context) -> Result<(), Failure> {
     let file = context.profile_file()?;
     let (profile, stored) = context.selected(&mut file.load()?)?;
+    let is_stored = stored.is_some();
     let token = stored.and_then(|stored| stored.id_token);
-    if token.is_some() {
+    // Also without an idToken: an access token is as good to whoever finds it.
+    if is_stored {
         file.update(|profiles| {
             if let Some(stored) = profiles.profiles.get_mut(&profile) {
                 stored.forget_tokens();
@@ -184,11 +187,16 @@ fn logout(context: &Context) -> Result<(), Failure> {
             ));
         }
     }
-    if context.environment.token.is_some() {
-        output.warn("TIKTI_TOKEN is set and goes on being used");
-    }
+    warn_of_variable(context);
     let answer = SignedOut { had_session: token.is_some(), profile };
     output.answer(&answer, "", "")
+}
+
+/// A token of the environment stands over that of the profile, which may just have changed.
+fn warn_of_variable(context: &Context) {
+    if context.environment.token.is_some() {
+        context.output.warn("TIKTI_TOKEN is set and goes on being used");
+    }
 }
 
 fn expiry_of(token: &str) -> String {

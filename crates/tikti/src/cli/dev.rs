@@ -12,14 +12,14 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 use tikti_server::dev::{DevError, DevSetup, prepare};
-use tikti_server::{Listener, start, telemetry};
+use tikti_server::{Listener, ServeError, start, telemetry};
 
 use super::serve::{ended_badly, not_started, server_runtime};
 use crate::base_url::BaseUrl;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output;
-use crate::profile::Profile;
+use crate::profile::{Profile, Profiles};
 
 /// Run a server on this machine, with an administrator and keys of its own
 ///
@@ -32,7 +32,7 @@ Example:
   tikti dev --listen 127.0.0.1:0 --data ./data --output json")]
 pub(crate) struct DevArgs {
     /// Address and port; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = listen_address)]
     listen: SocketAddr,
     /// Directory for everything [default: ~/.tikti/dev]
     #[arg(long, value_name = "DIR")]
@@ -65,16 +65,18 @@ pub(crate) fn run(context: &Context, args: &DevArgs) -> Result<(), Failure> {
 }
 
 async fn serve(context: &Context, listen: SocketAddr, setup: &DevSetup) -> Result<(), Failure> {
-    let listener = Listener::bind(listen).await.map_err(|cause| {
-        not_started(cause).next("`--listen 127.0.0.1:0` takes a port that is free")
-    })?;
+    let listener = Listener::bind_over(listen, setup.store_url()).await.map_err(not_bound)?;
+    if !listen.ip().is_loopback() {
+        context.output.warn(&format!(
+            "{listen} can be reached from other machines, in plain text; dev is made for this one"
+        ));
+    }
     let url = url_of(listener.local_address());
     let config = setup.config(&url);
     let seed = setup.seed();
     telemetry::init(&config.log);
     let running = start(listener, config, seed).await.map_err(not_started)?;
-    let profile = context.globals.profile.as_deref().unwrap_or("dev");
-    let written = write_profile(context, profile, &url, &setup.api_key);
+    let written = write_profile(context, &url, &setup.api_key);
     if let Err(failure) = &written {
         context.output.warn(&format!("no profile is written: {}", failure.message));
     }
@@ -87,14 +89,36 @@ async fn serve(context: &Context, listen: SocketAddr, setup: &DevSetup) -> Resul
         firebase_admin_path: &setup.firebase_admin_path,
         data_dir: setup.data_dir.display().to_string(),
     };
-    let profile = written.is_ok().then_some(profile);
-    context.output.answer(&ready, &people(&ready, profile), &url)?;
+    let profile = written.ok();
+    context.output.answer(&ready, &people(&ready, profile.as_deref()), &url)?;
     running.stopped().await.map_err(ended_badly)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature that `map_err` wants")]
 fn not_prepared(cause: DevError) -> Failure {
     Failure::usage(Failure::chain(&cause))
+}
+
+fn not_bound(cause: ServeError) -> Failure {
+    let is_taken = matches!(cause, ServeError::Bind { .. });
+    let failure = not_started(cause);
+    if is_taken {
+        failure.next("`--listen 127.0.0.1:0` takes a port that is free")
+    } else {
+        failure
+    }
+}
+
+/// Reads `--listen`: the address is a number, because a name can mean several.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let port = text.strip_prefix("localhost:").or(text.strip_prefix(':')).unwrap_or(text);
+    Err(match port.parse::<u16>() {
+        Ok(port) => format!("write 127.0.0.1:{port}"),
+        Err(_) => "must be an address and a port, such as 127.0.0.1:8080".to_owned(),
+    })
 }
 
 /// The address under which this machine reaches the server: nobody connects to 0.0.0.0.
@@ -107,22 +131,46 @@ fn url_of(address: SocketAddr) -> String {
     format!("http://{}", SocketAddr::new(host, address.port()))
 }
 
-/// Makes the profile current. A session is kept where address and key are those of the last start;
-/// another key is another deployment, which knows nothing of the old session and tenant.
-fn write_profile(context: &Context, name: &str, url: &str, api_key: &str) -> Result<(), Failure> {
+/// Makes the profile current and gives its name. A session is kept where address and key are those of
+/// the last start; another key is another deployment, which knows nothing of the old session and
+/// tenant.
+fn write_profile(context: &Context, url: &str, api_key: &str) -> Result<String, Failure> {
     let host = BaseUrl::parse(url)?;
-    context.profile_file()?.update(|profiles| {
-        let stored = profiles.profiles.remove(name);
+    let wanted = context.globals.profile.as_deref().unwrap_or("dev");
+    let name = context.profile_file()?.update(|profiles| {
+        let name = profile_name(wanted, profiles, &host);
+        let stored = profiles.profiles.remove(&name);
         let same = stored
             .filter(|stored| stored.is_of(&host) && stored.api_key.as_deref() == Some(api_key));
         let profile = same.unwrap_or_else(|| Profile {
             api_key: Some(api_key.to_owned()),
             ..Profile::new(&host)
         });
-        profiles.profiles.insert(name.to_owned(), profile);
-        profiles.current_profile = Some(name.to_owned());
-        Ok(())
-    })
+        profiles.profiles.insert(name.clone(), profile);
+        profiles.current_profile = Some(name.clone());
+        Ok(name)
+    })?;
+    if name != wanted {
+        context.output.warn(&format!(
+            "profile `{wanted}` is of another server and stays: this one is `{name}`"
+        ));
+    }
+    Ok(name)
+}
+
+/// Chooses the profile: the wanted one, unless it is of a server elsewhere; what this machine runs
+/// takes the place of nothing but what this machine ran.
+fn profile_name(wanted: &str, profiles: &Profiles, host: &BaseUrl) -> String {
+    let may_be_replaced = |name: &String| match profiles.profiles.get(name) {
+        None => true,
+        Some(stored) => BaseUrl::parse(&stored.base_url)
+            .is_ok_and(|stored| stored == *host || stored.is_loopback()),
+    };
+    let numbered = (2_u32..).map(|n| format!("{wanted}-{n}"));
+    std::iter::once(wanted.to_owned())
+        .chain(numbered)
+        .find(may_be_replaced)
+        .unwrap_or_else(|| wanted.to_owned())
 }
 
 fn people(ready: &Ready<'_>, profile: Option<&str>) -> String {
@@ -166,6 +214,35 @@ mod tests {
             ("[::1]:1", "http://[::1]:1"),
         ] {
             assert_eq!(url_of(listened.parse().unwrap()), url);
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_told_how_to_write_it() {
+        assert_eq!(listen_address("0.0.0.0:1"), Ok(SocketAddr::from(([0, 0, 0, 0], 1))));
+        for text in ["8080", ":8080", "localhost:8080"] {
+            assert_eq!(listen_address(text), Err("write 127.0.0.1:8080".to_owned()), "{text}");
+        }
+        assert!(listen_address("here:80").unwrap_err().contains("such as 127.0.0.1:8080"));
+    }
+
+    #[test]
+    fn the_profile_of_a_server_elsewhere_stays() {
+        let host = BaseUrl::parse("http://127.0.0.1:8080").unwrap();
+        for (stored, expected) in [
+            (vec![], "dev"),
+            (vec![("dev", "http://127.0.0.1:7")], "dev"),
+            (vec![("dev", "http://localhost:7")], "dev"),
+            (vec![("dev", "https://api.tikti.io")], "dev-2"),
+            (vec![("dev", "no address")], "dev-2"),
+            (vec![("dev", "https://a.io"), ("dev-2", "https://b.io")], "dev-3"),
+            (vec![("dev", "https://a.io"), ("dev-2", "http://[::1]:7")], "dev-2"),
+        ] {
+            let stored = stored.into_iter().map(|(name, url)| {
+                (name.to_owned(), Profile { base_url: url.to_owned(), ..Profile::default() })
+            });
+            let profiles = Profiles { profiles: stored.collect(), ..Profiles::default() };
+            assert_eq!(profile_name("dev", &profiles, &host), expected);
         }
     }
 

@@ -17,7 +17,11 @@ use crate::exit::Failure;
 ///
 /// Every setting of the file can also come from the environment, as TIKTI__LEVEL__KEY.
 #[derive(Args)]
-#[command(after_help = "Example:\n  tikti serve --config /etc/tikti/config.yaml")]
+#[command(after_help = "\
+Example:
+  tikti serve --config /etc/tikti/config.yaml
+
+examples/tikti.yaml is the least that it wants, with the commands that make the secrets.")]
 pub(crate) struct ServeArgs {
     /// The configuration, as YAML
     #[arg(long, value_name = "FILE")]
@@ -29,7 +33,8 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         config::load(&args.config).map_err(|problems| Failure::usage(problems.to_string()))?;
     telemetry::init(&config.log);
     server_runtime()?.block_on(async {
-        let listener = Listener::bind(config.listen).await.map_err(not_started)?;
+        let listener = Listener::bind_over(config.listen, &config.store_url).await;
+        let listener = listener.map_err(not_started)?;
         // A deployment is given its first administrator by other means: nothing to begin with here.
         let running = start(listener, config, Default::default()).await.map_err(not_started)?;
         running.stopped().await.map_err(ended_badly)

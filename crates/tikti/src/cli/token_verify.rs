@@ -93,12 +93,23 @@ fn accepted(context: &Context, token: &UnverifiedToken) -> Result<(), Failure> {
     let people = output::fields(vec![
         ("subject", text("sub").to_owned()),
         ("tenant", text("tid").to_owned()),
-        ("audience", text("client_id").to_owned()),
+        ("audience", audience(token)),
         ("scope", text("scope").to_owned()),
         ("until", expires.map_or_else(String::new, |at| clock::readable(at, clock::now_seconds()))),
     ]);
     let answer = Accepted { valid: true, claims: token.claims() };
     context.output.answer(&answer, &people, text("sub"))
+}
+
+/// The `aud`, one or several (RFC 7519, section 4.1.3).
+fn audience(token: &UnverifiedToken) -> String {
+    match token.claims().get("aud") {
+        Some(Value::String(one)) => one.clone(),
+        Some(Value::Array(several)) => {
+            Vec::from_iter(several.iter().filter_map(Value::as_str)).join(" ")
+        }
+        _ => "-".to_owned(),
+    }
 }
 
 /// Answers programs with the step that refused, and gives the failure that ends the command.

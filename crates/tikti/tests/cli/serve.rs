@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 
 use serde_json::Value;
 
-use crate::support::{Home, finish};
+use crate::support::{Dev, Home, finish};
 
 const SECRETS: &str = "
 secrets:
@@ -84,6 +84,31 @@ fn an_address_that_is_taken_is_a_wrong_configuration() {
     );
     let stderr = home.run(&line).fails(3);
     assert!(stderr.contains("next: `--listen 127.0.0.1:0`"), "{stderr}");
+}
+
+#[test]
+fn dev_keeps_the_profile_of_a_server_elsewhere_and_warns_of_other_machines() {
+    let home = Home::new();
+    let elsewhere =
+        "currentProfile: dev\nprofiles: {dev: {baseUrl: 'https://id.example.org', apiKey: k}}";
+    fs::create_dir(home.path().join(".tikti")).unwrap();
+    fs::write(home.config(), elsewhere).unwrap();
+    let ended = Dev::start_at(&home, "0.0.0.0:0").terminate();
+    assert!(ended.stderr.contains("this one is `dev-2`"), "{ended:?}");
+    assert!(ended.stderr.contains("can be reached from other machines"), "{ended:?}");
+    let listed = home.run("profile list --output json").json();
+    assert_eq!(listed[0]["baseUrl"], "https://id.example.org");
+    assert_eq!((&listed[1]["name"], &listed[1]["current"]), (&"dev-2".into(), &true.into()));
+}
+
+#[test]
+fn dev_wants_a_directory_and_no_file() {
+    let home = Home::new();
+    let file = home.path().join("file");
+    fs::write(&file, "").unwrap();
+    let line = format!("dev --listen 127.0.0.1:0 --data {}", file.display());
+    let stderr = home.run(&line).fails(3);
+    assert!(stderr.contains("file: is not a directory"), "{stderr}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A whole session against a running server: from naming it to signing out.
 
 use std::fs;
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
@@ -86,6 +87,8 @@ fn the_session_of_the_landing_page() {
     assert_eq!(claims["sub"], "worker-01");
     assert_eq!(claims["scope"], "jobs:read jobs:write");
     assert!(claims["act"]["sub"].is_string());
+    let table = home.run("token verify --aud backend-worker").done();
+    assert!(table.contains("audience  backend-worker\n"), "{table}");
 
     let tenants = home.run("tenant list --output json").json();
     let tenant = tenants["tenants"].as_array().unwrap().iter();
@@ -206,10 +209,23 @@ fn status_follows_the_session_and_logout_forgets_it() {
     assert!(!config.contains(token.trim_end()), "{config}");
     assert!(config.contains(dev.text("apiKey")), "{config}");
 
+    // Whatever else is left of a session goes, too.
+    let leftover = config.replace("    baseUrl", "    accessToken: left-over\n    baseUrl");
+    assert!(leftover.contains("left-over"), "{leftover}");
+    fs::write(home.config(), leftover).unwrap();
+    home.run("auth logout").done();
+    assert!(!fs::read_to_string(home.config()).unwrap().contains("left-over"));
+
     // The environment stands in for the profile.
     let mut command = home.command("auth status --quiet");
     command.env("TIKTI_TOKEN", token.trim_end());
     assert_eq!(finish(&mut command, "").done().trim_end(), dev.text("adminEmail"));
+    let line = format!("auth login --user {} --password-stdin", dev.text("adminEmail"));
+    let mut command = home.command(&line);
+    command.env("TIKTI_TOKEN", token.trim_end()).stdin(Stdio::piped());
+    let outcome = finish(&mut command, dev.text("adminPassword"));
+    assert!(outcome.stderr.contains("TIKTI_TOKEN is set and goes on being used"), "{outcome:?}");
+    outcome.done();
 }
 
 #[test]
@@ -257,6 +273,11 @@ fn a_second_dev_on_the_same_directory_names_the_holder() {
     assert_eq!((second.code, second.stdout.as_str()), (Some(3), ""), "{second:?}");
     let holder = dev.pid().to_string();
     assert!(second.stderr.contains(&holder), "holder {holder}: {}", second.stderr);
+    // On the same port, too, where the port alone would be said to be taken.
+    let address = dev.text("url").trim_start_matches("http://").to_owned();
+    let line = format!("dev --output json --listen {address} --data {}", Dev::data(&home));
+    let stderr = home.run(&line).fails(3);
+    assert!(stderr.contains(&holder) && !stderr.contains("takes a port"), "{stderr}");
     // The first one is not disturbed, and its profile neither.
     home.run("keys jwks").done();
 }

@@ -46,6 +46,19 @@ fn a_wrong_command_line_is_3() {
 }
 
 #[test]
+fn an_address_is_told_how_to_write_it() {
+    let home = Home::new();
+    for (line, hint) in [
+        ("dev --listen 8080", "write 127.0.0.1:8080"),
+        ("dev --listen localhost:8080", "write 127.0.0.1:8080"),
+        ("init --host localhost:8080", "write http://localhost:8080"),
+    ] {
+        let stderr = home.run(line).fails(3);
+        assert!(stderr.contains(hint), "{line}: {stderr}");
+    }
+}
+
+#[test]
 fn without_a_server_or_session_the_next_step_is_named() {
     let home = Home::new();
     for (line, code, next) in [

@@ -10,6 +10,7 @@ use tikti_domain::{AccessTokenType, RsaSize};
 use super::*;
 use crate::config::LogFormat;
 
+const API_KEY: &str = "tk_abcdefghij_0123456789abcdefghijklmnopqrstuv";
 const SECRETS: &str = "
 secrets:
   masterKey: [{kid: m1, secret: AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=}]
@@ -152,8 +153,9 @@ colour: green
         secrets.pepper[1].kid: stands twice in the list
         secrets.pepper[1].secret: must be a text; a number or a yes/no word needs quotes
         secrets.hs256: must hold at least one {kid, secret}
+        apiKey: must be at least 32 characters of A-Z, a-z, 0-9, _ and -
         apiKeyHash.pepper: and hmac belong together
-        log.level: must be a level, or a list of target=level
+        log.level: must be off, error, warn, info, debug or trace, or a list such as info,tikti_domain=debug
         log.format: must be one of: auto, json, text
         colour: unknown setting; known here: apiKey, apiKeyHash, defaultAudience, issuer, issuerChangeFrom, keys, listen, log, passwords, resourceServers, secrets, store, tenantTemplate, tokens
         tokens.sessionTtl: must not be longer than tokens.sessionMax
@@ -169,7 +171,7 @@ fn issuers_are_https_or_loopback_and_nothing_but_a_base() {
         "http://localhost:1",
         "http://[::1]:8080",
     ] {
-        assert_eq!(check::issuer(good).unwrap(), good);
+        check::issuer(good).unwrap();
     }
     for bad in [
         "",
@@ -182,6 +184,15 @@ fn issuers_are_https_or_loopback_and_nothing_but_a_base() {
         "https://u:p@a.example",
         "http://127.0.0.1.example.org",
         "http://localhost.example.org",
+        // What a lenient parser would repair.
+        "https://A.example",
+        "HTTPS://a.example",
+        "https://a.example:443",
+        "https://a.example/./id",
+        " https://a.example",
+        "https:a.example",
+        "https://a.example/ü",
+        "https://a.exa\nmple",
     ] {
         assert!(check::issuer(bad).is_err(), "{bad}");
     }
@@ -195,7 +206,7 @@ fn the_environment_stands_over_the_file() {
             ("TIKTI__TOKENS__ID_TTL", "1200"),
             ("TIKTI__PASSWORDS__COST", "11"),
             ("TIKTI__LISTEN", "[::]:9000"),
-            ("TIKTI__API_KEY", "tk_abcdefghij_secret"),
+            ("TIKTI__API_KEY", API_KEY),
             (
                 "TIKTI__SECRETS__HS256",
                 r#"[{"kid":"e","secret":"from-the-environment-from-the-env"}]"#,
@@ -228,18 +239,18 @@ fn a_misspelt_variable_is_named() {
 fn secrets_may_lie_in_files_other_settings_may_not() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("key");
-    std::fs::write(&file, "tk_abcdefghij_secret\n").unwrap();
+    std::fs::write(&file, format!("{API_KEY}\n")).unwrap();
     let file = file.to_str().unwrap();
     let config = load_text(&smallest(), &[("TIKTI__API_KEY_FILE", file)]).unwrap();
     let Some(ConfiguredApiKey::Plain(key)) = config.domain.api_key else {
         panic!("no plain key");
     };
-    assert_eq!(key.expose_secret(), "tk_abcdefghij_secret");
+    assert_eq!(key.expose_secret(), API_KEY);
 
     let lines = refused(
         &smallest(),
         &[
-            ("TIKTI__API_KEY", "tk_abcdefghij_other"),
+            ("TIKTI__API_KEY", API_KEY),
             ("TIKTI__API_KEY_FILE", file),
             ("TIKTI__LISTEN_FILE", file),
             ("TIKTI__SECRETS__PEPPER_FILE", "/nowhere/at/all"),
@@ -247,14 +258,14 @@ fn secrets_may_lie_in_files_other_settings_may_not() {
     );
     insta::assert_snapshot!(lines.join("\n"), @r"
         apiKey (TIKTI__API_KEY_FILE): is given twice in the environment
-        TIKTI__SECRETS__PEPPER_FILE: the file /nowhere/at/all cannot be read: No such file or directory (os error 2)
+        TIKTI__SECRETS__PEPPER_FILE: the file that it names cannot be read: No such file or directory (os error 2)
         listenFile (TIKTI__LISTEN_FILE): unknown setting; known here: apiKey, apiKeyHash, defaultAudience, issuer, issuerChangeFrom, keys, listen, log, passwords, resourceServers, secrets, store, tenantTemplate, tokens
     ");
 }
 
 #[test]
 fn the_api_key_itself_does_not_stand_in_the_file() {
-    let lines = refused(&format!("{}\napiKey: tk_abcdefghij_secret", smallest()), &[]);
+    let lines = refused(&format!("{}\napiKey: {API_KEY}", smallest()), &[]);
     insta::assert_snapshot!(lines.join("\n"), @"apiKey: does not belong into the file: use apiKeyHash, TIKTI__API_KEY or TIKTI__API_KEY_FILE");
 }
 
@@ -328,4 +339,114 @@ fn yaml_that_is_none_is_refused_with_its_place() {
         assert!(error.starts_with("line ") && !error.contains("hunter22"), "{error}");
     }
     assert!(parse_yaml("").unwrap().is_empty());
+}
+
+#[test]
+fn the_old_issuer_is_as_exact_as_the_new_one() {
+    let yaml = format!("{}\nissuerChangeFrom: https://OLD.example.org", smallest());
+    insta::assert_snapshot!(refused(&yaml, &[]).join("\n"), @"issuerChangeFrom: must be written as https://old.example.org");
+}
+
+#[test]
+fn a_log_level_that_would_silence_the_log_is_refused() {
+    let level = |text: &str| {
+        load_text(&format!("{}\nlog: {{level: '{text}'}}", smallest()), &[]).map(|_| ())
+    };
+    for good in ["off", "trace", "info,tikti_domain=debug", "warn,hyper=off", "[request]=debug"] {
+        level(good).unwrap();
+    }
+    for bad in ["", "warning", "verbose", "tikti_server", "info,,warn", "tikti=loud", "=info", "7"]
+    {
+        assert!(level(bad).unwrap_err()[0].starts_with("log.level: must be off, error"), "{bad}");
+    }
+}
+
+#[test]
+fn an_api_key_that_could_be_guessed_or_mangled_is_refused_unseen() {
+    for bad in
+        ["", "tk_abcdefghij_0123456789abcdefg", &format!("{API_KEY} "), &format!("{API_KEY}ü")]
+    {
+        let lines = refused(&smallest(), &[("TIKTI__API_KEY", bad)]);
+        let reason = "must be at least 32 characters of A-Z, a-z, 0-9, _ and -";
+        assert_eq!(lines, [format!("apiKey (TIKTI__API_KEY): {reason}")]);
+    }
+}
+
+#[test]
+fn a_store_names_its_engine_and_shows_nothing_else() {
+    for (url, reason) in [
+        ("/var/lib/tikti", "does not name its engine"),
+        ("embedded:", "names no directory"),
+        ("redis://u:hunter22@h", "is of an engine that there is not"),
+    ] {
+        let yaml = smallest().replace("embedded:/var/lib/tikti", &format!("'{url}'"));
+        let lines = refused(&yaml, &[]);
+        assert_eq!(lines, [format!("store.url: {reason}: write embedded:/var/lib/tikti")]);
+    }
+}
+
+#[test]
+fn kids_are_plain_words() {
+    let long = "k".repeat(65);
+    for kid in ["''", "'a b'", "'a/b'", "ä", &long] {
+        let lines = refused(&smallest().replace("kid: m1", &format!("kid: {kid}")), &[]);
+        let reason = "must be 1 to 64 characters of A-Z, a-z, 0-9, ., _ and -";
+        assert_eq!(lines, [format!("secrets.masterKey[0].kid: {reason}")]);
+    }
+}
+
+#[test]
+fn lives_beyond_every_bound_are_refused() {
+    let yaml =
+        format!("{}\ntokens: {{idTtl: 25h, sessionTtl: 366d, sessionMax: 400d}}", smallest());
+    insta::assert_snapshot!(refused(&yaml, &[]).join("\n"), @r"
+        tokens.idTtl: must be at most 1 days
+        tokens.sessionTtl: must be at most 365 days
+        tokens.sessionMax: must be at most 365 days
+    ");
+}
+
+#[test]
+fn a_name_that_means_two_things_is_refused() {
+    let yaml = format!(
+        "{}
+defaultAudience: our-apps
+apiKeyHash: {{pepper: p9, hmac: aGFzaA}}
+resourceServers: [{{audience: a, scopes: [{{scope: s}}, {{scope: s}}]}}, {{audience: a}}]
+tenantTemplate:
+  roles: [{{name: R}}, {{name: R}}]
+  clients: [{{clientId: c}}, {{clientId: c}}, {{clientId: tikti}}, {{clientId: our-apps}}]
+",
+        smallest()
+    );
+    insta::assert_snapshot!(refused(&yaml, &[]).join("\n"), @r"
+        resourceServers[0].scopes: s stands twice in the list
+        resourceServers: a stands twice in the list
+        tenantTemplate.roles: R stands twice in the list
+        tenantTemplate.clients: c stands twice in the list
+        apiKeyHash.pepper: is no kid of secrets.pepper
+        tenantTemplate.clients[2].clientId: is reserved: tikti, the issuer and defaultAudience name no client
+        tenantTemplate.clients[3].clientId: is reserved: tikti, the issuer and defaultAudience name no client
+    ");
+}
+
+#[test]
+fn the_shipped_example_is_a_configuration_but_for_its_secrets() {
+    let example = include_str!("../../../../../examples/tikti.yaml");
+    let lists = [
+        ("TIKTI__SECRETS__MASTER_KEY_FILE", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+        ("TIKTI__SECRETS__PEPPER_FILE", "pepper-pepper-pepper-pepper-pepper"),
+        ("TIKTI__SECRETS__HS256_FILE", "hmac-hmac-hmac-hmac-hmac-hmac-hmac"),
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    let mut files = Vec::new();
+    for (variable, secret) in lists {
+        assert!(example.contains(variable), "{variable}");
+        let file = directory.path().join(variable);
+        std::fs::write(&file, format!("[{{\"kid\":\"1\",\"secret\":\"{secret}\"}}]\n")).unwrap();
+        files.push((variable, file.to_str().unwrap().to_owned()));
+    }
+    let pairs: Vec<_> = files.iter().map(|(name, file)| (*name, file.as_str())).collect();
+    let config = load_text(example, &pairs).unwrap();
+    assert_eq!(config.domain.settings.issuer, "http://127.0.0.1:8080");
 }

@@ -6,7 +6,7 @@ use tikti_domain::clock::rfc3339;
 
 use crate::api::{LookupMembership, LookupReply, LookupRequest, LookupUser};
 use crate::error::ApiError;
-use crate::extract::{Asker, JsonBody};
+use crate::extract::{JsonBody, KeyAsker};
 use crate::reply::Reply;
 use crate::state::Shared;
 
@@ -22,7 +22,7 @@ use crate::state::Shared;
 )]
 pub(crate) async fn lookup(
     State(state): State<Shared>,
-    Asker(caller): Asker,
+    KeyAsker(caller): KeyAsker,
     JsonBody(request): JsonBody<LookupRequest>,
 ) -> Result<Reply<LookupReply>, ApiError> {
     let command = Lookup {

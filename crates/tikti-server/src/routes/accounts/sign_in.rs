@@ -1,7 +1,7 @@
 //! `POST /v1/accounts/signIn`: password sign-in for people, without an API key.
 
 use axum::extract::State;
-use tikti_domain::account::{self, Door, SignIn, SignedIn};
+use tikti_domain::account::{self, SignIn, SignInCall, SignedIn};
 use tikti_domain::email::Email;
 use tikti_domain::error::Refusal;
 use tikti_domain::id::{ClientId, TenantRef};
@@ -29,14 +29,14 @@ pub(crate) async fn sign_in(
     Asker(caller): Asker,
     JsonBody(request): JsonBody<SignInRequest>,
 ) -> Result<Reply<SignInReply>, ApiError> {
-    let command = command(request, Door::Open)?;
+    let command = command(request, SignInCall::Open)?;
     Ok(reply(account::sign_in(&state.domain, &caller, &command).await?))
 }
 
 /// Types the request of either sign-in call.
-pub(super) fn command(request: SignInRequest, door: Door) -> Result<SignIn, Refusal> {
+pub(super) fn command(request: SignInRequest, call: SignInCall) -> Result<SignIn, Refusal> {
     Ok(SignIn {
-        door,
+        call,
         email: Email::parse(&request.email)?,
         password: request.password.into(),
         tenant: request.tenant_id.as_deref().map(TenantRef::parse).transpose()?,

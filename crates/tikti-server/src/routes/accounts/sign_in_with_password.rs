@@ -1,12 +1,12 @@
 //! `POST /v1/accounts/signInWithPassword`: password sign-in for applications, with an API key.
 
 use axum::extract::State;
-use tikti_domain::account::{self, Door};
+use tikti_domain::account::{self, SignInCall};
 
 use super::sign_in;
 use crate::api::{SignInReply, SignInRequest};
 use crate::error::ApiError;
-use crate::extract::{Asker, JsonBody};
+use crate::extract::{JsonBody, KeyAsker};
 use crate::reply::Reply;
 use crate::state::Shared;
 
@@ -20,9 +20,9 @@ use crate::state::Shared;
 )]
 pub(crate) async fn sign_in_with_password(
     State(state): State<Shared>,
-    Asker(caller): Asker,
+    KeyAsker(caller): KeyAsker,
     JsonBody(request): JsonBody<SignInRequest>,
 ) -> Result<Reply<SignInReply>, ApiError> {
-    let command = sign_in::command(request, Door::Keyed)?;
+    let command = sign_in::command(request, SignInCall::Keyed)?;
     Ok(sign_in::reply(account::sign_in(&state.domain, &caller, &command).await?))
 }

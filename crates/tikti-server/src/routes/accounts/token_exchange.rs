@@ -12,7 +12,7 @@ use tikti_domain::token_exchange::{self, Exchange};
 
 use crate::api::{ExchangeReply, ExchangeRequest};
 use crate::error::ApiError;
-use crate::extract::{Asker, JsonBody, TenantHeader};
+use crate::extract::{JsonBody, KeyAsker, TenantHeader};
 use crate::reply::Reply;
 use crate::state::Shared;
 
@@ -33,13 +33,13 @@ use crate::state::Shared;
 )]
 pub(crate) async fn token_exchange(
     State(state): State<Shared>,
-    Asker(caller): Asker,
+    KeyAsker(caller): KeyAsker,
     TenantHeader(tenant_header): TenantHeader,
     JsonBody(request): JsonBody<ExchangeRequest>,
 ) -> Result<Reply<ExchangeReply>, ApiError> {
     let command = command(request, tenant_header)?;
     let issued = token_exchange::exchange(&state.domain, &caller, &command).await?;
-    let tenant = issued.tenant_id.clone();
+    let (tenant, user) = (issued.tenant_id.clone(), issued.user_id.clone());
     let reply = ExchangeReply {
         access_token: issued.token.expose_secret().to_owned(),
         token_type: "Bearer".to_owned(),
@@ -47,7 +47,7 @@ pub(crate) async fn token_exchange(
         scope: issued.scope.to_string(),
         tenant_id: issued.tenant_id.into(),
     };
-    Ok(Reply::new(reply).in_tenant(Some(tenant)))
+    Ok(Reply::new(reply).in_tenant(Some(tenant)).by_user(user))
 }
 
 fn command(

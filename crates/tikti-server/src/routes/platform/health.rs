@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use tikti_domain::error::Refusal;
 
 use crate::api::HealthReply;
 use crate::error::ApiError;
@@ -41,7 +42,7 @@ pub(crate) async fn healthz() -> Reply<HealthReply> {
     path = "/readyz",
     tag = "platform",
     params(
-        ("strict" = Option<u8>, Query, description = "`1`: 503 also where the store is away"),
+        ("strict" = Option<bool>, Query, description = "`true` or `1`: 503 also where the store is away"),
     ),
     responses(
         (status = 200, description = "Send work.", body = HealthReply),
@@ -53,7 +54,7 @@ pub(crate) async fn readyz(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, _) = request.into_parts();
-    let is_strict = query_member(&parts, "strict")?.is_some_and(|text| text == "1");
+    let is_strict = is_strict(query_member(&parts, "strict")?.as_deref())?;
     if state.is_stopping() {
         return Ok(unready("stopping"));
     }
@@ -64,6 +65,15 @@ pub(crate) async fn readyz(
         (false, false) => Reply::new(health("degraded")).into_response(),
         (false, true) => unready("degraded"),
     })
+}
+
+/// A word that is not understood is refused: a monitor that asks for more than it gets sees nothing.
+fn is_strict(text: Option<&str>) -> Result<bool, Refusal> {
+    match text {
+        Some("1" | "true") => Ok(true),
+        None | Some("0" | "false") => Ok(false),
+        Some(_) => Err(Refusal::invalid("strict", "must be true or false")),
+    }
 }
 
 fn unready(status: &str) -> Response {

@@ -8,7 +8,7 @@ use tikti_domain::tenancy::{self, CreateTenant};
 use super::read::shown;
 use crate::api::{CreateTenantRequest, TenantReply};
 use crate::error::ApiError;
-use crate::extract::{Asker, JsonBody};
+use crate::extract::{BearerAsker, JsonBody};
 use crate::reply::Reply;
 use crate::state::Shared;
 
@@ -25,7 +25,7 @@ use crate::state::Shared;
 )]
 pub(crate) async fn create_tenant(
     State(state): State<Shared>,
-    Asker(caller): Asker,
+    BearerAsker(caller): BearerAsker,
     JsonBody(request): JsonBody<CreateTenantRequest>,
 ) -> Result<Reply<TenantReply>, ApiError> {
     let command = CreateTenant::try_from(request)?;

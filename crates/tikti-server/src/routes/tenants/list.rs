@@ -6,7 +6,7 @@ use tikti_domain::tenancy;
 use super::read::shown;
 use crate::api::TenantListReply;
 use crate::error::ApiError;
-use crate::extract::{Asker, Paging};
+use crate::extract::{BearerAsker, Paging};
 use crate::reply::Reply;
 use crate::state::Shared;
 
@@ -23,7 +23,7 @@ use crate::state::Shared;
 )]
 pub(crate) async fn list_tenants(
     State(state): State<Shared>,
-    Asker(caller): Asker,
+    BearerAsker(caller): BearerAsker,
     Paging(page): Paging,
 ) -> Result<Reply<TenantListReply>, ApiError> {
     let page = tenancy::list_tenants(&state.domain, &caller, &page).await?;

@@ -7,7 +7,7 @@ use tikti_domain::tenant::Tenant;
 
 use crate::api::TenantReply;
 use crate::error::ApiError;
-use crate::extract::{Asker, PathTenant};
+use crate::extract::{BearerAsker, PathTenant};
 use crate::reply::Reply;
 use crate::state::Shared;
 
@@ -23,7 +23,7 @@ use crate::state::Shared;
 )]
 pub(crate) async fn read_tenant(
     State(state): State<Shared>,
-    Asker(caller): Asker,
+    BearerAsker(caller): BearerAsker,
     PathTenant(tenant): PathTenant,
 ) -> Result<Reply<TenantReply>, ApiError> {
     let tenant = tenancy::get_tenant(&state.domain, &caller, &tenant).await?;

@@ -61,6 +61,7 @@ async fn an_unknown_address_and_a_wrong_password_look_alike() {
     assert_eq!(replies[0], replies[1]);
     insta::assert_snapshot!(replies[0], @r#"
         401
+        www-authenticate: Bearer
         {
           "code": "INVALID_LOGIN_CREDENTIALS",
           "details": {},

@@ -5,6 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::Server;
+use super::log::holds;
 
 /// Headers whose values differ from run to run.
 const VOLATILE: [&str; 4] = ["date", "x-request-id", "content-length", "etag"];
@@ -74,9 +75,7 @@ impl<'a> Request<'a> {
         let server = self.server;
         let mut stream = server.connect().await;
         stream.write_all(&self.bytes()).await.unwrap();
-        let reply = Reply::read(&mut stream).await;
-        server.check(&reply);
-        reply
+        server.read_reply(&mut stream).await
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -114,13 +113,6 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// Reads until the server closes the connection.
-    pub(crate) async fn read(stream: &mut TcpStream) -> Self {
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).await.unwrap();
-        Self::parse(&bytes)
-    }
-
     fn parse(bytes: &[u8]) -> Self {
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
         let head = std::str::from_utf8(&bytes[..end]).unwrap();
@@ -167,6 +159,8 @@ impl Reply {
         assert_eq!(body["requestId"].as_str(), self.header("x-request-id"));
         assert_eq!(self.header("content-type"), Some("application/json"));
         assert_eq!(self.header("cache-control"), Some("no-store"));
+        // RFC 9110, section 15.5.2.
+        assert_eq!(self.header("www-authenticate").is_some(), status == 401);
     }
 
     /// The whole reply as text: status, the headers that are special, the body; what differs from
@@ -216,23 +210,37 @@ fn mask(name: &str, value: &mut Value) {
 }
 
 impl Server {
-    /// What holds for every reply of the whole suite: an id, the security headers, and no secret
-    /// but the tokens that the reply is there to give.
+    /// Reads until the connection ends, however it ends, and looks for secrets.
+    pub(crate) async fn read_raw(&self, stream: &mut TcpStream) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // A connection that the server broke off gave what it gave.
+        let _ = stream.read_to_end(&mut bytes).await;
+        for secret in self.secrets.lock().unwrap().iter() {
+            assert!(!holds(&bytes, secret), "a secret came back: {}", bytes.escape_ascii());
+        }
+        bytes
+    }
+
+    /// Reads one reply, until the server closes the connection, and checks it.
+    pub(crate) async fn read_reply(&self, stream: &mut TcpStream) -> Reply {
+        let reply = Reply::parse(&self.read_raw(stream).await);
+        self.check(&reply);
+        reply
+    }
+
+    /// What holds for every reply of the whole suite: an id, the security headers, no
+    /// private key. The tokens that the reply is there to give are secrets from here on.
     fn check(&self, reply: &Reply) {
         for (name, value) in &USUAL[1..4] {
             assert_eq!(reply.header(name), Some(*value), "{reply:?}");
         }
         assert!(reply.header("x-request-id").is_some_and(|id| !id.is_empty()));
-        let text = reply.text();
-        for secret in self.secrets.lock().unwrap().iter() {
-            assert!(!text.contains(secret), "a secret came back: {text}");
-        }
         if let Ok(body) = serde_json::from_slice(&reply.body) {
             assert_no_private_key(&body);
         }
         if let Ok(Value::Object(members)) = serde_json::from_slice(&reply.body) {
             let tokens = ["idToken", "accessToken", "refreshToken"].into_iter();
-            let tokens = tokens.filter_map(|name| members.get(name)?.as_str()).map(str::to_owned);
+            let tokens = tokens.filter_map(|name| members.get(name)?.as_str()).map(Vec::from);
             self.secrets.lock().unwrap().extend(tokens);
         }
     }

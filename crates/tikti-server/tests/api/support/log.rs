@@ -16,10 +16,10 @@ pub(crate) static LOG: LazyLock<Log> = LazyLock::new(|| {
 pub(crate) struct Log(Mutex<Vec<u8>>);
 
 impl Log {
-    /// Whether `text` was logged by anybody.
-    pub(crate) fn contains(&self, text: &str) -> bool {
+    /// Whether these bytes were logged by anybody.
+    pub(crate) fn contains(&self, bytes: impl AsRef<[u8]>) -> bool {
         let log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        log.windows(text.len()).any(|window| window == text.as_bytes())
+        holds(&log, bytes.as_ref())
     }
 
     /// The lines that belong to the request of this id, as JSON.
@@ -32,6 +32,13 @@ impl Log {
             .filter(|line| line["span"]["request.id"] == id)
             .collect()
     }
+}
+
+/// Whether `part` stands in `bytes`.
+pub(super) fn holds(bytes: &[u8], part: &[u8]) -> bool {
+    let first = part[0];
+    let starts = bytes.iter().enumerate().filter(|(_, byte)| **byte == first);
+    starts.map(|(start, _)| &bytes[start..]).any(|rest| rest.starts_with(part))
 }
 
 struct Writer;

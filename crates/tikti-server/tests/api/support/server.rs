@@ -1,10 +1,13 @@
 //! A real server on a port of its own, over a store in a temporary directory.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{LazyLock, Mutex};
 
+use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tikti_server::config::Config;
 use tikti_server::dev::{self, DevSetup};
 use tikti_server::{Listener, Running, ShutdownHandle};
 use tokio::net::TcpStream;
@@ -20,7 +23,7 @@ pub(crate) struct Server {
     running: Mutex<Option<Running>>,
     shutdown: ShutdownHandle,
     /// What must not be in any log: the secrets of the setup, and every token that was answered.
-    pub(super) secrets: Mutex<Vec<String>>,
+    pub(super) secrets: Mutex<Vec<Vec<u8>>>,
     directory: TempDir,
 }
 
@@ -31,6 +34,11 @@ impl Server {
 
     /// Starts over a directory that may hold the store of an earlier server.
     pub(crate) async fn start_over(directory: TempDir) -> Self {
+        Self::start_with(directory, |_| ()).await
+    }
+
+    /// Starts with a configuration that was changed by `change`.
+    pub(crate) async fn start_with(directory: TempDir, change: impl FnOnce(&mut Config)) -> Self {
         LazyLock::force(&LOG);
         let setup = dev::prepare(directory.path(), None).unwrap();
         let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
@@ -38,10 +46,10 @@ impl Server {
         let mut config = setup.config(&format!("http://{address}"));
         // Passwords are not what these tests are about.
         config.domain.settings.password_cost = 4;
+        change(&mut config);
         let running = tikti_server::start(listener, config, setup.seed()).await.unwrap();
         assert_eq!(running.local_address(), address);
-        let secrets =
-            [&setup.api_key, &setup.web_api_key, &setup.admin_password].map(Clone::clone).into();
+        let secrets = secrets(&setup);
         Self {
             address,
             setup,
@@ -116,13 +124,36 @@ impl Server {
     }
 }
 
+/// Every secret that the directory holds, as it is written and in the forms that a careless line
+/// could give the bytes behind it.
+fn secrets(setup: &DevSetup) -> Vec<Vec<u8>> {
+    let yaml = std::fs::read_to_string(setup.data_dir.join("secrets.yaml")).unwrap();
+    let kept: BTreeMap<String, String> = serde_saphyr::from_str(&yaml).unwrap();
+    assert_eq!(kept.len(), 7);
+    let mut secrets = Vec::new();
+    for (name, text) in &kept {
+        if ["masterKey", "pepper", "hs256"].contains(&name.as_str()) {
+            let bytes = BASE64.decode(text.as_bytes()).unwrap();
+            let numbers: Vec<_> = bytes.iter().map(u8::to_string).collect();
+            secrets.push(HEXLOWER.encode(&bytes).into());
+            secrets.push(BASE64URL_NOPAD.encode(&bytes).into());
+            secrets.push(numbers.join(", ").into());
+            secrets.push(numbers.join(",").into());
+            secrets.push(bytes);
+        }
+        secrets.push(text.trim_start_matches('/').into());
+    }
+    secrets
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         if std::thread::panicking() {
             return;
         }
         for secret in self.secrets.lock().unwrap().iter() {
-            assert!(!LOG.contains(secret), "a secret was logged: {secret}");
+            let text = String::from_utf8_lossy(secret);
+            assert!(!LOG.contains(secret), "a secret was logged: {text}");
         }
     }
 }

@@ -1,9 +1,7 @@
-//! The decision as a table: from one world in which everything is in order, each row changes one thing
-//! and says what comes of it. Every step and every code of every step has a row.
+//! The decision as a table: from one world in which everything is in order, each row changes one
+//! thing and says what comes of it. Every step and every code of every step has a row.
 
-use super::facts::{Named, Place};
 use super::world::*;
-use super::{IssuedClass, Step, Subject};
 use crate::client::{ClientStatus, ClientType, SubjectPolicy};
 use crate::error::Code;
 use crate::id::{ClientId, RoleName};
@@ -12,6 +10,8 @@ use crate::scope::ScopeSet;
 use crate::session::SessionDoor;
 use crate::tenant::TenantStatus;
 use crate::testing::worker_id;
+use crate::token_exchange::facts::{Named, Place};
+use crate::token_exchange::{IssuedClass, Step, Subject};
 use crate::user::{GlobalRole, UserStatus};
 use crate::worker::WorkerStatus;
 
@@ -74,6 +74,16 @@ const ALLOWED: &[(&str, Change)] = &[
         w.place_membership().roles = [role.clone()].into();
         w.for_worker().mintable_by = [role].into();
     }),
+    ("10: a registered worker where no other name is taken", |w| {
+        w.client().subject_policy = SubjectPolicy::Registered;
+        w.for_worker();
+    }),
+    ("10: the caller by an id that a worker bears too", |w| {
+        w.for_audience("codeq-worker");
+        w.for_worker();
+        w.request.event_types = Some(events(&["encode"]));
+        w.request.subject = Some(w.user().id.as_str().to_owned());
+    }),
     ("10: a registered worker's own event types by default", |w| {
         w.for_audience("codeq-worker");
         w.for_worker().scopes = ScopeSet::parse("codeq:claim").unwrap();
@@ -109,6 +119,13 @@ const REFUSED: &[(&str, Step, Code, Change)] = &[
     ("a token for a resource server", Step::IdToken, Code::InvalidIdToken, |w| {
         w.token().client_id = Some(ClientId::parse("backend-worker").unwrap());
         w.facts.holder.client = Some(template_client("backend-worker"));
+    }),
+    ("a token of a disabled application", Step::IdToken, Code::InvalidIdToken, |w| {
+        w.token().client_id = Some(ClientId::parse("web").unwrap());
+        let mut client = template_client("backend-worker");
+        client.kind = ClientType::Application;
+        client.status = ClientStatus::Disabled;
+        w.facts.holder.client = Some(client);
     }),
     ("a token from before its application", Step::IdToken, Code::InvalidIdToken, |w| {
         w.token().client_id = Some(ClientId::parse("web").unwrap());
@@ -205,9 +222,13 @@ const REFUSED: &[(&str, Step, Code, Change)] = &[
     ("the membership's version moved on", Step::Membership, Code::MembershipRequired, |w| {
         w.place_membership().mver += 1;
     }),
-    ("elsewhere, with a context that ended", Step::Membership, Code::TokenRevoked, |w| {
+    ("elsewhere, with a context that ended", Step::Session, Code::TokenRevoked, |w| {
         w.elsewhere();
         w.facts.holder.membership = None;
+    }),
+    ("elsewhere, from a tenant that is suspended", Step::Session, Code::TokenRevoked, |w| {
+        w.elsewhere();
+        w.facts.holder.tenant.as_mut().unwrap().status = TenantStatus::Suspended;
     }),
     ("an audience that nobody registered", Step::Audience, Code::UnknownAudience, |w| {
         w.facts.place.client = None;
@@ -235,6 +256,14 @@ const REFUSED: &[(&str, Step, Code, Change)] = &[
     ("Tikti, by a Firebase session", Step::Audience, Code::GrantNotAllowed, |w| {
         w.for_audience("tikti");
         w.session().door = SessionDoor::Firebase;
+    }),
+    ("Tikti, by a custom token's session", Step::Audience, Code::GrantNotAllowed, |w| {
+        w.for_audience("tikti");
+        w.session().door = SessionDoor::CustomToken;
+    }),
+    ("Tikti, by a session from a tenant's code", Step::Audience, Code::GrantNotAllowed, |w| {
+        w.for_audience("tikti");
+        w.session().door = SessionDoor::TenantCode;
     }),
     ("a scope that no role holds", Step::Scopes, Code::ScopeNotPermitted, |w| {
         w.request.scopes = scopes("jobs:read jobs:admin");
@@ -312,6 +341,12 @@ const REFUSED: &[(&str, Step, Code, Change)] = &[
         w.place_membership().roles = [RoleName::parse("JOBS_OPERATOR").unwrap()].into();
         w.for_worker();
     }),
+    ("a worker, by a role that no longer exists", Step::Subject, Code::SubjectNotPermitted, |w| {
+        let role = RoleName::parse("GONE").unwrap();
+        w.place_membership().roles =
+            [role.clone(), RoleName::parse("JOBS_OPERATOR").unwrap()].into();
+        w.for_worker().mintable_by = [role].into();
+    }),
     ("a scope beyond the worker", Step::Subject, Code::SubjectNotPermitted, |w| {
         w.for_worker();
         w.request.scopes = scopes("jobs:read jobs:write");
@@ -353,10 +388,51 @@ fn refuses_at_the_first_failing_step() {
 }
 
 #[test]
-fn every_step_has_a_row_that_it_refuses() {
-    for step in Step::ALL {
-        assert!(REFUSED.iter().any(|(_, refused, ..)| *refused == step), "{}", step.name());
+fn every_code_of_every_step_has_a_row() {
+    use Code::*;
+    let codes: [(Step, &[Code]); 11] = [
+        (Step::ApiKey, &[InvalidApiKey, ApiKeyForbidden]),
+        (Step::IdToken, &[InvalidIdToken, TokenExpired]),
+        (Step::Session, &[TokenRevoked, UserDisabled]),
+        (Step::TenantContext, &[TenantRequired, TenantConflict]),
+        (Step::Tenant, &[TenantNotFound, TenantDisabled, MembershipRequired]),
+        (Step::Membership, &[MembershipRequired]),
+        (Step::Audience, &[UnknownAudience, ClientDisabled, GrantNotAllowed]),
+        (Step::Scopes, &[ScopeNotPermitted]),
+        (Step::EventTypes, &[EventTypesRequired, EventTypeNotPermitted]),
+        (Step::Subject, &[SubjectNotPermitted]),
+        (Step::Lifetime, &[InvalidTtl]),
+    ];
+    for (step, code) in codes.iter().flat_map(|(step, codes)| codes.iter().map(|c| (*step, *c))) {
+        let found = REFUSED.iter().any(|(_, at, with, _)| *at == step && *with == code);
+        assert!(found, "{} {code}", step.name());
     }
+    for (name, step, code, _) in REFUSED {
+        let listed = codes.iter().any(|(at, codes)| at == step && codes.contains(code));
+        assert!(listed, "{name} is refused with a code that the step does not have");
+    }
+}
+
+#[test]
+fn a_stranger_whose_own_context_ended_cannot_tell_either() {
+    let outcomes = [
+        |w: &mut World| {
+            w.facts.body_tenant = Named::Nobody;
+            w.facts.place = Place::default();
+        },
+        |w: &mut World| {
+            w.elsewhere();
+            w.facts.place.membership = None;
+        },
+    ]
+    .map(|change| {
+        let mut world = World::in_order();
+        world.facts.holder.membership = None;
+        change(&mut world);
+        world.decide().outcome
+    });
+    assert_eq!(outcomes[0], outcomes[1]);
+    assert_eq!(outcomes[0].as_ref().unwrap_err().code, Code::TokenRevoked);
 }
 
 #[test]
@@ -389,10 +465,10 @@ fn a_stranger_cannot_tell_a_missing_tenant_from_a_closed_one_or_a_foreign_one() 
 fn a_worker_token_is_bounded_by_the_worker_and_names_who_acts() {
     let mut world = World::in_order();
     world.for_worker();
-    let grant = world.decide().outcome.unwrap();
-    assert_eq!(grant.scopes.to_string(), "jobs:read");
-    assert_eq!(grant.class, IssuedClass::Access);
-    assert_eq!(grant.subject, Subject::Worker { id: worker_id("worker-01"), wver: 5 });
+    let allowed = world.decide().outcome.unwrap();
+    assert_eq!(allowed.scopes.to_string(), "jobs:read");
+    assert_eq!(allowed.class, IssuedClass::Access);
+    assert_eq!(allowed.subject, Subject::Worker { id: worker_id("worker-01"), wver: 5 });
 }
 
 #[test]

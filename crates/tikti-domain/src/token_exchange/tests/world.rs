@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::facts::{Facts, Named, Place};
-use super::{Decision, Exchange, decide};
-use crate::api_key::{KeyGrant, KeyScope};
+use crate::api_key::{AcceptedKey, KeyScope};
 use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::email::Email;
@@ -17,6 +15,8 @@ use crate::session::{Session, SessionDoor};
 use crate::settings::TenantTemplate;
 use crate::tenant::{Tenant, TenantStatus};
 use crate::testing::worker_id;
+use crate::token_exchange::facts::{Facts, Named, Place};
+use crate::token_exchange::{Decision, Exchange, decide};
 use crate::user::{GlobalRole, User};
 use crate::worker::{Worker, WorkerStatus};
 
@@ -98,7 +98,6 @@ impl World {
             tenant_id: Some(tenant_id("t-acme")),
             client_id: None,
             jti: "j1".to_owned(),
-            auth_time: 2000,
             issued_at: 2000,
         };
         let holder = Holder {
@@ -117,7 +116,7 @@ impl World {
             worker: None,
             subject_is_user: false,
         };
-        let api_key = Ok(KeyGrant { scopes: KeyScope::ALL.into(), tenant_id: None });
+        let api_key = Ok(AcceptedKey { scopes: KeyScope::ALL.into(), tenant_id: None });
         let facts = Facts {
             api_key,
             token: Ok(token),

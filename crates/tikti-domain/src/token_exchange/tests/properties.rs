@@ -1,15 +1,17 @@
-//! What holds of every decision, whatever the facts: a generated world is changed in many ways at once.
+//! What holds of every decision, whatever the facts: a generated world is changed in many ways at
+//! once.
 
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
 use super::world::World;
-use super::{Exchange, Facts, Subject};
 use crate::client::SubjectPolicy;
 use crate::id::{EventType, RoleName};
-use crate::scope::ScopeSet;
+use crate::scope::{ScopeSet, management_scopes};
+use crate::session::SessionDoor;
 use crate::tenant::TenantStatus;
+use crate::token_exchange::{Exchange, Facts, Subject};
 use crate::user::{GlobalRole, UserStatus};
 
 const SCOPES: [&str; 6] =
@@ -17,6 +19,13 @@ const SCOPES: [&str; 6] =
 const ROLES: [&str; 5] =
     ["JOBS_OPERATOR", "CODEQ_PRODUCER", "CODEQ_WORKER", "TENANT_ADMIN", "GONE"];
 const EVENTS: [&str; 4] = ["render", "encode", "deliver", "*"];
+const DOORS: [SessionDoor; 5] = [
+    SessionDoor::Plain,
+    SessionDoor::TenantKey,
+    SessionDoor::Firebase,
+    SessionDoor::CustomToken,
+    SessionDoor::TenantCode,
+];
 const SUBJECTS: [&str; 4] =
     ["worker-01", "worker-02", "0193a5c8-1f6e-7000-8000-00000000000b", "root@corp.sys"];
 
@@ -61,9 +70,26 @@ prop_compose! {
             &[SubjectPolicy::User, SubjectPolicy::Registered, SubjectPolicy::Any][..]
         ),
         (member, admin, user_active, tenant_active) in any::<(bool, bool, bool, bool)>(),
+        (elsewhere, for_tikti, revoked, stale, door) in (
+            any::<bool>(),
+            any::<bool>(),
+            any::<bool>(),
+            any::<bool>(),
+            proptest::sample::select(&DOORS[..]),
+        ),
     ) -> World {
         let mut world = World::in_order();
         world.request = request;
+        if elsewhere {
+            world.elsewhere();
+        }
+        if for_tikti {
+            world.for_audience("tikti");
+        }
+        world.session().door = door;
+        let membership = world.place_membership();
+        membership.revoked_at = revoked.then_some(super::world::AFTER);
+        membership.mver += u64::from(stale);
         if let Some(events) = worker_events && world.request.subject.as_deref() == Some("worker-01") {
             world.for_worker().event_types = events;
         }
@@ -92,7 +118,10 @@ prop_compose! {
     }
 }
 
-fn permissions(facts: &Facts) -> ScopeSet {
+fn permissions(facts: &Facts, cross_tenant: bool) -> ScopeSet {
+    if cross_tenant {
+        return management_scopes();
+    }
     let held = facts.place.membership.iter().flat_map(|held| &held.roles);
     facts.place.roles.expand(held)
 }
@@ -101,42 +130,56 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_grant_stays_within_everything_that_bounds_it(world in worlds()) {
-        let Ok(grant) = world.decide().outcome else { return Ok(()) };
+    fn an_allowed_exchange_stays_within_everything_that_bounds_it(world in worlds()) {
+        let Ok(allowed) = world.decide().outcome else { return Ok(()) };
         let client = world.facts.place.client.as_ref().unwrap();
         let asked = world.request.scopes.clone().filter(|scopes| !scopes.is_empty());
-        prop_assert!(!grant.scopes.is_empty());
-        prop_assert!(grant.scopes.is_subset(asked.as_ref().unwrap_or(&client.default_scopes)));
-        prop_assert!(grant.scopes.is_subset(&permissions(&world.facts)));
-        prop_assert!(grant.scopes.is_subset(&client.allowed_scopes));
-        prop_assert!((900..=client.token_ttl_seconds).contains(&grant.ttl_seconds));
+        prop_assert!(!allowed.scopes.is_empty());
+        prop_assert!(allowed.scopes.is_subset(asked.as_ref().unwrap_or(&client.default_scopes)));
+        prop_assert!(allowed.scopes.is_subset(&permissions(&world.facts, allowed.cross_tenant)));
+        prop_assert!(allowed.scopes.is_subset(&client.allowed_scopes));
+        prop_assert!((900..=client.token_ttl_seconds).contains(&allowed.ttl_seconds));
         let any = client.event_types.iter().any(|event| event.as_str() == "*");
-        prop_assert!(any || grant.event_types.is_subset(&client.event_types));
+        prop_assert!(any || allowed.event_types.is_subset(&client.event_types));
     }
 
     #[test]
     fn no_token_without_an_active_membership_and_the_tenant_never_changes(world in worlds()) {
-        let Ok(grant) = world.decide().outcome else { return Ok(()) };
-        let place = &world.facts.place;
-        prop_assert!(place.membership.is_some());
-        prop_assert!(world.facts.holder.user.as_ref().unwrap().is_active());
-        let tenant = place.tenant.as_ref().unwrap();
-        prop_assert!(tenant.is_active());
-        prop_assert_eq!(&grant.tenant_id, &tenant.id);
-        prop_assert_eq!(Some(&grant.tenant_id), world.facts.token.as_ref().unwrap().tenant_id.as_ref());
+        let Ok(allowed) = world.decide().outcome else { return Ok(()) };
+        let (facts, token) = (&world.facts, world.facts.token.as_ref().unwrap());
+        let (user, session) =
+            (facts.holder.user.as_ref().unwrap(), facts.holder.session.as_ref().unwrap());
+        prop_assert!(user.is_active());
+        match &facts.place.membership {
+            Some(held) => {
+                prop_assert!(!held.cuts_off(session.created_at));
+                let own = token.tenant_id.as_ref() == Some(&held.tenant_id);
+                prop_assert!(!own || token.mver == Some(held.mver));
+                prop_assert_eq!(&allowed.tenant_id, &held.tenant_id);
+            }
+            // The one exception: a global administrator, for Tikti's own administration.
+            None => {
+                prop_assert!(user.is_admin() && allowed.audience.as_str() == "tikti");
+                prop_assert!(allowed.cross_tenant && session.may_administer());
+            }
+        }
+        let asked = if world.request.tenant.is_some() { "t-beta" } else { "t-acme" };
+        prop_assert_eq!(allowed.tenant_id.as_str(), asked);
+        prop_assert!(facts.place.tenant.as_ref().unwrap().is_active());
+        prop_assert!(!session.is_bound() || session.tenant_id.as_ref() == Some(&allowed.tenant_id));
     }
 
     #[test]
     fn nobody_speaks_for_a_user_but_the_user(world in worlds()) {
-        let Ok(grant) = world.decide().outcome else { return Ok(()) };
-        match (&world.request.subject, &grant.subject) {
+        let Ok(allowed) = world.decide().outcome else { return Ok(()) };
+        match (&world.request.subject, &allowed.subject) {
             (None, subject) => prop_assert_eq!(subject, &Subject::Caller),
             (Some(name), Subject::Worker { id, .. } | Subject::Unregistered(id)) => {
                 prop_assert_eq!(name, id.as_str());
                 prop_assert!(!name.contains('@') && !crate::id::is_uuid(name));
             }
             (Some(name), Subject::Caller) => {
-                prop_assert_eq!(name.as_str(), grant.user_id.as_str());
+                prop_assert_eq!(name.as_str(), allowed.user_id.as_str());
             }
         }
     }

@@ -1,0 +1,79 @@
+//! Does a body decide anything that only stored records may decide? Members of that name are ignored by
+//! every call, and nothing in its reply or its token changes.
+//!
+//! Spec: attacks, row E4.
+
+use data_encoding::BASE64URL_NOPAD;
+use serde_json::{Map, Value, json};
+use tikti_server::router::{Needs, ROUTES};
+
+use crate::support::{Reply, Server};
+
+/// What an attacker would like to decide.
+fn reserved() -> Map<String, Value> {
+    let members = json!({
+        "role": "ADMIN", "roles": ["TENANT_ADMIN"], "tid": "t-other", "userId": "u-other",
+        "localId": "u-other", "sub": "u-other", "isAdmin": true, "admin": true,
+        "emailVerified": true, "email_verified": true, "status": "SUSPENDED", "ver": 99,
+        "permissions": ["*"], "amr": ["mfa"],
+    });
+    members.as_object().unwrap().clone()
+}
+
+/// A body with which `path` answers 200.
+fn good_body(server: &Server, path: &str, token: &str, slug: &str) -> Value {
+    match path {
+        "/v1/accounts/signIn" | "/v1/accounts/signInWithPassword" => {
+            json!({"email": server.setup.admin_email, "password": server.setup.admin_password})
+        }
+        "/v1/accounts/lookup" => json!({"idToken": token, "memberships": true}),
+        "/v1/accounts/token/exchange" => {
+            json!({"idToken": token, "audience": "backend-worker", "tenantId": "codecompany"})
+        }
+        "/v1/tenants" => json!({ "slug": slug }),
+        // A new call fails below until it has its body here.
+        _ => Value::Null,
+    }
+}
+
+/// The reply without what differs from call to call, and the claims of its token likewise.
+fn comparable(mut reply: Reply, slug: &str) -> (String, Option<Value>) {
+    reply.replace(slug, "the-slug");
+    let body = reply.json();
+    let token = body["idToken"].as_str().or(body["accessToken"].as_str());
+    let claims = token.map(|token| {
+        let payload = token.split('.').nth(1).unwrap();
+        let payload = BASE64URL_NOPAD.decode(payload.as_bytes()).unwrap();
+        let mut claims: Value = serde_json::from_slice(&payload).unwrap();
+        for differs in ["auth_time", "exp", "iat", "jti", "sid"] {
+            claims.as_object_mut().unwrap().remove(differs);
+        }
+        claims
+    });
+    (reply.masked(), claims)
+}
+
+#[tokio::test]
+async fn e4_members_that_only_records_decide_change_nothing() {
+    let server = Server::start().await;
+    server.tenant(&server.admin().await, "codecompany").await;
+    let token = server.admin().await;
+    for route in ROUTES.iter().filter(|route| route.method == "POST") {
+        let send = async |slug: &str, extra: Map<String, Value>| {
+            let mut body = good_body(&server, route.path, &token, slug);
+            body.as_object_mut().unwrap().extend(extra);
+            let request = server.post(route.path).json(body);
+            let request = match route.needs {
+                Needs::Nothing => request,
+                Needs::ApiKey(_) => request.keyed(),
+                Needs::Bearer | Needs::AdminBearer => request.bearer(&token),
+            };
+            let reply = request.send().await;
+            assert_eq!(reply.status, 200, "{} {}", route.path, reply.text());
+            comparable(reply, slug)
+        };
+        let plain = send("plain-company", Map::new()).await;
+        let hostile = send("hostile-company", reserved()).await;
+        assert_eq!(hostile, plain, "{}", route.path);
+    }
+}
