@@ -9,7 +9,9 @@ use std::task::{Context, Poll, Waker};
 use criterion::{Criterion, criterion_group, criterion_main};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, WithoutTls};
-use tikti_store::{Entry, Key, Kind, OpenOptions, Partition, Store, StoreError, Timestamp};
+use tikti_store::{
+    Entry, Key, Kind, MAX_TRANSACTION_CHANGES, OpenOptions, Partition, Store, StoreError, Timestamp,
+};
 use tokio::runtime::Runtime;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -30,12 +32,15 @@ fn filled_store(runtime: &Runtime, directory: &Path) -> Store {
     runtime.block_on(async {
         let url = format!("embedded:{}", directory.display());
         let store = Store::open(&url, OpenOptions::new([1; 16], "bench")).await.unwrap();
-        let filled: Result<(), StoreError> = store
-            .transact(&Partition::global(), &[], NOW, |txn| {
-                (0..RECORDS).try_for_each(|number| txn.put(&key(number), Entry::new(&VALUE)))
-            })
-            .await;
-        filled.unwrap();
+        let numbers: Vec<u32> = (0..RECORDS).collect();
+        for part in numbers.chunks(MAX_TRANSACTION_CHANGES) {
+            let filled: Result<(), StoreError> = store
+                .transact(&Partition::global(), &[], NOW, |txn| {
+                    part.iter().try_for_each(|number| txn.put(&key(*number), Entry::new(&VALUE)))
+                })
+                .await;
+            filled.unwrap();
+        }
         store
     })
 }

@@ -7,8 +7,18 @@
 //! Spec: Storage, "all or nothing, also at a crash".
 
 use crate::envelope::Stored;
+use crate::error::StoreError;
 use crate::key::Key;
 use crate::timestamp::Timestamp;
+
+/// The most keys that one transaction changes.
+pub const MAX_TRANSACTION_CHANGES: usize = 4096;
+
+/// The most that one transaction writes, in bytes: keys, values and what is stored around them. A
+/// change counts as 2 KiB at least, which is what makes [`MAX_TRANSACTION_CHANGES`] the most.
+pub const MAX_TRANSACTION_BYTES: usize = 8 * 1024 * 1024;
+
+const CHANGE_MIN_BYTES: usize = MAX_TRANSACTION_BYTES / MAX_TRANSACTION_CHANGES;
 
 /// Changes that happen together, if every expectation holds.
 #[derive(Default)]
@@ -30,11 +40,17 @@ impl Batch {
 
     /// How much there is to be written, roughly, in bytes.
     pub(crate) fn size_bytes(&self) -> usize {
-        let size = |change: &Change| match change {
-            Change::Put { key, record } => key.as_bytes().len() + record.raw().len(),
-            Change::Delete { key } => key.as_bytes().len(),
-        };
-        self.changes.iter().map(size).sum()
+        self.changes.iter().map(Change::size_bytes).sum()
+    }
+
+    /// Refuses what would keep the engine, and every other writer, busy for too long.
+    pub(crate) fn check_size(&self) -> Result<(), StoreError> {
+        let charge = |change: &Change| change.size_bytes().max(CHANGE_MIN_BYTES);
+        let size_bytes = self.changes.iter().map(charge).sum();
+        if size_bytes > MAX_TRANSACTION_BYTES {
+            return Err(StoreError::too_large("transaction", size_bytes, MAX_TRANSACTION_BYTES));
+        }
+        Ok(())
     }
 }
 
@@ -50,4 +66,13 @@ pub(crate) struct Expectation {
 pub(crate) enum Change {
     Put { key: Key, record: Stored },
     Delete { key: Key },
+}
+
+impl Change {
+    fn size_bytes(&self) -> usize {
+        match self {
+            Self::Put { key, record } => key.as_bytes().len() + record.raw().len(),
+            Self::Delete { key } => key.as_bytes().len(),
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! byte 0       version of this layout, 1
 //! bytes 1-4    CRC32C, little endian, of everything behind it and then of the key
 //! bytes 5-20   write id: no two writes have the same
-//! bytes 21-28  expiry in milliseconds since the Unix epoch, little endian; 0 is never
+//! bytes 21-28  expiry in milliseconds since the Unix epoch, little endian; all ones is never
 //! bytes 29-    the caller's value
 //! ```
 //!
@@ -26,6 +26,8 @@ use crate::timestamp::Timestamp;
 pub const MAX_VALUE_BYTES: usize = 1024 * 1024;
 
 const VERSION: u8 = 1;
+/// Stands for no expiry. The millisecond that it takes away is the last of all.
+const NEVER: u64 = u64::MAX;
 const CHECKSUM_BYTES: usize = 4;
 const WRITE_ID_BYTES: usize = 16;
 const EXPIRY_BYTES: usize = 8;
@@ -45,7 +47,8 @@ impl<'a> Entry<'a> {
         Self { value, expires_at: None }
     }
 
-    /// Makes it absent from `at` on, that millisecond included.
+    /// Makes it absent from `at` on, that millisecond included. The last representable moment is
+    /// never.
     #[must_use]
     pub const fn expires_at(mut self, at: Timestamp) -> Self {
         self.expires_at = Some(at);
@@ -80,11 +83,9 @@ impl Stored {
         if entry.value.len() > MAX_VALUE_BYTES {
             return Err(StoreError::too_large("value", entry.value.len(), MAX_VALUE_BYTES));
         }
-        // 0 stands for "never", so an expiry at the epoch itself moves by a millisecond: it is as
-        // long ago as before.
-        let expires_at = entry.expires_at.map(|at| at.max(Timestamp::from_millis(1)));
+        let expires_at = entry.expires_at.filter(|at| at.as_millis() != NEVER);
         let write_id = ids.next();
-        let expiry = expires_at.map_or(0, Timestamp::as_millis).to_le_bytes();
+        let expiry = expires_at.map_or(NEVER, Timestamp::as_millis).to_le_bytes();
 
         let parts: [&[u8]; 4] = [&write_id, &expiry, entry.value, key.as_bytes()];
         let checksum = parts.iter().fold(0, |crc, part| crc32c::crc32c_append(crc, part));
@@ -103,6 +104,10 @@ impl Stored {
     /// Nothing is copied: a record that turns out to be expired costs its checksum only.
     pub(crate) fn open<'a>(key: &Key, raw: &'a [u8]) -> Result<Opened<'a>, StoreError> {
         let damaged = |what| StoreError::Corrupt { key: key.clone(), what };
+        // A damaged page can claim any length for it, so this comes before the first byte is read.
+        if raw.len() > HEADER_BYTES + MAX_VALUE_BYTES {
+            return Err(damaged("it is longer than any record"));
+        }
         let Some((version, rest)) = raw.split_first() else {
             return Err(damaged("it is empty"));
         };
@@ -122,7 +127,7 @@ impl Stored {
             return Err(damaged("its checksum does not match"));
         }
         let expires_at = match u64::from_le_bytes(*expiry) {
-            0 => None,
+            NEVER => None,
             millis => Some(Timestamp::from_millis(millis)),
         };
         Ok(Opened { raw, expires_at })
@@ -258,7 +263,24 @@ mod tests {
         assert!(!sealed.is_live(Timestamp::from_millis(10)));
         assert!(seal(Entry::new(b"")).is_live(Timestamp::from_millis(u64::MAX)));
         let at_the_epoch = seal(Entry::new(b"").expires_at(Timestamp::from_millis(0)));
-        assert!(!at_the_epoch.is_live(Timestamp::from_millis(1)));
+        assert!(!at_the_epoch.is_live(Timestamp::from_millis(0)));
+        let reopened = Stored::open(&key("a"), at_the_epoch.raw()).unwrap();
+        assert!(!reopened.is_live(Timestamp::from_millis(0)));
+        let last = seal(Entry::new(b"").expires_at(Timestamp::from_millis(u64::MAX)));
+        assert_eq!(last.expires_at(), None);
+    }
+
+    /// As a damaged page might claim; the checksum is right, so nothing else refuses it.
+    #[test]
+    fn refuses_a_length_that_no_record_has() {
+        let mut raw = seal(Entry::new(&[0; MAX_VALUE_BYTES])).raw().to_vec();
+        assert!(Stored::open(&key("a"), &raw).is_ok());
+        raw.push(0);
+        let mut covered = raw[1 + CHECKSUM_BYTES..].to_vec();
+        covered.extend_from_slice(key("a").as_bytes());
+        raw[1..=CHECKSUM_BYTES].copy_from_slice(&crc32c::crc32c(&covered).to_le_bytes());
+        let refused = Stored::open(&key("a"), &raw).err().unwrap();
+        assert!(refused.to_string().ends_with("it is longer than any record"), "{refused}");
     }
 
     #[test]

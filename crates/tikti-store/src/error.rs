@@ -20,7 +20,8 @@ pub enum StoreError {
         /// The first record that was not as expected.
         key: Key,
     },
-    /// The engine did not answer or could not write. A write may or may not have happened.
+    /// The engine did not answer or could not write. A write may or may not have happened; where
+    /// the message asks for a restart, only a restart can tell.
     #[error("the store is unavailable while {doing}")]
     Unavailable {
         /// What was being done.
@@ -36,10 +37,10 @@ pub enum StoreError {
         /// What is wrong with it.
         what: &'static str,
     },
-    /// A key or a value is beyond the limits of the contract; nothing was written.
+    /// A key, a value or a transaction is beyond the limits of the contract; nothing was written.
     #[error("the {what} has {size_bytes} bytes, more than the {limit_bytes} that can be stored")]
     TooLarge {
-        /// `key` or `value`.
+        /// `key`, `value` or `transaction`.
         what: &'static str,
         /// The size that was asked for.
         size_bytes: usize,

@@ -28,16 +28,23 @@
 //! changes is there as a whole or not at all, also when the process or the machine dies in
 //! between. [`StoreError::Conflict`], [`StoreError::TooLarge`] and [`StoreError::Misuse`] mean that
 //! nothing was written. After [`StoreError::Unavailable`], or when the caller drops the future of a
-//! write, the write may or may not have happened: read again before deciding anything on it.
+//! write, the write may or may not have happened: read again before deciding anything on it. An
+//! engine that no longer knows what is on its disk answers every later call with `Unavailable` and
+//! asks for a restart; until then the outcome is unknown.
+//!
+//! **Sizes are bounded**: a key by [`MAX_KEY_BYTES`], a value by [`MAX_VALUE_BYTES`], a transaction
+//! by [`MAX_TRANSACTION_CHANGES`] and [`MAX_TRANSACTION_BYTES`], since everyone waits for its commit.
 //!
 //! **Damage is named, never returned.** A value is stored with a checksum over itself and its
 //! key. A record that fails it is [`StoreError::Corrupt`] for every call that would have read it.
 //!
-//! **Reads see what was answered before they began**, from any handle of this store; `get_many`
-//! and `scan` see one moment in full.
+//! **Reads see what was answered before they began**, from any handle of this store.
+//! [`Store::get_many`] and a transaction see the keys of a partition at one moment, never half of
+//! what changed together. [`Store::scan`] gives ids in order, and each record that stays while the
+//! listing runs exactly once.
 //!
-//! **A call is finished or dropped.** A transaction that is neither can keep others of its
-//! partition waiting: do not start one, leave it unpolled and wait for something else.
+//! **A call is finished or dropped.** A transaction that lost against another, and is then neither,
+//! keeps others of its partition waiting: do not leave one unpolled and wait for something else.
 //!
 //! The modules, in reading order: `key` (how a key is built), `envelope` (what is stored around a
 //! value), `batch` (the one shape of a write), `store` and `txn` (the contract), `turns` (progress
@@ -58,6 +65,7 @@ mod timestamp;
 mod turns;
 mod txn;
 
+pub use batch::{MAX_TRANSACTION_BYTES, MAX_TRANSACTION_CHANGES};
 pub use envelope::{Entry, MAX_VALUE_BYTES, Stored};
 pub use error::{OpenError, StoreError};
 pub use key::{Key, Kind, MAX_KEY_BYTES, Partition};

@@ -142,7 +142,9 @@ impl Store {
         }
     }
 
-    /// Reads several records, of any partitions, as they were at one moment; in the order asked.
+    /// Reads several records, of any partitions; in the order asked. Those of one partition are as
+    /// they were at one moment. Partitions may be read at different moments, all of them during
+    /// the call.
     ///
     /// # Errors
     /// `Corrupt`, `TooLarge`, `Unavailable`; then nothing is returned.
@@ -210,9 +212,11 @@ impl Store {
 
     /// Lists up to `limit` records of one kind in one partition, in the order of their ids.
     ///
-    /// `after` is an id (it need not exist): the listing goes on behind it. One page is one moment;
-    /// between two pages others may write. The cost is that of the page, not of what was skipped:
-    /// where many records are expired, a page is cut short and `next` says where to go on.
+    /// `after` is an id (it need not exist): the listing goes on behind it. A record that is there
+    /// from the first page to the last is listed once, as it was at some moment of the listing;
+    /// one that comes, goes or changes in between may or may not be in it. The cost is that of the
+    /// page, not of what was skipped: where many records are expired or large, a page is cut short
+    /// and `next` says where to go on.
     ///
     /// # Errors
     /// `Misuse` for a limit of 0; `Corrupt` names the first damaged record of the page;

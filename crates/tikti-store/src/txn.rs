@@ -17,8 +17,8 @@ use crate::key::{Key, Partition};
 use crate::store::Store;
 use crate::timestamp::Timestamp;
 
-/// How often a transaction is tried. From the second time on no other transaction of the partition
-/// is in the way (see `turns`), so only single-key writes and other processes can make it fail.
+/// How often a transaction is tried. From the second time on no transaction that begins later is in
+/// the way (see `turns`): only those under way, single-key writes and other processes are.
 const MAX_ATTEMPTS: u32 = 16;
 
 /// A transaction being decided: the declared records as they were read, and the changes so far.
@@ -95,7 +95,8 @@ impl Store {
     ///
     /// # Errors
     /// `Misuse` for a key of another partition, `Conflict` naming a contended key after 16
-    /// attempts; `Corrupt`, `TooLarge`, `Unavailable`.
+    /// attempts, `TooLarge` for more than [`MAX_TRANSACTION_CHANGES`](crate::MAX_TRANSACTION_CHANGES)
+    /// changes or [`MAX_TRANSACTION_BYTES`](crate::MAX_TRANSACTION_BYTES); `Corrupt`, `Unavailable`.
     pub async fn transact<T, E>(
         &self,
         partition: &Partition,
@@ -107,7 +108,8 @@ impl Store {
         E: From<StoreError>,
     {
         reads.iter().try_for_each(|key| check_partition(partition, key))?;
-        let mut turn = self.turns().side_by_side(partition).await;
+        self.turns().let_pass(partition).await;
+        let mut turn = None;
         let mut attempts = 1;
         loop {
             let mut txn = self.begin(partition, reads, now).await?;
@@ -115,14 +117,15 @@ impl Store {
             let Some(batch) = txn.into_batch() else {
                 return Ok(answer);
             };
+            batch.check_size()?;
             match self.commit(batch).await {
                 Ok(()) => return Ok(answer),
                 Err(StoreError::Conflict { .. }) if attempts < MAX_ATTEMPTS => attempts += 1,
                 Err(error) => return Err(error.into()),
             }
-            // Given back first: whoever waits to be alone waits for this turn to end.
-            drop(turn);
-            turn = self.turns().alone(partition).await;
+            if turn.is_none() {
+                turn = Some(self.turns().take(partition).await);
+            }
         }
     }
 

@@ -1,7 +1,10 @@
 //! Is what is too large refused clearly, everywhere, and without a trace?
 
 use super::support::{NOW, RECORD, key, partition, value};
-use crate::{Entry, Expected, Key, MAX_KEY_BYTES, MAX_VALUE_BYTES, Store, StoreError};
+use crate::{
+    Entry, Expected, Key, MAX_KEY_BYTES, MAX_TRANSACTION_BYTES, MAX_TRANSACTION_CHANGES,
+    MAX_VALUE_BYTES, Store, StoreError,
+};
 
 /// Runs this topic.
 ///
@@ -12,6 +15,8 @@ pub async fn run(fresh: &impl AsyncFn() -> Store) {
     a_larger_value_is_refused(fresh().await).await;
     the_longest_key_works_everywhere(fresh().await).await;
     a_longer_key_is_refused(fresh().await).await;
+    a_transaction_changes_so_many_keys(fresh().await).await;
+    a_transaction_writes_so_many_bytes(fresh().await).await;
 }
 
 fn id_for_key_of(length: usize) -> Vec<u8> {
@@ -70,4 +75,32 @@ async fn a_longer_key_is_refused(store: Store) {
     assert_too_large(put, "key");
     let delete = store.transact(&partition(), &[], NOW, |txn| txn.delete(&longer)).await;
     assert_too_large(delete, "key");
+}
+
+async fn put_in_one_transaction(
+    store: &Store,
+    count: usize,
+    value: &[u8],
+) -> Result<(), StoreError> {
+    store
+        .transact(&partition(), &[], NOW, |txn| {
+            (0..count).try_for_each(|number| txn.put(&key(number.to_string()), Entry::new(value)))
+        })
+        .await
+}
+
+async fn a_transaction_changes_so_many_keys(store: Store) {
+    let refused = put_in_one_transaction(&store, MAX_TRANSACTION_CHANGES + 1, b"x").await;
+    assert_too_large(refused, "transaction");
+    assert_eq!(value(&store, &key("0")).await, None);
+    put_in_one_transaction(&store, MAX_TRANSACTION_CHANGES, b"x").await.unwrap();
+    assert_eq!(value(&store, &key("4095")).await, Some(b"x".to_vec()));
+}
+
+async fn a_transaction_writes_so_many_bytes(store: Store) {
+    let largest = vec![0; MAX_VALUE_BYTES];
+    let too_many = MAX_TRANSACTION_BYTES / MAX_VALUE_BYTES;
+    assert_too_large(put_in_one_transaction(&store, too_many, &largest).await, "transaction");
+    assert_eq!(value(&store, &key("0")).await, None);
+    put_in_one_transaction(&store, too_many - 1, &largest).await.unwrap();
 }

@@ -1,6 +1,8 @@
 //! Does each promise hold for many callers at the same moment?
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::task::JoinSet;
 
@@ -18,6 +20,7 @@ pub async fn run(fresh: &impl AsyncFn() -> Store) {
     one_of_many_puts_if_absent(fresh().await).await;
     one_of_many_takes(fresh().await).await;
     counting_in_transactions_loses_nothing(fresh().await).await;
+    a_hot_key_starves_nobody(fresh().await).await;
     writes_of_one_key_form_one_chain(fresh().await).await;
     readers_never_see_half_a_transaction(fresh().await).await;
 }
@@ -76,6 +79,25 @@ async fn counting_in_transactions_loses_nothing(store: Store) {
     assert_eq!(value(&store, &key("counter")).await, Some(total.to_vec()));
 }
 
+/// Whoever wins begins again at once, without end, and everybody else gets through all the same.
+async fn a_hot_key_starves_nobody(store: Store) {
+    const TURNS_EACH: u32 = 25;
+    let finished = Arc::new(AtomicU32::new(0));
+    at_once(|_| {
+        let (store, finished) = (store.clone(), Arc::clone(&finished));
+        async move {
+            for _ in 0..TURNS_EACH {
+                increment(&store).await.unwrap();
+            }
+            finished.fetch_add(1, Ordering::Relaxed);
+            while finished.load(Ordering::Relaxed) < TASKS {
+                increment(&store).await.unwrap();
+            }
+        }
+    })
+    .await;
+}
+
 async fn increment(store: &Store) -> Result<(), StoreError> {
     let counter = [key("counter")];
     store
@@ -90,35 +112,59 @@ async fn increment(store: &Store) -> Result<(), StoreError> {
         .await
 }
 
+/// A write of the register that succeeded, and what a read right after it gave.
+struct Step {
+    replaced: Vec<u8>,
+    written: Vec<u8>,
+    seen_after: Vec<u8>,
+    primitive: Primitive,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Primitive {
+    PutIf,
+    Transact,
+}
+
 /// Linearizability of one register. Every write replaces a value that was read by a value that
-/// nobody else writes. If the register is linearizable, each value is replaced at most once, and
-/// the successful writes lead from the first value to the last without leaving one out.
+/// nobody else writes. If the register is linearizable, each value is replaced at most once, the
+/// successful writes lead from the first value to the last without leaving one out, and who reads
+/// after its own write sees that one or one further on.
 async fn writes_of_one_key_form_one_chain(store: Store) {
     store.put(&key("register"), Entry::new(b"start")).await.unwrap();
-    let steps = at_once(|task| {
-        let store = store.clone();
-        async move {
-            let mut steps = Vec::new();
-            for round in 0..ROUNDS {
-                let mine = format!("{task}.{round}").into_bytes();
-                let replaced = if round % 2 == 0 {
-                    replace_by_put_if(&store, &mine).await
-                } else {
-                    Some(replace_by_transact(&store, &mine).await)
-                };
-                steps.extend(replaced.map(|theirs| (theirs, mine)));
-            }
-            steps
-        }
-    });
-    let steps: Vec<_> = steps.await.into_iter().flatten().collect();
-    let next: HashMap<_, _> = steps.iter().cloned().collect();
+    let steps = at_once(|task| write_steps(store.clone(), task)).await;
+    let steps: Vec<_> = steps.into_iter().flatten().collect();
+    // Every task begins with one, and whichever comes first finds what it has read.
+    assert!(steps.iter().any(|step| step.primitive == Primitive::PutIf), "every put_if lost");
+    let next: HashMap<_, _> = steps.iter().map(|step| (&step.replaced, &step.written)).collect();
     assert_eq!(next.len(), steps.len(), "a value was replaced twice");
-    let mut at = b"start".to_vec();
-    for _ in &steps {
-        at = next[&at].clone();
+    let mut at = &b"start".to_vec();
+    let mut place = HashMap::new();
+    for number in 0..steps.len() {
+        at = next[at];
+        place.insert(at, number);
     }
-    assert_eq!(value(&store, &key("register")).await, Some(at));
+    assert_eq!(value(&store, &key("register")).await.as_ref(), Some(at));
+    for step in &steps {
+        assert!(place[&step.seen_after] >= place[&step.written], "a read went back in time");
+    }
+}
+
+async fn write_steps(store: Store, task: u32) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for round in 0..ROUNDS {
+        let written = format!("{task}.{round}").into_bytes();
+        let (primitive, replaced) = if round % 2 == 0 {
+            (Primitive::PutIf, replace_by_put_if(&store, &written).await)
+        } else {
+            (Primitive::Transact, Some(replace_by_transact(&store, &written).await))
+        };
+        if let Some(replaced) = replaced {
+            let seen_after = value(&store, &key("register")).await.unwrap();
+            steps.push(Step { replaced, written, seen_after, primitive });
+        }
+    }
+    steps
 }
 
 async fn replace_by_put_if(store: &Store, mine: &[u8]) -> Option<Vec<u8>> {

@@ -8,15 +8,18 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use crate::error::OpenError;
 
 const LOCK_FILE: &str = "tikti.lock";
+/// More often than anyone replaces it by chance; a file system whose file numbers cannot be compared
+/// must not keep us for ever.
+const LOCK_ATTEMPTS: u32 = 16;
 /// A longer text in the lock file was not written by us.
 const HOLDER_MAX_BYTES: u64 = 256;
 
@@ -33,22 +36,7 @@ impl DirectoryLock {
             return Err(OpenError::NetworkFileSystem { directory: directory.to_owned(), kind });
         }
         let path = directory.join(LOCK_FILE);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(io_error("open", &path))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => {
-                let holder = read_holder(&mut file);
-                return Err(OpenError::Locked { directory: directory.to_owned(), holder });
-            }
-            Err(errno) => return Err(io_error("lock", &path)(errno.into())),
-        }
+        let mut file = lock_file(directory, &path)?;
         // The lock holds with or without the text, and a full disk must not keep a server from
         // starting: whoever comes second is then told less.
         let pid = std::process::id();
@@ -98,6 +86,54 @@ fn create(directory: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
         Err(error) => Err(error),
         Ok(()) => sync(parent),
+    }
+}
+
+/// Opens and locks the file that is at `path`.
+fn lock_file(directory: &Path, path: &Path) -> Result<File, OpenError> {
+    for _ in 0..LOCK_ATTEMPTS {
+        let mut file = open_lock_file(path).map_err(io_error("open", path))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => {
+                let holder = read_holder(&mut file);
+                return Err(OpenError::Locked { directory: directory.to_owned(), holder });
+            }
+            Err(errno) => return Err(io_error("lock", path)(errno.into())),
+        }
+        // Someone may have removed or replaced the file since it was opened: a lock on a file that
+        // nobody else will find locks nobody out.
+        if is_at(&file, path).map_err(io_error("examine", path))? {
+            return Ok(file);
+        }
+    }
+    let replaced = io::Error::other("it was replaced whenever it had been locked");
+    Err(io_error("lock", path)(replaced))
+}
+
+/// Our text will replace what is in it, so it must be our own file: a link could lead to any other.
+fn open_lock_file(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    Ok(file)
+}
+
+/// Is `path` the name of the very file that is open?
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let held = file.metadata()?;
+    match std::fs::symlink_metadata(path) {
+        Ok(found) => Ok((found.dev(), found.ino()) == (held.dev(), held.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -185,6 +221,40 @@ mod tests {
         let _copy = lock.file.try_clone().unwrap();
         drop(lock);
         assert!(DirectoryLock::acquire(directory.path(), "second").is_ok());
+    }
+
+    #[test]
+    fn a_link_in_place_of_the_lock_file_is_not_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("target");
+        std::fs::write(&target, "precious").unwrap();
+        std::os::unix::fs::symlink(&target, directory.path().join(LOCK_FILE)).unwrap();
+        assert!(DirectoryLock::acquire(directory.path(), "test").is_err());
+        assert_eq!(std::fs::read(&target).unwrap(), b"precious");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn only_a_regular_file_is_locked() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(LOCK_FILE);
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let refused = DirectoryLock::acquire(directory.path(), "test").err().unwrap();
+        assert_eq!(refused.to_string(), format!("could not open {}", path.display()));
+    }
+
+    #[test]
+    fn a_file_that_was_removed_or_replaced_is_not_the_one_that_is_locked() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(LOCK_FILE);
+        let file = open_lock_file(&path).unwrap();
+        assert!(is_at(&file, &path).unwrap());
+        std::fs::remove_file(&path).unwrap();
+        assert!(!is_at(&file, &path).unwrap());
+        let _replacement = open_lock_file(&path).unwrap();
+        assert!(!is_at(&file, &path).unwrap());
     }
 
     #[test]

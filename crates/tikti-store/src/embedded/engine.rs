@@ -11,11 +11,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use heed::{MdbError, RoTxn, WithoutTls};
+use heed::{RoTxn, WithoutTls};
 
 use super::committer::Committer;
 use super::directory::DirectoryLock;
-use super::environment::Records;
+use super::environment::{Records, read_error};
+use super::health::Health;
 use crate::batch::{Batch, Change, Expectation};
 use crate::envelope::Stored;
 use crate::error::{OpenError, StoreError};
@@ -25,6 +26,10 @@ use crate::timestamp::Timestamp;
 
 /// How many expired records one page may step over before it is handed out short.
 const MAX_SKIPPED: usize = 1024;
+
+/// A page is handed out short as well once it has read this much, live or expired: a scan runs on
+/// a thread of the runtime, and what it copies is held in memory.
+const PAGE_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// A handle of the embedded engine. The last one dropped ends the committer and closes the files.
 #[derive(Clone)]
@@ -36,6 +41,7 @@ pub(crate) struct Embedded {
 struct Open {
     committer: Committer,
     records: Records,
+    health: Health,
     _lock: DirectoryLock,
 }
 
@@ -43,12 +49,14 @@ impl Embedded {
     pub(crate) fn open(directory: &Path, options: &OpenOptions) -> Result<Self, OpenError> {
         let lock = DirectoryLock::acquire(directory, &options.holder)?;
         let records = Records::open(directory, options.map_size_bytes)?;
-        let committer = Committer::start(records.clone()).map_err(|source| OpenError::Io {
+        let health = Health::default();
+        let committer = Committer::start(records.clone(), health.clone());
+        let committer = committer.map_err(|source| OpenError::Io {
             doing: "start the committer thread for",
             path: directory.to_owned(),
             source,
         })?;
-        Ok(Self { open: Arc::new(Open { committer, records, _lock: lock }) })
+        Ok(Self { open: Arc::new(Open { committer, records, health, _lock: lock }) })
     }
 
     pub(crate) fn statistics(&self) -> Statistics {
@@ -81,18 +89,20 @@ impl Embedded {
         let records = self.open.records.database.range(&snapshot, &(lower, Bound::Unbounded));
         let mut last = Key::new(partition, kind, scan.after.unwrap_or_default());
         let mut entries = Vec::new();
-        let mut skipped = 0;
+        let (mut skipped, mut bytes_read) = (0, 0);
         for record in records.map_err(|error| read_error(&last, error))? {
             let (bytes, raw) = record.map_err(|error| read_error(&last, error))?;
             let Some(id) = bytes.strip_prefix(prefix.as_slice()) else {
                 break;
             };
-            if entries.len() == scan.limit || skipped == MAX_SKIPPED {
+            let is_full = entries.len() == scan.limit;
+            if is_full || skipped == MAX_SKIPPED || bytes_read >= PAGE_MAX_BYTES {
                 let next = Some(Bytes::copy_from_slice(last.id()));
                 return Ok(Page { entries, next });
             }
             last = Key::new(partition, kind, id);
             let opened = Stored::open(&last, raw)?;
+            bytes_read += raw.len();
             if opened.is_live(now) {
                 entries.push((Bytes::copy_from_slice(id), opened.to_stored()));
             } else {
@@ -129,6 +139,7 @@ impl Embedded {
     }
 
     fn snapshot(&self) -> Result<RoTxn<'_, WithoutTls>, StoreError> {
+        self.open.health.check()?;
         let begun = self.open.records.env.read_txn();
         begun.map_err(|error| StoreError::unavailable("beginning to read", error))
     }
@@ -145,16 +156,5 @@ impl Embedded {
         };
         let opened = Stored::open(key, raw)?;
         Ok(opened.is_live(now).then(|| opened.to_stored()))
-    }
-}
-
-/// Tells damage to the tree that LMDB noticed from what may be over the next time.
-fn read_error(key: &Key, error: heed::Error) -> StoreError {
-    match error {
-        heed::Error::Mdb(MdbError::Corrupted | MdbError::PageNotFound) => StoreError::Corrupt {
-            key: key.clone(),
-            what: "a page of the data file on the way to it is damaged",
-        },
-        other => StoreError::unavailable("reading", other),
     }
 }

@@ -7,13 +7,16 @@
 //! Spec: Storage, "Engine A: embedded"; docs/decisions/0001.
 
 use std::convert::Infallible;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::Path;
 
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Env, EnvFlags, EnvOpenOptions, MdbError, WithoutTls};
 
 use super::directory::{io_error, sync};
-use crate::error::OpenError;
+use crate::error::{OpenError, StoreError};
+use crate::key::Key;
 
 /// No key of the contract begins with this byte, so no scan meets the marker.
 const MARKER_KEY: &[u8] = b"\0format";
@@ -25,6 +28,12 @@ const MAX_READERS: u32 = 1024;
 
 /// LMDB maps whole pages. 64 KiB is a multiple of every page size in use.
 const MAP_ALIGNMENT: usize = 64 * 1024;
+
+const DATA_FILE: &str = "data.mdb";
+
+/// The first opening writes some pages of 4 to 16 KiB. A larger file without a single byte has lost
+/// more than that, and is not for us to begin anew.
+const FIRST_OPENING_MAX_BYTES: u64 = 64 * 1024;
 
 /// The records of a store: an LMDB environment and its one database.
 #[derive(Clone)]
@@ -39,6 +48,8 @@ impl Records {
         // On a machine with 32-bit addresses a larger wish becomes the largest possible map.
         let wanted = usize::try_from(map_size_bytes).unwrap_or(usize::MAX);
         let map_size = (wanted / MAP_ALIGNMENT).max(1) * MAP_ALIGNMENT;
+        let data_file = directory.join(DATA_FILE);
+        discard_unwritten(&data_file).map_err(io_error("examine", &data_file))?;
         let explain = |error| explain(directory, error);
         let env = open_environment(directory, map_size).map_err(explain)?;
         let database = open_database(&env).map_err(explain)?;
@@ -80,6 +91,24 @@ impl Records {
     }
 }
 
+/// Empties a data file that holds nothing but zeros: the first opening lost power after the file
+/// got its size and before its bytes were on the disk. LMDB would not know it again.
+fn discard_unwritten(data_file: &Path) -> io::Result<()> {
+    let size_bytes = match fs::metadata(data_file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found?.len(),
+    };
+    if size_bytes == 0 || size_bytes > FIRST_OPENING_MAX_BYTES {
+        return Ok(());
+    }
+    let mut bytes = Vec::new();
+    File::open(data_file)?.take(size_bytes).read_to_end(&mut bytes)?;
+    if bytes.iter().any(|byte| *byte != 0) {
+        return Ok(());
+    }
+    File::options().write(true).open(data_file)?.set_len(0)
+}
+
 #[expect(unsafe_code, reason = "LMDB maps its file, which Rust cannot vouch for")]
 fn open_environment(directory: &Path, map_size: usize) -> heed::Result<Env<WithoutTls>> {
     // Without thread-local slots a read transaction belongs to its value, not to its thread, so
@@ -94,6 +123,10 @@ fn open_environment(directory: &Path, map_size: usize) -> heed::Result<Env<Witho
     // exclusive lock of the directory, which lies on a local file system and, if we created it, is
     // closed to other users. LMDB's own lock file still guards against a program that ignores ours.
     // The map is read-only: a stray pointer in this process cannot write through it.
+    // That leaves a precondition that cannot be checked here: the file at rest is well formed. LMDB
+    // trusts the offsets and sizes in its tree pages. Values carry a checksum and records a largest
+    // size, which is looked at before their bytes are; damage of a tree page itself can make LMDB
+    // read outside the map, which ends the process.
     unsafe { options.open(directory) }
 }
 
@@ -105,6 +138,17 @@ fn open_database(env: &Env<WithoutTls>) -> heed::Result<heed::Database<'static, 
     match opened? {
         CommitOrAbort::Commit(database) => Ok(database),
         CommitOrAbort::Abort(never) => match never {},
+    }
+}
+
+/// Tells damage to the tree that LMDB noticed from what may be over the next time.
+pub(super) fn read_error(key: &Key, error: heed::Error) -> StoreError {
+    match error {
+        heed::Error::Mdb(MdbError::Corrupted | MdbError::PageNotFound) => StoreError::Corrupt {
+            key: key.clone(),
+            what: "a page of the data file on the way to it is damaged",
+        },
+        other => StoreError::unavailable("reading", other),
     }
 }
 
@@ -181,9 +225,40 @@ mod tests {
     }
 
     #[test]
+    fn neither_durability_nor_locking_is_weakened() {
+        let directory = tempfile::tempdir().unwrap();
+        let records = Records::open(directory.path(), MAP_SIZE).unwrap();
+        let weakening = EnvFlags::NO_SYNC
+            | EnvFlags::NO_META_SYNC
+            | EnvFlags::WRITE_MAP
+            | EnvFlags::MAP_ASYNC
+            | EnvFlags::NO_LOCK;
+        assert_eq!(records.env.get_flags().unwrap() & weakening.bits(), 0);
+    }
+
+    #[test]
+    fn begins_anew_when_the_first_opening_left_only_zeros() {
+        let directory = tempfile::tempdir().unwrap();
+        let data_file = directory.path().join(DATA_FILE);
+        drop(Records::open(directory.path(), MAP_SIZE).unwrap());
+        let size = data_file.metadata().unwrap().len();
+        assert!(size <= FIRST_OPENING_MAX_BYTES, "{size}");
+        fs::write(&data_file, vec![0; size as usize]).unwrap();
+        drop(Records::open(directory.path(), MAP_SIZE).unwrap());
+
+        for zeros in [size, FIRST_OPENING_MAX_BYTES + 1] {
+            let mut foreign = vec![0; zeros as usize];
+            foreign[zeros as usize - 1] = u8::from(zeros == size);
+            fs::write(&data_file, &foreign).unwrap();
+            assert!(Records::open(directory.path(), MAP_SIZE).is_err());
+            assert_eq!(fs::read(&data_file).unwrap(), foreign);
+        }
+    }
+
+    #[test]
     fn refuses_a_file_that_is_not_lmdb() {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("data.mdb"), vec![b'x'; 16 * 1024]).unwrap();
+        fs::write(directory.path().join(DATA_FILE), vec![b'x'; 16 * 1024]).unwrap();
         let refused = Records::open(directory.path(), MAP_SIZE).err().unwrap();
         assert!(matches!(refused, OpenError::OtherProgram { .. }), "{refused}");
     }

@@ -9,10 +9,12 @@
 //! - `environment`: is this our data? Opening LMDB, the marker record, the only `unsafe`.
 //! - `engine`: reads, and the way to the committer.
 //! - `committer`: group commit.
+//! - `health`: whether an earlier failure made the state of the engine unknown.
 //!
-//! What LMDB lacks is added above it: checksums by `envelope`. What it cannot tell apart from an
-//! absent record is damage to its own tree pages; a data file that was cut short while nobody had
-//! it open ends the process with SIGBUS when a missing page is read.
+//! What LMDB lacks is added above it: checksums and a largest size by `envelope`. The precondition
+//! that remains is that the data file at rest is well formed. LMDB trusts its tree pages, so damage
+//! to one of them can pass for an absent record or make LMDB read outside its map, and a file that
+//! was cut short lacks pages: either can end the process with SIGSEGV or SIGBUS.
 //!
 //! Spec: Storage, "Engine A: embedded".
 
@@ -20,5 +22,6 @@ mod committer;
 mod directory;
 mod engine;
 mod environment;
+mod health;
 
 pub(crate) use engine::Embedded;

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use tempfile::TempDir;
 use tikti_store::{
-    Entry, Expected, OpenError, OpenOptions, Partition, Statistics, Store, StoreError,
+    Entry, Expected, MAX_VALUE_BYTES, OpenError, OpenOptions, Partition, Statistics, Store,
+    StoreError,
 };
 use tokio::task::JoinSet;
 
@@ -144,7 +145,34 @@ async fn a_page_of_expired_records_ends_early() {
     assert!(next < EXPIRED / 2, "{next}");
 }
 
-/// Whoever shared the commit that did not fit is told, and nothing of it is there.
+/// A page is handed out short as well when the records are large, and never empty for that.
+#[tokio::test]
+async fn a_page_of_large_records_ends_early() {
+    let directory = TempDir::new().unwrap();
+    let store = open(directory.path()).await;
+    for (ids, expires_at) in [(0..10_u8, None), (10..20, Some(NOW))] {
+        for id in ids {
+            let entry = Entry::new(&[0; MAX_VALUE_BYTES]);
+            let entry = expires_at.map_or(entry, |at| entry.expires_at(at));
+            store.put(&key([id]), entry).await.unwrap();
+        }
+    }
+    let (mut after, mut listed, mut pages) = (None, 0, 0);
+    loop {
+        let page =
+            store.scan(&Partition::global(), RECORD, after.as_deref(), 100, NOW).await.unwrap();
+        assert!(page.entries.len() <= 4);
+        listed += page.entries.len();
+        pages += 1;
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!((listed, pages), (10, 5));
+}
+
+/// Whoever wrote what did not fit is told, and nothing of it is there.
 #[tokio::test]
 async fn a_full_store_refuses_and_keeps_what_it_acknowledged() {
     let directory = TempDir::new().unwrap();
@@ -226,4 +254,43 @@ async fn a_damaged_record_is_named_and_never_returned() {
 
     store.put(&damaged, Entry::new(b"restored")).await.unwrap();
     assert_eq!(value(&store, &damaged).await, Some(b"restored".to_vec()));
+}
+
+/// Damages the type of every page that holds `pattern`. LMDB begins a page with its number (8
+/// bytes), 2 bytes of padding and its flags (2 bytes); the size of all pages stands in the first,
+/// 40 bytes from its beginning.
+fn damage_pages(directory: &Path, pattern: &[u8]) {
+    let path = directory.join("data.mdb");
+    let mut bytes = fs::read(&path).unwrap();
+    let page_size = u32::from_ne_bytes(bytes[40..44].try_into().unwrap());
+    let pages = bytes.chunks_mut(page_size as usize);
+    let damaged = pages
+        .filter(|page| page.windows(pattern.len()).any(|window| window == pattern))
+        .map(|page| page[10..12].fill(0));
+    assert!(damaged.count() > 0);
+    fs::write(&path, bytes).unwrap();
+}
+
+/// For a condition as for a read, and whoever shares the commit is not affected.
+#[tokio::test]
+async fn a_damaged_page_is_named_to_those_who_need_it() {
+    let directory = TempDir::new().unwrap();
+    let store = open(directory.path()).await;
+    for number in b'a'..=b'z' {
+        store.put(&key([number]), Entry::new(&[number; 1500])).await.unwrap();
+    }
+    drop(store);
+    damage_pages(directory.path(), &[b'x'; 1500]);
+
+    let store = open(directory.path()).await;
+    let expected = "the record g/record/x is damaged: \
+                    a page of the data file on the way to it is damaged";
+    assert_eq!(store.get(&key("x"), NOW).await.unwrap_err().to_string(), expected);
+    let [intact, damaged] = ["a", "x"].map(key);
+    let conditional = store.put_if(&damaged, Expected::Absent, Entry::new(b"new"), NOW);
+    let neighbour = store.put(&intact, Entry::new(b"new"));
+    let (refused, written) = tokio::join!(conditional, neighbour);
+    assert_eq!(refused.unwrap_err().to_string(), expected);
+    written.unwrap();
+    assert_eq!(value(&store, &intact).await, Some(b"new".to_vec()));
 }

@@ -7,5 +7,6 @@
 
 mod conformance;
 mod crash;
+mod disk_error;
 mod embedded;
 mod support;
