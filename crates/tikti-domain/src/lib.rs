@@ -26,6 +26,7 @@
 pub mod account;
 pub mod api_key;
 pub mod bootstrap;
+mod claim;
 pub mod client;
 pub mod clock;
 mod deployment;

@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 
 use tikti_store::{Entry, Expected, StoreError, Stored};
 
+use crate::claim::{self, Claimed, Owner};
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::email::Email;
@@ -23,7 +24,7 @@ use crate::error::{Code, Error};
 use crate::id::UserId;
 use crate::keyspace;
 use crate::password::PasswordHash;
-use crate::record::{Cause, Lasting, Record, Tombstone};
+use crate::record::{Lasting, Record};
 use crate::user::{Admins, EmailClaim, GlobalRole, User};
 
 /// A user to be made.
@@ -71,42 +72,27 @@ async fn claim_email(
     now: Timestamp,
 ) -> Result<(), Error> {
     let key = keyspace::email_claim(email);
-    let claim = EmailClaim { user_id: id.clone() }.encode()?;
-    let store = &domain.store;
-    let stored = match store.put_if(&key, Expected::Absent, Entry::new(&claim), now).await {
-        Ok(()) => return Ok(()),
-        Err(StoreError::Conflict { .. }) => store.get(&key, now).await?,
-        Err(error) => return Err(error.into()),
+    let ours = EmailClaim { user_id: id.clone() };
+    let lost = match claim::put(domain, &key, &ours, now).await? {
+        Claimed::Ours => return Ok(()),
+        Claimed::Held { by, stored } if is_abandoned(domain, &by.user_id, now).await? => stored,
+        Claimed::Held { .. } | Claimed::Moving => return Err(Code::EmailExists.into()),
     };
-    // A claim that vanished in between was being moved by somebody alive.
-    let Some(stored) = stored else {
-        return Err(Code::EmailExists.into());
-    };
-    let owner = EmailClaim::decode(&key, &stored)?.user_id;
-    if !is_abandoned(domain, &owner, now).await? {
-        return Err(Code::EmailExists.into());
-    }
-    match store.put_if(&key, Expected::Equals(&stored), Entry::new(&claim), now).await {
-        Err(StoreError::Conflict { .. }) => Err(Code::EmailExists.into()),
-        other => Ok(other?),
+    match claim::take_over(domain, &key, &lost, &ours, now).await? {
+        true => Ok(()),
+        false => Err(Code::EmailExists.into()),
     }
 }
 
-/// Whether the user at `id` will never live: says so for ever where it was still open.
+/// Whether the user at `id` does not live and never will.
 async fn is_abandoned(domain: &Domain, id: &UserId, now: Timestamp) -> Result<bool, Error> {
-    let key = keyspace::user(id);
-    let cause = Cause::Abandoned;
-    let tombstone = Lasting::<User>::Tombstone(Tombstone { since: now, cause }).encode()?;
-    match domain.store.put_if(&key, Expected::Absent, Entry::new(&tombstone), now).await {
-        Ok(()) => {
+    match claim::settle::<User>(domain, &keyspace::user(id), now).await? {
+        Owner::Buried => {
             change_admins(domain, now, |admins| admins.remove(id)).await?;
             Ok(true)
         }
-        Err(StoreError::Conflict { .. }) => {
-            let stored = domain.store.get(&key, now).await?;
-            Ok(User::load(&key, stored.as_ref())?.is_none())
-        }
-        Err(error) => Err(error.into()),
+        Owner::Found(Lasting::Tombstone(_)) => Ok(true),
+        Owner::Found(Lasting::Live(_)) => Ok(false),
     }
 }
 

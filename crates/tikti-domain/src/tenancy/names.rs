@@ -9,8 +9,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use tikti_store::{Entry, Expected, StoreError};
-
+use crate::claim::{self, Claimed, Owner};
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::error::{Code, Error};
@@ -89,28 +88,19 @@ pub(super) async fn claim_name(
     now: Timestamp,
 ) -> Result<(), Error> {
     let key = keyspace::name_claim(name.as_str());
-    let claim = NameClaim { tenant_id: tenant.clone() }.encode()?;
-    let store = &domain.store;
-    let stored = match store.put_if(&key, Expected::Absent, Entry::new(&claim), now).await {
-        Ok(()) => return Ok(()),
-        Err(StoreError::Conflict { .. }) => store.get(&key, now).await?,
-        Err(error) => return Err(error.into()),
-    };
-    // A claim that vanished in between was being given up by somebody alive.
-    let Some(stored) = stored else {
-        return Err(Code::TenantExists.into());
-    };
-    let owner = NameClaim::decode(&key, &stored)?.tenant_id;
-    if owner == *tenant {
+    let ours = NameClaim { tenant_id: tenant.clone() };
+    let lost = match claim::put(domain, &key, &ours, now).await? {
+        Claimed::Ours => return Ok(()),
         // An earlier try of the same creation: the tenant's own record decides who finishes.
-        return Ok(());
-    }
-    if !is_free_of(domain, name, &owner, now).await? {
-        return Err(Code::TenantExists.into());
-    }
-    match store.put_if(&key, Expected::Equals(&stored), Entry::new(&claim), now).await {
-        Err(StoreError::Conflict { .. }) => Err(Code::TenantExists.into()),
-        other => Ok(other?),
+        Claimed::Held { by, .. } if by == ours => return Ok(()),
+        Claimed::Held { by, stored } if is_free_of(domain, name, &by.tenant_id, now).await? => {
+            stored
+        }
+        Claimed::Held { .. } | Claimed::Moving => return Err(Code::TenantExists.into()),
+    };
+    match claim::take_over(domain, &key, &lost, &ours, now).await? {
+        true => Ok(()),
+        false => Err(Code::TenantExists.into()),
     }
 }
 
@@ -145,21 +135,12 @@ async fn is_free_of(
     id: &TenantId,
     now: Timestamp,
 ) -> Result<bool, Error> {
-    let key = keyspace::tenant(id);
-    let cause = Cause::Abandoned;
-    let tombstone = Lasting::<Tenant>::Tombstone(Tombstone { since: now, cause }).encode()?;
-    match domain.store.put_if(&key, Expected::Absent, Entry::new(&tombstone), now).await {
-        Ok(()) => return Ok(true),
-        Err(StoreError::Conflict { .. }) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let stored = domain.store.get(&key, now).await?;
-    Ok(match Lasting::<Tenant>::decode_optional(&key, stored.as_ref())? {
-        Some(Lasting::Live(tenant)) => !tenant.bears(name),
-        Some(Lasting::Tombstone(Tombstone { cause: Cause::Abandoned, .. })) => true,
-        Some(Lasting::Tombstone(Tombstone { cause: Cause::Deleted, since })) => {
+    Ok(match claim::settle::<Tenant>(domain, &keyspace::tenant(id), now).await? {
+        Owner::Found(Lasting::Live(tenant)) => !tenant.bears(name),
+        Owner::Buried
+        | Owner::Found(Lasting::Tombstone(Tombstone { cause: Cause::Abandoned, .. })) => true,
+        Owner::Found(Lasting::Tombstone(Tombstone { cause: Cause::Deleted, since })) => {
             name.as_str() != id.as_str() && now >= since.plus_millis(SLUG_REST_MILLIS)
         }
-        None => false,
     })
 }
