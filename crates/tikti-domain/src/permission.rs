@@ -101,7 +101,7 @@ fn accept_id_token(
     }
     let session_began = session.created_at;
     let user = holder.user.ok_or(Code::TokenRevoked)?;
-    Ok(Principal { user, session_began, bounds: None })
+    Ok(Principal::recognised(user, session_began, None))
 }
 
 /// Whether an idToken may administer: for this deployment's own audience, from a plain sign-in.
@@ -156,7 +156,7 @@ async fn from_access_token(
     }
     let scopes = ScopeSet::parse(&claims.scope)?;
     let user = holder.user.ok_or_else(|| refuse(Code::TokenRevoked))?;
-    Ok(Principal { user, session_began, bounds: Some((tenant_id, scopes)) })
+    Ok(Principal::recognised(user, session_began, Some((tenant_id, scopes))))
 }
 
 /// The claims of a token that a user asked for himself, in the shape that the holder's checks take.
@@ -177,6 +177,16 @@ fn as_user_token(claims: &AccessClaims) -> Option<IdToken> {
 }
 
 impl Principal {
+    /// Makes the principal and names him in the log of the request, allowed or refused.
+    fn recognised(
+        user: User,
+        session_began: Timestamp,
+        bounds: Option<(TenantId, ScopeSet)>,
+    ) -> Self {
+        tracing::Span::current().record("user.id", tracing::field::display(&user.id));
+        Self { user, session_began, bounds }
+    }
+
     /// Requires the stored role `ADMIN`, and for a change a sign-in that is recent enough.
     ///
     /// # Errors

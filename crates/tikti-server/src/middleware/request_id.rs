@@ -25,7 +25,9 @@ pub(crate) async fn request_id(
         Err(error) => return unnamed(error.into()),
     };
     request.extensions_mut().insert(id.clone());
-    let span = tracing::info_span!("request", request.id = id.as_str());
+    // The actor is filled in by whoever recognises him.
+    let actor = tracing::field::Empty;
+    let span = tracing::info_span!("request", request.id = id.as_str(), user.id = actor);
     let response = next.run(request).instrument(span).await;
     let mut response = error::write_body(response, id.as_str());
     response.headers_mut().insert(HEADER, id.to_header());

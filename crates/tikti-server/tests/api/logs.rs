@@ -43,6 +43,23 @@ async fn an_exchange_is_logged_with_the_user_who_asked() {
 }
 
 #[tokio::test]
+async fn who_administers_is_named_allowed_or_refused() {
+    let server = Server::start().await;
+    let token = server.admin().await;
+    let found =
+        server.post("/v1/accounts/lookup").keyed().json(json!({"idToken": token})).send().await;
+    let request = server.post("/v1/tenants").bearer(&token).json(json!({"slug": "codecompany"}));
+    assert_eq!(request.header("X-Request-Id", "logs-5").send().await.status, 200);
+    let request = server.get("/v1/tenants/nowhere").bearer(&token);
+    assert_eq!(request.header("X-Request-Id", "logs-6").send().await.status, 404);
+    for id in ["logs-5", "logs-6"] {
+        let lines = LOG.of_request(id);
+        let line = lines.iter().find(|line| line["message"] == "request").unwrap();
+        assert_eq!(line["span"]["user.id"], found.json()["users"][0]["localId"]);
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_is_logged_with_its_code() {
     let server = Server::start().await;
     let ask = json!({"email": "a@b", "password": "hush-password"});
