@@ -21,7 +21,8 @@ use crate::exit::Failure;
 Example:
   tikti serve --config /etc/tikti/config.yaml
 
-examples/tikti.yaml is the least that it wants, with the commands that make the secrets.")]
+examples/tikti.yaml is the least that it wants, with the commands that make the secrets.
+A new deployment has no users yet; to try things out, use `tikti dev`.")]
 pub(crate) struct ServeArgs {
     /// The configuration, as YAML
     #[arg(long, value_name = "FILE")]
@@ -35,7 +36,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     server_runtime()?.block_on(async {
         let listener = Listener::bind_over(config.listen, &config.store_url).await;
         let listener = listener.map_err(not_started)?;
-        // A deployment is given its first administrator by other means: nothing to begin with here.
+        // Nothing to begin with: only `dev` makes users by itself.
         let running = start(listener, config, Default::default()).await.map_err(not_started)?;
         running.stopped().await.map_err(ended_badly)
     })
