@@ -65,12 +65,6 @@ pub fn seconds(time: Timestamp) -> u64 {
     time.as_millis() / 1000
 }
 
-/// The time `seconds` whole seconds after `time`.
-#[must_use]
-pub fn plus_seconds(time: Timestamp, seconds: u64) -> Timestamp {
-    time.plus_millis(seconds.saturating_mul(1000))
-}
-
 /// RFC 3339 in UTC with milliseconds, such as `2026-11-22T02:00:00.000Z`.
 #[must_use]
 pub fn rfc3339(time: Timestamp) -> String {

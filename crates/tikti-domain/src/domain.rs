@@ -129,12 +129,6 @@ impl Domain {
         Ok(())
     }
 
-    /// Passwords that wait to be hashed or checked now.
-    #[must_use]
-    pub fn passwords_waiting(&self) -> usize {
-        self.passwords.waiting()
-    }
-
     /// Recognises the API key of a request; see [`Domain::judge_key`].
     pub(crate) fn present_key(&self, caller: &Caller) -> PresentedKey {
         self.api_keys.recognise(caller.api_key.as_ref(), &self.peppers)

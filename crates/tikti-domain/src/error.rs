@@ -147,18 +147,6 @@ impl Refusal {
         Self::new(Code::InvalidArgument, format!("{member}: {reason}")).detail(member, reason)
     }
 
-    /// The same refusal of a value that the request names otherwise: `clientId` instead of
-    /// `audience`.
-    #[must_use]
-    pub fn of_member(self, member: &str) -> Self {
-        match self.details.into_values().next() {
-            Some(reason) => {
-                Self::new(self.code, format!("{member}: {reason}")).detail(member, reason)
-            }
-            None => Self::new(self.code, self.message),
-        }
-    }
-
     /// Adds what is wrong with one member.
     #[must_use]
     pub fn detail(mut self, member: &str, reason: impl Into<String>) -> Self {

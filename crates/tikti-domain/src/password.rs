@@ -157,12 +157,6 @@ impl Passwords {
             (false, _) => Match::Wrong,
         })
     }
-
-    /// Passwords that wait to be hashed or checked now.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.pool.waiting()
-    }
 }
 
 /// A stored text that is no bcrypt hash matches nothing. The comparison inside is constant in time.

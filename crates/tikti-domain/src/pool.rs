@@ -109,12 +109,6 @@ impl Pool {
         Ok(Self { name, shared, threads })
     }
 
-    /// Jobs that wait now.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.shared.lock().jobs.len()
-    }
-
     /// Runs `work` on one of the threads and waits for its result.
     ///
     /// # Errors

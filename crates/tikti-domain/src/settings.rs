@@ -176,13 +176,19 @@ impl Settings {
         template.clients.iter().try_for_each(|client| self.check_client(client))
     }
 
+    /// Whether no tenant may have a client of this id: idTokens or Tikti's own tokens have it as
+    /// their audience.
+    #[must_use]
+    pub fn reserves(&self, client: &ClientId) -> bool {
+        [TIKTI, &self.issuer, &self.default_audience].contains(&client.as_str())
+    }
+
     fn check_client(&self, client: &TemplateClient) -> Result<(), StartError> {
         let refuse = |reason: &str| {
             let reason = format!("{} {reason}", client.id);
             Err(StartError::Setting { setting: "tenantTemplate.clients", reason })
         };
-        let id = client.id.as_str();
-        if [TIKTI, &self.issuer, &self.default_audience].contains(&id) {
+        if self.reserves(&client.id) {
             return refuse("is reserved");
         }
         if self.tenant_template.clients.iter().filter(|other| other.id == client.id).count() > 1 {

@@ -111,9 +111,8 @@ pub(super) fn contradictions(config: &Config, problems: &Problems) {
 /// Refuses a client of the template under an audience that idTokens or Tikti's own tokens have: its
 /// tokens could be taken for those.
 fn template_clients(settings: &Settings, problems: &Problems) {
-    let reserved = [TIKTI, &settings.issuer, &settings.default_audience];
     for (index, client) in settings.tenant_template.clients.iter().enumerate() {
-        if reserved.contains(&client.id.as_str()) {
+        if settings.reserves(&client.id) {
             problems.add(
                 &format!("tenantTemplate.clients[{index}].clientId"),
                 "is reserved: tikti, the issuer and defaultAudience name no client",

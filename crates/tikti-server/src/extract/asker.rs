@@ -13,8 +13,6 @@ use super::{api_key, bearer, client_ip};
 use crate::error::ApiError;
 use crate::state::Shared;
 
-const LONGEST_USER_AGENT: usize = 256;
-
 /// The caller of an operation, from the head of the request.
 pub(crate) struct Asker(pub(crate) Caller);
 
@@ -67,8 +65,7 @@ impl FromRequestParts<Shared> for BearerAsker {
     }
 }
 
-/// The user agent as it is stored with a session: printable, and short enough to show in a list.
+/// The user agent as it came; what of it is kept is the session's matter.
 fn user_agent(parts: &Parts) -> Option<String> {
-    let text = parts.headers.get(USER_AGENT)?.to_str().ok()?;
-    Some(text.chars().take(LONGEST_USER_AGENT).collect())
+    Some(parts.headers.get(USER_AGENT)?.to_str().ok()?.to_owned())
 }
