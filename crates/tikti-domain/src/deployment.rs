@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use tikti_store::{Entry, Expected, Store, StoreError, Stored};
+use tikti_store::{Entry, Expected, Store, StoreError, Stored, copy};
 
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -51,6 +51,15 @@ pub enum StartError {
         /// What is wrong.
         reason: String,
     },
+    /// Half of the records may be missing.
+    #[error(
+        "this store holds {found} that was not finished, and records may be missing: run it again, or \
+         use another store"
+    )]
+    Unfinished {
+        /// What is filling the store.
+        found: String,
+    },
     /// The store cannot be read or a record in it is damaged.
     #[error("the store cannot be used")]
     Store(#[source] Error),
@@ -91,6 +100,9 @@ pub(crate) async fn open(
     now: Timestamp,
 ) -> Result<Deployment, StartError> {
     check_secrets(secrets)?;
+    if let Some(found) = copy::unfinished(store, now).await? {
+        return Err(StartError::Unfinished { found });
+    }
     let key = keyspace::deployment();
     // Two rounds suffice: the second one reads what another replica wrote between read and write.
     for _ in 0..2 {
@@ -134,11 +146,22 @@ fn reconcile(
         }
         next.issuer.clone_from(&settings.issuer);
     }
+    reconcile_secrets(&mut next, secrets)?;
+    Ok(next)
+}
+
+/// Refuses secrets that are not those of a deployment.
+pub(crate) fn check_owner(deployment: &Deployment, secrets: &Secrets) -> Result<(), StartError> {
+    check_secrets(secrets)?;
+    reconcile_secrets(&mut deployment.clone(), secrets)
+}
+
+fn reconcile_secrets(next: &mut Deployment, secrets: &Secrets) -> Result<(), StartError> {
     for (list, named) in lists(secrets) {
         let fingerprints = next.fingerprints.entry(list.to_owned()).or_default();
         reconcile_list(list, named, fingerprints)?;
     }
-    Ok(next)
+    Ok(())
 }
 
 fn lists(secrets: &Secrets) -> [(&'static str, &[NamedSecret]); 3] {

@@ -79,6 +79,8 @@ identifiers! {
     WorkerId "worker" is_worker_id, "1 to 128 characters of A-Z, a-z, 0-9, ., _, :, / and -, and no UUID";
     /// A session's id, the `sid` claim: a ULID.
     SessionId "sid" is_ulid, "a ULID";
+    /// The id of an operation of several steps: a ULID.
+    OperationId "operation" is_ulid, "a ULID";
     /// An API key's id: the middle part of `tk_<id>_<secret>`.
     ApiKeyId "key" is_api_key_id, "4 to 32 characters of a-z and 0-9";
     /// A type of event that a worker may claim.
@@ -166,6 +168,26 @@ impl SessionId {
     /// Makes a new id.
     pub(crate) fn generate(now: Timestamp, random: &Random) -> Result<Self, InternalError> {
         new_ulid(now, random).map(Self)
+    }
+}
+
+impl OperationId {
+    /// Makes a new id.
+    pub(crate) fn generate(now: Timestamp, random: &Random) -> Result<Self, InternalError> {
+        new_ulid(now, random).map(Self)
+    }
+
+    /// The four last bits of the id: they are random, whenever it was made.
+    pub(crate) fn shard(&self) -> u8 {
+        let number = ulid::Ulid::from_string(&self.0).map_or(0, |id| id.0);
+        u8::try_from(number & 0xf).unwrap_or_default()
+    }
+}
+
+/// Stands in records from before operations had ids: the ULID of zeros, which none is given.
+impl Default for OperationId {
+    fn default() -> Self {
+        Self("0".repeat(26))
     }
 }
 

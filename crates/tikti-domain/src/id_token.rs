@@ -161,7 +161,10 @@ impl Holder {
         };
         if self.denied
             || token.ver != user.ver
-            || not_before.is_some_and(|cut| token.issued_at < clock::seconds(cut))
+            || not_before.is_some_and(|cut| {
+                // A token's own time has seconds only; its session's is exact.
+                token.issued_at < clock::seconds(cut) || session.created_at < cut
+            })
         {
             return Err(Code::TokenRevoked);
         }

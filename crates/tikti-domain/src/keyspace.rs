@@ -6,28 +6,34 @@
 //! | `g` | `signing_keys` | - | all signing keys |
 //! | `g` | `admins` | - | the set of global administrators |
 //! | `g` | `tenant` | tenant id | entry of the list of tenants |
+//! | `g` | `fence` | operation id | that operation was given up |
 //! | `e:<sha256 of the address>` | `claim` | - | which user owns an address |
 //! | `s:<id or slug>` | `claim` | - | which tenant owns a name |
 //! | `u:<user id>` | `user` | - | the user |
 //! | `u:<user id>` | `session` | session id | one sign-in |
 //! | `u:<user id>` | `denied` | `jti` | a token that was revoked alone |
 //! | `u:<user id>` | `membership` | tenant id | entry of the user's list of memberships |
+//! | `u:<user id>` | `fence` | operation id | that operation was given up |
 //! | `t:<tenant id>` | `tenant` | - | the tenant |
 //! | `t:<tenant id>` | `roles` | - | all roles with their permissions |
 //! | `t:<tenant id>` | `client` | client id | one audience |
 //! | `t:<tenant id>` | `worker` | worker id | one worker |
 //! | `t:<tenant id>` | `member` | user id | one membership |
+//! | `t:<tenant id>` | `api_key` | key id | entry of the list of the tenant's API keys |
+//! | `t:<tenant id>` | `fence` | operation id | that operation was given up |
 //! | `k:<key id>` | `key` | - | one API key |
+//! | `i:<0 to f>` | `intent` | operation id | an operation of several partitions that is under way |
 //!
-//! Lists (`g/tenant`, `u/membership`) are written before what they list: an entry without its
-//! record means nothing and is passed over.
+//! Lists (`g/tenant`, `u/membership`, `t/api_key`) are written before what they list and removed
+//! after it: an entry without its record means nothing and is passed over. Intents are spread over
+//! sixteen partitions by the last four bits of the operation's id, so that no node is hot.
 //!
 //! Spec: Storage, "keys are byte strings".
 
 use tikti_store::{Key, Kind, Partition};
 
 use crate::email::Email;
-use crate::id::{ApiKeyId, ClientId, SessionId, TenantId, UserId, WorkerId};
+use crate::id::{ApiKeyId, ClientId, OperationId, SessionId, TenantId, UserId, WorkerId};
 use crate::secret::sha256_hex;
 
 pub(crate) const TENANT: Kind = Kind::new("tenant");
@@ -37,13 +43,19 @@ const SIGNING_KEYS: Kind = Kind::new("signing_keys");
 const ADMINS: Kind = Kind::new("admins");
 const CLAIM: Kind = Kind::new("claim");
 const USER: Kind = Kind::new("user");
-const SESSION: Kind = Kind::new("session");
-const DENIED: Kind = Kind::new("denied");
+pub(crate) const SESSION: Kind = Kind::new("session");
+pub(crate) const DENIED: Kind = Kind::new("denied");
 const ROLES: Kind = Kind::new("roles");
-const CLIENT: Kind = Kind::new("client");
-const WORKER: Kind = Kind::new("worker");
-const MEMBER: Kind = Kind::new("member");
+pub(crate) const CLIENT: Kind = Kind::new("client");
+pub(crate) const WORKER: Kind = Kind::new("worker");
+pub(crate) const MEMBER: Kind = Kind::new("member");
+pub(crate) const API_KEY: Kind = Kind::new("api_key");
+pub(crate) const INTENT: Kind = Kind::new("intent");
 const KEY: Kind = Kind::new("key");
+const FENCE: Kind = Kind::new("fence");
+
+/// Number of partitions that intents are spread over.
+pub(crate) const INTENT_SHARDS: u8 = 16;
 
 pub(crate) fn of_user(user: &UserId) -> Partition {
     Partition::new("u", user.as_str())
@@ -51,6 +63,11 @@ pub(crate) fn of_user(user: &UserId) -> Partition {
 
 pub(crate) fn of_tenant(tenant: &TenantId) -> Partition {
     Partition::new("t", tenant.as_str())
+}
+
+/// One of the partitions of intents, `shard` below [`INTENT_SHARDS`].
+pub(crate) fn of_intents(shard: u8) -> Partition {
+    Partition::new("i", &format!("{shard:x}"))
 }
 
 pub(crate) fn deployment() -> Key {
@@ -118,6 +135,19 @@ pub(crate) fn api_key(id: &ApiKeyId) -> Key {
     Key::new(&Partition::new("k", id.as_str()), KEY, "")
 }
 
+pub(crate) fn api_key_entry(tenant: &TenantId, id: &ApiKeyId) -> Key {
+    Key::new(&of_tenant(tenant), API_KEY, id.as_str())
+}
+
+pub(crate) fn intent(operation: &OperationId) -> Key {
+    Key::new(&of_intents(operation.shard()), INTENT, operation.as_str())
+}
+
+/// The fence of an operation in one of the partitions that it writes to.
+pub(crate) fn fence(partition: &Partition, operation: &OperationId) -> Key {
+    Key::new(partition, FENCE, operation.as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +157,8 @@ mod tests {
     fn keys_are_as_they_were_stored() {
         let user_id = UserId::parse("u1").unwrap();
         let tenant_id = TenantId::parse("t-1").unwrap();
+        let key_id = ApiKeyId::parse("abcd").unwrap();
+        let operation = OperationId::parse("01JD000000000000000000000Z").unwrap();
         let all = [
             deployment(),
             signing_keys(),
@@ -143,7 +175,13 @@ mod tests {
             client(&tenant_id, &ClientId::parse("https://api/x").unwrap()),
             worker(&tenant_id, &WorkerId::parse("worker-01").unwrap()),
             member(&tenant_id, &user_id),
-            api_key(&ApiKeyId::parse("abcd").unwrap()),
+            api_key(&key_id),
+            api_key_entry(&tenant_id, &key_id),
+            intent(&operation),
+            intent(&OperationId::default()),
+            fence(&of_user(&user_id), &operation),
+            fence(&of_tenant(&tenant_id), &operation),
+            fence(&Partition::global(), &operation),
         ];
         let text: Vec<_> =
             all.iter().map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned()).collect();
@@ -164,6 +202,12 @@ mod tests {
         t:t-1/worker/worker-01
         t:t-1/member/u1
         k:abcd/key/
+        t:t-1/api_key/abcd
+        i:f/intent/01JD000000000000000000000Z
+        i:0/intent/00000000000000000000000000
+        u:u1/fence/01JD000000000000000000000Z
+        t:t-1/fence/01JD000000000000000000000Z
+        g/fence/01JD000000000000000000000Z
         ");
     }
 }

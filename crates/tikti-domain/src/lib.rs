@@ -9,8 +9,8 @@
 //! 2. Keys of the store are built in `keyspace` and nowhere else; records are read and written by the
 //!    entity's own module.
 //! 3. Membership is the only source of truth for what a user may do in a tenant.
-//! 4. What crosses partitions is a list of idempotent steps; the record that grants access is written
-//!    last.
+//! 4. What crosses partitions is a list of idempotent steps under an intent, which the sweep finishes;
+//!    the record that grants access is written last and removed first.
 //! 5. A refusal is a [`error::Code`]; nothing here knows a status code, a header or a command line.
 //!
 //! | to find | look in |
@@ -20,11 +20,15 @@
 //! | what a token holds | `issue`, and the `tikti-token` crate |
 //! | sign-in and lookup | [`account`] |
 //! | tenants | [`tenancy`] |
+//! | what a backup holds | [`backup`] |
+//! | what becomes of an operation whose process died | [`sweep`], `intent`, `fence` |
+//! | which rules a sound store keeps | [`integrity`] |
 
 #![forbid(unsafe_code)]
 
 pub mod account;
 pub mod api_key;
+pub mod backup;
 pub mod bootstrap;
 mod claim;
 pub mod client;
@@ -33,14 +37,18 @@ mod deployment;
 mod domain;
 pub mod email;
 pub mod error;
+mod fence;
 pub mod id;
 mod id_token;
+pub mod integrity;
+mod intent;
 mod issue;
 mod keyspace;
 pub mod membership;
 pub mod password;
 mod permission;
 pub mod pool;
+mod purge;
 pub mod random;
 mod reads;
 mod record;
@@ -50,6 +58,7 @@ pub mod secret;
 pub mod session;
 pub mod settings;
 mod signing_key;
+pub mod sweep;
 pub mod tenancy;
 pub mod tenant;
 #[cfg(any(test, feature = "testing"))]
@@ -61,5 +70,5 @@ pub mod worker;
 pub use deployment::StartError;
 pub use domain::{Caller, Domain, DomainConfig};
 pub use signing_key::JwksDocument;
-pub use tikti_store::{OpenError, OpenOptions, Store, StoreError};
+pub use tikti_store::{OpenError, OpenOptions, RedisOptions, Store, StoreError, TlsFiles};
 pub use tikti_token::{AccessTokenType, RsaSize};

@@ -1,6 +1,9 @@
 //! A membership: binds a user to a tenant with a set of roles; the only source of truth for what a
 //! user may do there.
 //!
+//! A membership stands on the entry of the user's list that carries the same token; the entry is
+//! written before it and removed after it, so that what lists a user's memberships misses none.
+//!
 //! Spec: Domain, "Membership"; Tokens and keys, "Revocation".
 
 use std::collections::BTreeSet;
@@ -8,7 +11,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::id::{RoleName, TenantId, UserId};
+use crate::id::{OperationId, RoleName, TenantId, UserId};
 use crate::record::Record;
 
 /// Most roles of one membership.
@@ -32,6 +35,9 @@ pub struct Membership {
     /// here.
     #[serde(default)]
     pub revoked_at: Option<Timestamp>,
+    /// The entry that it stands on: the operation that made that entry.
+    #[serde(default)]
+    pub(crate) token: OperationId,
 }
 
 impl Membership {
@@ -42,7 +48,15 @@ impl Membership {
         roles: BTreeSet<RoleName>,
         now: Timestamp,
     ) -> Self {
-        Self { tenant_id, user_id, roles, mver: now.as_millis(), created_at: now, revoked_at: None }
+        Self {
+            tenant_id,
+            user_id,
+            roles,
+            mver: now.as_millis(),
+            created_at: now,
+            revoked_at: None,
+            token: OperationId::default(),
+        }
     }
 
     /// Whether a session begun at `began` is from before the last revocation.

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::id::{Slug, TenantId, TenantRef};
+use crate::id::{OperationId, Slug, TenantId, TenantRef};
 use crate::record::{Lasting, Record};
 
 /// Whether a tenant is served: only while `ACTIVE`.
@@ -75,12 +75,20 @@ impl Record for Lasting<Tenant> {}
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NameClaim {
     pub(crate) tenant_id: TenantId,
+    /// The operation that made the claim.
+    #[serde(default)]
+    pub(crate) token: OperationId,
 }
 
 impl Record for NameClaim {}
 
-/// An entry of the list of tenants: the key says it all.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ListEntry {}
+/// An entry of a list: the key says what is listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListEntry {
+    /// The operation that made the entry.
+    #[serde(default)]
+    pub(crate) token: OperationId,
+}
 
 impl Record for ListEntry {}

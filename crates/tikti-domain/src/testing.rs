@@ -5,13 +5,14 @@
 
 #![expect(clippy::expect_used, reason = "a fixture that cannot be made is a failed test")]
 
+use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use tempfile::TempDir;
+pub use tikti_store::testing::{FaultPlan, RedisServer};
 use tikti_store::{Entry, OpenOptions, Store};
 
 use crate::account::{NewUser, SignIn, SignInCall, SignedIn, create_user, sign_in};
@@ -30,8 +31,8 @@ use crate::random::Random;
 use crate::record::{Lasting, Record};
 use crate::secret::{NamedSecret, SecretBytes, Secrets};
 use crate::settings::Settings;
-use crate::tenancy::{CreateTenant, create_tenant};
-use crate::tenant::{ListEntry, Tenant};
+use crate::tenancy::{CreateTenant, add_member, create_tenant};
+use crate::tenant::Tenant;
 use crate::user::{GlobalRole, User};
 use crate::worker::Worker;
 
@@ -51,7 +52,8 @@ pub struct Fixture {
     pub domain: Domain,
     /// Its clock.
     pub clock: Clock,
-    _directory: TempDir,
+    /// What the store lives in, for as long as the fixture.
+    home: Box<dyn Any + Send + Sync>,
 }
 
 impl Fixture {
@@ -62,17 +64,20 @@ impl Fixture {
 
     /// A new deployment whose settings were changed by `change`.
     pub async fn with(change: impl FnOnce(&mut Settings) + Send) -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let url = format!("embedded:{}", directory.path().join("store").display());
-        let options = OpenOptions::new([7; 16], "test");
-        let store = Store::open(&url, options).await.expect("a new store");
+        let (store, home) = new_store().await;
         let clock = Clock::manual(START);
         let mut config = config();
         change(&mut config.settings);
         let domain = Domain::open(store, config, clock.clone(), Random::seeded(1))
             .await
             .expect("a new deployment");
-        Self { domain, clock, _directory: directory }
+        Self { domain, clock, home }
+    }
+
+    /// The rules alone, and what has to live as long as they are asked.
+    #[must_use]
+    pub fn into_parts(self) -> (Domain, Box<dyn Any + Send + Sync>) {
+        (self.domain, self.home)
     }
 
     /// The time now.
@@ -122,16 +127,19 @@ impl Fixture {
         create_tenant(&self.domain, &bearing(&session.id_token), &ask).await.expect("a new tenant")
     }
 
-    /// Adds a user to a tenant.
+    /// Adds a user to a tenant, or gives a member these roles.
     pub async fn member(&self, tenant: &TenantId, user: &User, roles: &[&str]) -> Membership {
         let roles = roles.iter().map(|role| RoleName::parse(role).expect("a role")).collect();
-        let membership = Membership::new(tenant.clone(), user.id.clone(), roles, self.now());
-        let mut stored = self.reload(user).await;
-        stored.default_tenant.get_or_insert_with(|| tenant.clone());
-        self.put_user(&stored).await;
-        self.put(&keyspace::membership_entry(&user.id, tenant), &ListEntry {}).await;
-        self.put(&keyspace::member(tenant, &user.id), &membership).await;
-        membership
+        let key = keyspace::member(tenant, &user.id);
+        let stored = self.domain.store.get(&key, self.now()).await.expect("the store");
+        let Some(stored) = stored else {
+            let added = add_member(&self.domain, tenant, &user.id, roles, self.now()).await;
+            return added.expect("a new member");
+        };
+        let held = Membership::decode(&key, &stored).expect("a membership");
+        let held = Membership { roles, ..held };
+        self.put_membership(&held).await;
+        held
     }
 
     /// Reads a user as it is stored now.
@@ -195,8 +203,23 @@ impl Fixture {
 
     async fn put<T: Record + Sync>(&self, key: &tikti_store::Key, record: &T) {
         let bytes = record.encode().expect("a record");
-        self.domain.store.put(key, Entry::new(&bytes)).await.expect("the store");
+        self.domain.store.put(key, Entry::new(&bytes), self.now()).await.expect("the store");
     }
+}
+
+/// An empty store, and what it lives in: a directory, or a server of the Redis protocol where
+/// `TIKTI_TEST_STORE` is `redis`.
+async fn new_store() -> (Store, Box<dyn Any + Send + Sync>) {
+    let options = OpenOptions::new([7; 16], "test");
+    #[expect(clippy::disallowed_methods, reason = "chooses the store of a whole run of tests")]
+    let chosen = std::env::var("TIKTI_TEST_STORE");
+    if chosen.as_deref() == Ok("redis") {
+        let server = RedisServer::start();
+        return (Store::open(&server.url(), options).await.expect("a new store"), Box::new(server));
+    }
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let url = format!("embedded:{}", directory.path().join("store").display());
+    (Store::open(&url, options).await.expect("a new store"), Box::new(directory))
 }
 
 /// Stores an API key of the form `tk_<id>_<secret>` with these scopes, as `change` leaves it.
@@ -219,7 +242,7 @@ pub async fn put_api_key(
     change(&mut record);
     let bytes = record.encode().expect("a record");
     let key = keyspace::api_key(&record.id);
-    domain.store.put(&key, Entry::new(&bytes)).await.expect("the store");
+    domain.store.put(&key, Entry::new(&bytes), domain.clock.now()).await.expect("the store");
 }
 
 /// The configuration of a deployment in tests.

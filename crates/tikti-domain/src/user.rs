@@ -13,7 +13,7 @@ use tikti_store::{Key, Stored};
 use crate::clock::Timestamp;
 use crate::email::Email;
 use crate::error::{InternalError, Refusal};
-use crate::id::{TenantId, UserId};
+use crate::id::{OperationId, TenantId, UserId};
 use crate::password::PasswordHash;
 use crate::record::{Lasting, Record};
 
@@ -77,6 +77,9 @@ pub struct User {
     /// The address; absent for users made without one.
     #[serde(default)]
     pub email: Option<Email>,
+    /// The claim that the address stands on: the operation that made it.
+    #[serde(default)]
+    pub(crate) email_claim: OperationId,
     /// Whether the user has shown to receive mail there.
     #[serde(default)]
     pub email_verified: bool,
@@ -109,6 +112,7 @@ impl User {
         Self {
             id,
             email: Some(email),
+            email_claim: OperationId::default(),
             email_verified: false,
             password_hash: None,
             role,
@@ -119,6 +123,12 @@ impl User {
             created_at: now,
             last_login_at: None,
         }
+    }
+
+    /// Whether `email` is this user's address.
+    #[must_use]
+    pub fn bears(&self, email: &Email) -> bool {
+        self.email.as_ref() == Some(email)
     }
 
     /// Whether the user may sign in and be exchanged for.
@@ -141,11 +151,14 @@ impl User {
 
 impl Record for Lasting<User> {}
 
-/// Which user owns an address.
+/// Which user owns an address: the one that it names, while that user bears the address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EmailClaim {
     pub(crate) user_id: UserId,
+    /// The operation that made the claim.
+    #[serde(default)]
+    pub(crate) token: OperationId,
 }
 
 impl Record for EmailClaim {}

@@ -24,7 +24,7 @@ use tikti_domain::random::Random;
 use tikti_domain::secret::{NamedSecret, SecretBytes, SecretString, Secrets};
 use tikti_domain::settings::Settings;
 
-use crate::config::{Config, LogConfig, place_of};
+use crate::config::{Config, LogConfig, StoreConfig, place_of};
 
 /// The administrator that a fresh `dev` has.
 pub const ADMIN_EMAIL: &str = "root@corp.sys";
@@ -61,6 +61,16 @@ pub enum DevError {
     /// No randomness to make secrets of.
     #[error("secrets could not be made")]
     Random(#[from] InternalError),
+    /// There are no secrets in the directory, and none are to be made.
+    #[error(
+        "{} is not there: name the directory of `tikti dev`, or copy the file of the directory that \
+         the data came from",
+        path.display()
+    )]
+    NoSecrets {
+        /// The file.
+        path: PathBuf,
+    },
     /// A value that this program brings does not fit its grammar.
     #[error("{}", .0.message)]
     Shipped(Refusal),
@@ -83,7 +93,7 @@ pub struct DevSetup {
     admin: Email,
     settings: Settings,
     secrets: Secrets,
-    store_url: String,
+    store: StoreConfig,
 }
 
 /// What the file holds, as text.
@@ -102,21 +112,18 @@ struct KeptSecrets {
 /// Makes the directory and its secrets, or reads those that are there.
 ///
 /// The directory gets mode 0700 and the file 0600. Without `store_url` the store lies in the
-/// directory, too.
+/// directory, too; a server of one's own may forget everything when it stops.
 ///
 /// # Errors
 /// [`DevError`], each a line that a person can act on.
-pub fn prepare(dir: &Path, store_url: Option<String>) -> Result<DevSetup, DevError> {
+pub fn prepare(dir: &Path, store_url: Option<SecretString>) -> Result<DevSetup, DevError> {
     let file = dir.join(SECRETS_FILE);
     make_directory(dir).map_err(|source| DevError::Directory { path: dir.to_owned(), source })?;
     if !file.exists() {
         let fresh = KeptSecrets::make(&Random::system())?;
         keep(&file, &fresh).map_err(|source| DevError::Directory { path: file.clone(), source })?;
     }
-    let kept = read(&file)?;
-    let secrets = kept
-        .secrets()
-        .map_err(|reason| DevError::Damaged { path: file, reason: reason.to_owned() })?;
+    let (kept, secrets) = read(&file)?;
     Ok(DevSetup {
         secrets,
         api_key: kept.api_key,
@@ -127,15 +134,36 @@ pub fn prepare(dir: &Path, store_url: Option<String>) -> Result<DevSetup, DevErr
         data_dir: dir.to_owned(),
         admin: Email::parse(ADMIN_EMAIL).map_err(DevError::Shipped)?,
         settings: Settings::shipped("").map_err(DevError::Shipped)?,
-        store_url: store_url.unwrap_or_else(|| format!("embedded:{}", dir.join("store").display())),
+        store: store(dir, store_url),
     })
+}
+
+/// The store that `dev` uses with this directory; makes nothing.
+#[must_use]
+pub fn store(dir: &Path, store_url: Option<SecretString>) -> StoreConfig {
+    let embedded = || format!("embedded:{}", dir.join("store").display()).into();
+    let mut store = StoreConfig::new(store_url.unwrap_or_else(embedded));
+    store.redis.allow_volatile = true;
+    store
+}
+
+/// Reads the secrets that are in the directory; makes none.
+///
+/// # Errors
+/// [`DevError`], each a line that a person can act on.
+pub fn secrets(dir: &Path) -> Result<Secrets, DevError> {
+    let file = dir.join(SECRETS_FILE);
+    if !file.exists() {
+        return Err(DevError::NoSecrets { path: file });
+    }
+    read(&file).map(|(_, secrets)| secrets)
 }
 
 impl DevSetup {
     /// Where the store is.
     #[must_use]
-    pub fn store_url(&self) -> &str {
-        &self.store_url
+    pub fn store(&self) -> &StoreConfig {
+        &self.store
     }
 
     /// The configuration of a server whose issuer is `url`.
@@ -150,7 +178,7 @@ impl DevSetup {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             // Nobody balances load to it, and a person waits for the prompt.
             shutdown_grace: Duration::ZERO,
-            store_url: self.store_url.clone(),
+            store: self.store.clone(),
             domain: DomainConfig {
                 settings,
                 secrets: self.secrets.clone(),
@@ -242,18 +270,21 @@ fn keep(file: &Path, secrets: &KeptSecrets) -> std::io::Result<()> {
     file.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }
 
-fn read(file: &Path) -> Result<KeptSecrets, DevError> {
+fn read(file: &Path) -> Result<(KeptSecrets, Secrets), DevError> {
     let unreadable = |source| DevError::Directory { path: file.to_owned(), source };
     let yaml = std::fs::read_to_string(file).map_err(unreadable)?;
     std::fs::set_permissions(file, Permissions::from_mode(0o600)).map_err(unreadable)?;
-    serde_saphyr::from_str(&yaml).map_err(|error| DevError::Damaged {
-        path: file.to_owned(),
-        reason: format!("{} is not as it was written", place_of(&error)),
-    })
+    let damaged = |reason| DevError::Damaged { path: file.to_owned(), reason };
+    let kept: KeptSecrets = serde_saphyr::from_str(&yaml)
+        .map_err(|error| damaged(format!("{} is not as it was written", place_of(&error))))?;
+    let secrets = kept.secrets().map_err(|reason| damaged(reason.to_owned()))?;
+    Ok((kept, secrets))
 }
 
 #[cfg(test)]
 mod tests {
+    use tikti_domain::secret::ExposeSecret as _;
+
     use super::*;
 
     #[test]
@@ -268,10 +299,22 @@ mod tests {
             first.secrets.pepper[0].secret.expose(),
             again.secrets.pepper[0].secret.expose()
         );
-        assert_eq!(first.store_url, format!("embedded:{}", dir.join("store").display()));
+        let url = first.store.url.expose_secret();
+        assert_eq!(url, format!("embedded:{}", dir.join("store").display()));
         let names: Vec<_> =
             std::fs::read_dir(&dir).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names, [SECRETS_FILE]);
+    }
+
+    #[test]
+    fn tools_find_the_same_secrets_and_make_none() {
+        let root = tempfile::tempdir().unwrap();
+        let message = secrets(root.path()).err().unwrap().to_string();
+        assert!(message.contains("secrets.yaml is not there"), "{message}");
+        assert!(std::fs::read_dir(root.path()).unwrap().next().is_none());
+        let made = prepare(root.path(), None).unwrap();
+        let found = secrets(root.path()).unwrap();
+        assert_eq!(found.pepper[0].secret.expose(), made.secrets.pepper[0].secret.expose());
     }
 
     #[test]

@@ -14,6 +14,8 @@
 //! | what happens to every request? | `middleware` |
 //! | what does a refusal look like? | [`error`] |
 //! | how is a deployment configured? | [`config`], [`dev`] |
+//! | how do tools reach a deployment's store? | [`maintenance`] |
+//! | what goes on in the background? | `sweeper` |
 
 #![forbid(unsafe_code)]
 
@@ -24,6 +26,7 @@ pub mod dev;
 mod docs_page;
 pub mod error;
 mod extract;
+pub mod maintenance;
 mod middleware;
 mod openapi;
 mod patience;
@@ -32,6 +35,7 @@ pub mod router;
 mod routes;
 mod shutdown;
 mod state;
+mod sweeper;
 mod tasks;
 pub mod telemetry;
 
@@ -44,16 +48,17 @@ use tikti_domain::bootstrap::{self, Seed};
 use tikti_domain::clock::Clock;
 use tikti_domain::error::{Error, InternalError};
 use tikti_domain::random::Random;
-use tikti_domain::{OpenError, OpenOptions, StartError, Store};
+use tikti_domain::{OpenError, StartError, Store};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
-use crate::config::Config;
+use crate::config::{Config, StoreConfig};
 use crate::connections::Connections;
 use crate::routes::oauth2::discovery;
 pub use crate::shutdown::ShutdownHandle;
 use crate::shutdown::Signals;
 use crate::state::{AppState, Pages};
+use crate::sweeper::Sweeper;
 
 /// Why a server cannot start, or did not end well. Each is a line that an operator can act on.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +89,7 @@ pub enum ServeError {
     /// A document of this program cannot be written as JSON.
     #[error("the API document cannot be written: {0}")]
     Document(#[source] serde_json::Error),
-    /// The accept loop ended by a panic.
+    /// The accept loop or the background work ended by a panic.
     #[error("the server stopped by a fault of its own")]
     Fault,
 }
@@ -108,21 +113,22 @@ impl Listener {
         Ok(Self { socket, address })
     }
 
-    /// Binds `address` for a server over the store at `store_url`.
+    /// Binds `address` for a server over `store`.
     ///
-    /// Looks at the store only where the address is taken; opening it makes one where there is none.
+    /// Looks at the store only where the address is taken and the store is one that a server has for
+    /// itself; opening it makes one where there is none.
     ///
     /// # Errors
     /// [`ServeError::Bind`]; [`ServeError::Store`] where the address is taken and the store is held
     /// as well. Then one running server is most likely what holds both, and the store can name it.
-    pub async fn bind_over(address: SocketAddr, store_url: &str) -> Result<Self, ServeError> {
+    pub async fn bind_over(address: SocketAddr, store: &StoreConfig) -> Result<Self, ServeError> {
         let taken = match Self::bind(address).await {
             Ok(listener) => return Ok(listener),
+            Err(taken) if !store.is_embedded() => return Err(taken),
             Err(taken) => taken,
         };
-        let options = OpenOptions::new(Random::system().bytes()?, "tikti, starting".to_owned());
-        match Store::open(store_url, options).await {
-            Err(held @ OpenError::Locked { .. }) => Err(held.into()),
+        match store.open("tikti, starting").await {
+            Err(held @ ServeError::Store(OpenError::Locked { .. })) => Err(held),
             Ok(_) | Err(_) => Err(taken),
         }
     }
@@ -139,8 +145,10 @@ impl Listener {
 pub struct Running {
     address: SocketAddr,
     accept_loop: JoinHandle<()>,
+    sweeper: JoinHandle<()>,
     shutdown: ShutdownHandle,
     signals: Signals,
+    store: Store,
 }
 
 /// Starts a server and returns when it is ready: store open, signing key loaded, `seed` stored.
@@ -151,23 +159,50 @@ pub async fn start(listener: Listener, config: Config, seed: Seed) -> Result<Run
     let signals = Signals::listen().map_err(ServeError::Signals)?;
     let random = Random::system();
 
-    let options = OpenOptions::new(random.bytes()?, format!("tikti at {}", listener.address));
-    let store = Store::open(&config.store_url, options).await?;
-    let domain = Domain::open(store, config.domain, Clock::system(), random.clone()).await?;
+    let clock = Clock::system();
+
+    let store = config.store.open(&format!("tikti at {}", listener.address)).await?;
+    report_store(&store).await;
+    let domain = Domain::open(store.clone(), config.domain, clock.clone(), random.clone()).await?;
     bootstrap::seed(&domain, &seed).await.map_err(ServeError::Seed)?;
 
     let (routes, document) = router::routes();
     let pages = pages(&document, &domain.settings().issuer).map_err(ServeError::Document)?;
-    let state = Arc::new(AppState::new(domain, random, pages));
+    let state = Arc::new(AppState::new(domain, random.clone(), pages));
     let router = router::with_middleware(routes, Arc::clone(&state));
 
     let (shutdown, asked) = shutdown::channel();
+    let sweeper = Sweeper { state: Arc::clone(&state), clock, random, shutdown: asked.clone() };
+    let sweeper = tasks::start(sweeper.run());
     let grace = config.shutdown_grace;
     let connections =
         Connections { listener: listener.socket, router, state, shutdown: asked, grace };
     let accept_loop = tasks::start(connections.serve());
     tracing::info!(address = %listener.address, "serving");
-    Ok(Running { address: listener.address, accept_loop, shutdown, signals })
+    Ok(Running { address: listener.address, accept_loop, sweeper, shutdown, signals, store })
+}
+
+/// Logs which store it is, and what an operator should know of it.
+async fn report_store(store: &Store) {
+    match store.status().await {
+        Ok(status) => {
+            tracing::info!(engine = status.engine, "store opened");
+            // A server that keeps everything is not remarked upon; the embedded engine does keep it,
+            // and says so.
+            let is_kept = store.engine_name() == "embedded";
+            for remark in status.remarks {
+                if is_kept {
+                    tracing::info!(remark, "how the store keeps things");
+                } else {
+                    tracing::warn!(remark, "what the store could lose, or should be set to");
+                }
+            }
+        }
+        Err(error) => {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "the store does not say how it is");
+        }
+    }
 }
 
 impl Running {
@@ -187,25 +222,34 @@ impl Running {
     /// has stopped.
     ///
     /// `/readyz` answers 503 first, for [`Config::shutdown_grace`] at the least; running requests have
-    /// up to 25 seconds more to finish. A second signal ends the wait at once.
+    /// up to 25 seconds more to finish. Then the background work ends and the store is closed. A second
+    /// signal ends the wait at once.
     ///
     /// # Errors
     /// [`ServeError::Fault`] where the server ended by itself.
     pub async fn stopped(mut self) -> Result<(), ServeError> {
         tokio::select! {
-            ended = &mut self.accept_loop => return ended.map_err(|_| ServeError::Fault),
+            ended = &mut self.accept_loop => return self.finish(ended).await,
             signal = self.signals.arrived() => {
                 tracing::info!(signal, "stopping");
                 self.shutdown.shut_down();
             }
         }
         tokio::select! {
-            ended = &mut self.accept_loop => ended.map_err(|_| ServeError::Fault),
+            ended = &mut self.accept_loop => self.finish(ended).await,
             signal = self.signals.arrived() => {
                 tracing::warn!(signal, "stopped before running requests had finished");
                 Ok(())
             }
         }
+    }
+
+    /// Ends what goes on behind the accept loop, whichever way that ended.
+    async fn finish(self, served: Result<(), JoinError>) -> Result<(), ServeError> {
+        self.shutdown.shut_down();
+        let swept = self.sweeper.await;
+        self.store.close().await;
+        served.and(swept).map_err(|_| ServeError::Fault)
     }
 }
 

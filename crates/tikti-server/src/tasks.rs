@@ -5,7 +5,7 @@
 
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
-/// The one task of a running server: its accept loop.
+/// A task of a running server: its accept loop, its sweeper.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place that starts tasks; the handle is awaited"

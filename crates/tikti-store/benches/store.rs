@@ -1,4 +1,7 @@
-//! What do the calls of the hot path cost on the embedded engine, and how much of it is LMDB?
+//! What do the calls of the contract cost on each engine, and how much of the embedded one is LMDB?
+//!
+//! The embedded engine and LMDB alone always; a Redis, Valkey or KVRocks as well where
+//! `TIKTI_BENCH_REDIS` names its URL. Its records stay there.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run should stop")]
 
 use std::hint::black_box;
@@ -6,18 +9,21 @@ use std::path::Path;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, WithoutTls};
 use tikti_store::{
-    Entry, Key, Kind, MAX_TRANSACTION_CHANGES, OpenOptions, Partition, Store, StoreError, Timestamp,
+    Entry, Expected, Key, Kind, MAX_TRANSACTION_CHANGES, OpenOptions, Partition, Store, StoreError,
+    Timestamp,
 };
 use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const RECORD: Kind = Kind::new("record");
 const RECORDS: u32 = 10_000;
 const VALUE: [u8; 320] = [7; 320];
+const WRITERS: [u32; 2] = [1, 64];
 
 fn key(number: u32) -> Key {
     Key::new(&Partition::global(), RECORD, format!("{number:016x}"))
@@ -28,21 +34,16 @@ fn numbers() -> impl Iterator<Item = u32> {
     (0..).map(|step: u32| step.wrapping_mul(2_654_435_761) % RECORDS)
 }
 
-fn filled_store(runtime: &Runtime, directory: &Path) -> Store {
-    runtime.block_on(async {
-        let url = format!("embedded:{}", directory.display());
-        let store = Store::open(&url, OpenOptions::new([1; 16], "bench")).await.unwrap();
-        let numbers: Vec<u32> = (0..RECORDS).collect();
-        for part in numbers.chunks(MAX_TRANSACTION_CHANGES) {
-            let filled: Result<(), StoreError> = store
-                .transact(&Partition::global(), &[], NOW, |txn| {
-                    part.iter().try_for_each(|number| txn.put(&key(*number), Entry::new(&VALUE)))
-                })
-                .await;
-            filled.unwrap();
-        }
-        store
-    })
+async fn fill(store: &Store) {
+    let numbers: Vec<u32> = (0..RECORDS).collect();
+    for part in numbers.chunks(MAX_TRANSACTION_CHANGES) {
+        let filled: Result<(), StoreError> = store
+            .transact(&Partition::global(), &[], NOW, |txn| {
+                part.iter().try_for_each(|number| txn.put(&key(*number), Entry::new(&VALUE)))
+            })
+            .await;
+        filled.unwrap();
+    }
 }
 
 /// Reads of the embedded engine never wait: one poll answers, and no runtime is measured.
@@ -53,32 +54,96 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-fn through_the_store(criterion: &mut Criterion) {
-    let directory = tempfile::tempdir().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let store = filled_store(&runtime, directory.path());
+/// An engine and what it runs on.
+struct Subject<'a> {
+    store: Store,
+    runtime: &'a Runtime,
+}
 
-    let mut keys = numbers().map(key);
-    criterion.bench_function("get", |bencher| {
-        bencher.iter_batched(
-            || keys.next().unwrap(),
-            |key| black_box(ready(store.get(&key, NOW)).unwrap().unwrap()),
-            criterion::BatchSize::SmallInput,
-        );
-    });
-    criterion.bench_function("get_many of 4", |bencher| {
-        bencher.iter_batched(
-            || keys.by_ref().take(4).collect::<Vec<_>>(),
-            |keys| black_box(ready(store.get_many(&keys, NOW)).unwrap()),
-            criterion::BatchSize::SmallInput,
-        );
-    });
-    criterion.bench_function("durable put", |bencher| {
-        bencher.iter(|| {
-            let key = keys.next().unwrap();
-            runtime.block_on(store.put(&key, Entry::new(&VALUE))).unwrap();
+impl Subject<'_> {
+    fn read<T>(&self, future: impl Future<Output = T>) -> T {
+        match self.store.engine_name() {
+            "embedded" => ready(future),
+            _ => self.runtime.block_on(future),
+        }
+    }
+
+    fn bench(&self, criterion: &mut Criterion) {
+        let store = &self.store;
+        self.runtime.block_on(fill(store));
+        let mut group = criterion.benchmark_group(store.engine_name());
+        let mut keys = numbers().map(key);
+        group.bench_function("get", |bencher| {
+            bencher.iter_batched(
+                || keys.next().unwrap(),
+                |key| black_box(self.read(store.get(&key, NOW)).unwrap().unwrap()),
+                BatchSize::SmallInput,
+            );
         });
-    });
+        group.bench_function("get_many of 3", |bencher| {
+            bencher.iter_batched(
+                || keys.by_ref().take(3).collect::<Vec<_>>(),
+                |keys| black_box(self.read(store.get_many(&keys, NOW)).unwrap()),
+                BatchSize::SmallInput,
+            );
+        });
+        for writers in WRITERS {
+            group.throughput(Throughput::Elements(writers.into()));
+            group.bench_function(BenchmarkId::new("put_if", writers), |bencher| {
+                bencher.iter(|| self.together(writers, replace));
+            });
+            group.bench_function(BenchmarkId::new("transact", writers), |bencher| {
+                bencher.iter(|| self.together(writers, count_up));
+            });
+        }
+        group.finish();
+    }
+
+    /// Lets each writer write once, all at the same time, and waits for all.
+    fn together<F>(&self, writers: u32, write: impl Fn(Store, u32) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.runtime.block_on(async {
+            let mut tasks = JoinSet::new();
+            for writer in 0..writers {
+                tasks.spawn(write(self.store.clone(), writer));
+            }
+            tasks.join_all().await;
+        });
+    }
+}
+
+/// Reads a record and replaces it on the condition that nobody else has.
+async fn replace(store: Store, writer: u32) {
+    let key = key(writer);
+    let read = store.get(&key, NOW).await.unwrap().unwrap();
+    store.put_if(&key, Expected::Equals(&read), Entry::new(&VALUE), NOW).await.unwrap();
+}
+
+/// Reads one record and writes two, in a partition of its own.
+async fn count_up(store: Store, writer: u32) {
+    let partition = Partition::new("w", &writer.to_string());
+    let keys = ["a", "b"].map(|id| Key::new(&partition, RECORD, id));
+    let written: Result<(), StoreError> = store
+        .transact(&partition, &keys[..1], NOW, |txn| {
+            black_box(txn.get(&keys[0])?);
+            keys.iter().try_for_each(|key| txn.put(key, Entry::new(&VALUE)))
+        })
+        .await;
+    written.unwrap();
+}
+
+fn engines(criterion: &mut Criterion) {
+    let directory = tempfile::tempdir().unwrap();
+    let runtime = Runtime::new().unwrap();
+    let mut urls = vec![format!("embedded:{}", directory.path().display())];
+    #[expect(clippy::disallowed_methods, reason = "a benchmark has no configuration")]
+    urls.extend(std::env::var("TIKTI_BENCH_REDIS"));
+    for url in urls {
+        let opened = runtime.block_on(Store::open(&url, OpenOptions::new([1; 16], "bench")));
+        Subject { store: opened.unwrap(), runtime: &runtime }.bench(criterion);
+    }
 }
 
 #[expect(unsafe_code, reason = "the baseline opens LMDB itself")]
@@ -89,7 +154,7 @@ fn open_raw(directory: &Path) -> Env<WithoutTls> {
     unsafe { options.flags(EnvFlags::NO_READ_AHEAD).open(directory).unwrap() }
 }
 
-fn raw(criterion: &mut Criterion) {
+fn lmdb_alone(criterion: &mut Criterion) {
     let directory = tempfile::tempdir().unwrap();
     let env = open_raw(directory.path());
     let txn = env.write_txn().unwrap();
@@ -99,24 +164,35 @@ fn raw(criterion: &mut Criterion) {
         })
         .unwrap()
         .unwrap_commit();
-    let mut txn = env.write_txn().unwrap();
-    for number in 0..RECORDS {
-        database.put(&mut txn, key(number).as_bytes(), &VALUE).unwrap();
-    }
-    txn.commit().unwrap();
+    let put = |numbers: &mut dyn Iterator<Item = u32>| {
+        let mut txn = env.write_txn().unwrap();
+        for number in numbers {
+            database.put(&mut txn, key(number).as_bytes(), &VALUE).unwrap();
+        }
+        txn.commit().unwrap();
+    };
+    put(&mut (0..RECORDS));
 
+    let mut group = criterion.benchmark_group("lmdb");
     let mut keys = numbers().map(key);
-    criterion.bench_function("raw heed get", |bencher| {
+    group.bench_function("get", |bencher| {
         bencher.iter_batched(
             || keys.next().unwrap(),
             |key| {
                 let txn = env.read_txn().unwrap();
                 black_box(database.get(&txn, key.as_bytes()).unwrap().unwrap().to_vec())
             },
-            criterion::BatchSize::SmallInput,
+            BatchSize::SmallInput,
         );
     });
+    for records in WRITERS {
+        group.throughput(Throughput::Elements(records.into()));
+        group.bench_function(BenchmarkId::new("commit", records), |bencher| {
+            bencher.iter(|| put(&mut (0..records)));
+        });
+    }
+    group.finish();
 }
 
-criterion_group!(benches, raw, through_the_store);
+criterion_group!(benches, lmdb_alone, engines);
 criterion_main!(benches);

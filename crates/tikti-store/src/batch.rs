@@ -21,21 +21,22 @@ pub const MAX_TRANSACTION_BYTES: usize = 8 * 1024 * 1024;
 const CHANGE_MIN_BYTES: usize = MAX_TRANSACTION_BYTES / MAX_TRANSACTION_CHANGES;
 
 /// Changes that happen together, if every expectation holds.
-#[derive(Default)]
 pub(crate) struct Batch {
+    /// When it is: what is expired, and how long what is written has to live.
+    pub(crate) now: Timestamp,
     pub(crate) expectations: Vec<Expectation>,
     pub(crate) changes: Vec<Change>,
 }
 
 impl Batch {
     /// One change, whatever is there.
-    pub(crate) fn unconditional(change: Change) -> Self {
-        Self { expectations: Vec::new(), changes: vec![change] }
+    pub(crate) fn unconditional(change: Change, now: Timestamp) -> Self {
+        Self { now, expectations: Vec::new(), changes: vec![change] }
     }
 
     /// One change, if one expectation holds.
-    pub(crate) fn conditional(expectation: Expectation, change: Change) -> Self {
-        Self { expectations: vec![expectation], changes: vec![change] }
+    pub(crate) fn conditional(expectation: Expectation, change: Change, now: Timestamp) -> Self {
+        Self { now, expectations: vec![expectation], changes: vec![change] }
     }
 
     /// How much there is to be written, roughly, in bytes.
@@ -57,9 +58,8 @@ impl Batch {
 /// That a key holds exactly this write at this moment, or nothing.
 pub(crate) struct Expectation {
     pub(crate) key: Key,
-    /// `None`: absent, or expired at `now`.
+    /// `None`: absent, or expired at the time of the batch.
     pub(crate) expected: Option<Stored>,
-    pub(crate) now: Timestamp,
 }
 
 /// What becomes of one key.
@@ -69,6 +69,12 @@ pub(crate) enum Change {
 }
 
 impl Change {
+    pub(crate) fn key(&self) -> &Key {
+        match self {
+            Self::Put { key, .. } | Self::Delete { key } => key,
+        }
+    }
+
     fn size_bytes(&self) -> usize {
         match self {
             Self::Put { key, record } => key.as_bytes().len() + record.raw().len(),

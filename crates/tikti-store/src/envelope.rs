@@ -77,6 +77,22 @@ impl Stored {
         self.expires_at
     }
 
+    /// Gives the whole envelope: what a copy or a backup of the record holds.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.raw
+    }
+
+    /// Takes what [`Stored::as_bytes`] gave for the record at `key`.
+    ///
+    /// # Errors
+    /// `TooLarge` for a key that cannot be stored, `Corrupt` for bytes that are not what was written
+    /// under this key.
+    pub fn parse(key: &Key, bytes: &[u8]) -> Result<Self, StoreError> {
+        key.check_size()?;
+        Ok(Self::open(key, bytes)?.to_stored())
+    }
+
     /// Wraps a value for `key`, under a write id that was never used before.
     pub(crate) fn seal(key: &Key, entry: Entry<'_>, ids: &WriteIds) -> Result<Self, StoreError> {
         key.check_size()?;
@@ -164,6 +180,10 @@ impl<'a> Opened<'a> {
         is_live(self.expires_at, now)
     }
 
+    pub(crate) fn expires_at(&self) -> Option<Timestamp> {
+        self.expires_at
+    }
+
     pub(crate) fn raw(&self) -> &'a [u8] {
         self.raw
     }
@@ -175,6 +195,16 @@ impl<'a> Opened<'a> {
 
 fn is_live(expires_at: Option<Timestamp>, now: Timestamp) -> bool {
     expires_at.is_none_or(|at| now < at)
+}
+
+/// Says whether an envelope that was never checked counts as live, by its header alone. One that is
+/// too short to have a header does: damage is not absence.
+pub(crate) fn raw_is_live(raw: &[u8], now: Timestamp) -> bool {
+    let expiry = raw.get(HEADER_BYTES - EXPIRY_BYTES..).and_then(<[u8]>::first_chunk);
+    let Some(expiry) = expiry.map(|expiry| u64::from_le_bytes(*expiry)) else {
+        return true;
+    };
+    expiry == NEVER || now.as_millis() < expiry
 }
 
 /// The source of write ids: a random start from the caller, and then counting.

@@ -56,6 +56,9 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// A write on a store that was opened for reading.
+    pub(crate) const READ_ONLY: Self = Self::Misuse { reason: "it was opened for reading only" };
+
     pub(crate) fn unavailable(
         doing: &'static str,
         source: impl Error + Send + Sync + 'static,
@@ -87,6 +90,37 @@ pub enum OpenError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// There is nothing to read: no directory, no data file, or one that nothing was written to.
+    #[error("{directory} holds no store: check the path")]
+    Missing {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// It could be read, but nothing could keep a server from writing meanwhile.
+    #[error(
+        "{directory} cannot be read safely, since its locks cannot be used: \
+         read it as the user that the server runs as, or read a copy"
+    )]
+    Unprotected {
+        /// The directory.
+        directory: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// There is no room for what has to be written. Nothing that was there is lost.
+    #[error("there is no room on the disk of {path}: make room and try again")]
+    DiskFull {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Compacting was asked of an engine that does it by itself.
+    #[error("only an embedded store is compacted: a server behind \"{scheme}:\" does it by itself")]
+    CompactsItself {
+        /// What stood before the first colon; the rest may hold a password.
+        scheme: String,
+    },
     /// The data was written in a format that this version does not know.
     #[error(
         "{directory} has data format {found} and this version reads format {supported}: \
@@ -107,10 +141,38 @@ pub enum OpenError {
         directory: PathBuf,
     },
     /// No engine serves such a URL.
-    #[error("no storage engine for \"{scheme}:\" URLs: use embedded:<directory>")]
+    #[error(
+        "no storage engine for \"{scheme}:\" URLs: use embedded:<directory>, redis://<host>, \
+         redis+cluster://<host>,<host> or redis+sentinel://<host>,<host>/<master>, or rediss:, \
+         rediss+cluster: and rediss+sentinel: for TLS"
+    )]
     UnknownUrl {
         /// What stood before the first colon; the rest may hold a password.
         scheme: String,
+    },
+    /// The scheme is known, and what follows it is not a URL of that kind.
+    #[error("the {scheme}: URL of the store is not right: {reason}")]
+    BadUrl {
+        /// What stood before the first colon.
+        scheme: String,
+        /// What is wrong; never a part of the URL.
+        reason: &'static str,
+    },
+    /// No server answers at the addresses of the URL, or one of their masters does not.
+    #[error("cannot connect to {server}: {reason}")]
+    Unreachable {
+        /// Host and port, or several.
+        server: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// A server answers, but it is not one to keep a store on.
+    #[error("{server} cannot be used: {reason}")]
+    Unsuitable {
+        /// Host and port, or several.
+        server: String,
+        /// Why, and what to change.
+        reason: String,
     },
     /// The data file is damaged.
     #[error("data.mdb in {directory} is damaged ({what}): restore a backup")]

@@ -107,11 +107,15 @@ impl Kind {
 }
 
 /// The full name of one record. Ordered by its bytes. A clone is cheap.
+///
+/// A record with an id is one of many and stands in the list of its kind, which `scan` gives. The
+/// record with the empty id is the only one of its kind in its partition and stands in no list, so
+/// it is the cheaper one to write: see the contract.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     bytes: Bytes,
     partition: Partition,
-    kind: Kind,
+    kind_bytes: usize,
 }
 
 impl Key {
@@ -119,9 +123,31 @@ impl Key {
     #[must_use]
     pub fn new(partition: &Partition, kind: Kind, id: impl AsRef<[u8]>) -> Self {
         let id = id.as_ref();
-        let mut bytes = prefix(partition, kind);
+        let mut bytes = prefix(partition, kind.as_str());
         bytes.extend_from_slice(id);
-        Self { bytes: bytes.into(), partition: partition.clone(), kind }
+        let kind_bytes = kind.as_str().len();
+        Self { bytes: bytes.into(), partition: partition.clone(), kind_bytes }
+    }
+
+    /// Reads a whole key, as an engine stores it; `None` where no key looks like that.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut parts = bytes.splitn(3, |byte| *byte == b'/');
+        let (partition, kind, _id) = (parts.next()?, parts.next()?, parts.next()?);
+        let partition = std::str::from_utf8(partition).ok()?;
+        let in_partition = |byte: u8| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b':' | b'%')
+        };
+        let in_kind = |byte: &u8| byte.is_ascii_lowercase() || *byte == b'_';
+        let fits = !partition.is_empty()
+            && partition.bytes().all(in_partition)
+            && !kind.is_empty()
+            && kind.iter().all(in_kind);
+        fits.then(|| Self {
+            bytes: Bytes::copy_from_slice(bytes),
+            partition: Partition(partition.into()),
+            kind_bytes: kind.len(),
+        })
     }
 
     /// Gives the partition that this key belongs to.
@@ -130,16 +156,24 @@ impl Key {
         &self.partition
     }
 
-    /// Gives the kind of the record.
+    /// Gives the name of the kind of the record.
     #[must_use]
-    pub fn kind(&self) -> Kind {
-        self.kind
+    pub fn kind(&self) -> &str {
+        let start = self.partition.as_str().len() + 1;
+        let kind = self.bytes.get(start..start + self.kind_bytes).unwrap_or_default();
+        std::str::from_utf8(kind).unwrap_or_default()
+    }
+
+    /// Says whether the record stands in the list of its kind: whether it has an id.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        !self.id().is_empty()
     }
 
     /// Gives the id within partition and kind.
     #[must_use]
     pub fn id(&self) -> &[u8] {
-        let start = prefix_len(&self.partition, self.kind);
+        let start = self.partition.as_str().len() + self.kind_bytes + 2;
         self.bytes.get(start..).unwrap_or_default()
     }
 
@@ -159,17 +193,13 @@ impl Key {
 }
 
 /// Everything in front of the ids of one kind in one partition, the last `/` included.
-pub(crate) fn prefix(partition: &Partition, kind: Kind) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(prefix_len(partition, kind) + 32);
+pub(crate) fn prefix(partition: &Partition, kind: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(partition.as_str().len() + kind.len() + 2 + 32);
     bytes.extend_from_slice(partition.as_str().as_bytes());
     bytes.push(b'/');
-    bytes.extend_from_slice(kind.as_str().as_bytes());
+    bytes.extend_from_slice(kind.as_bytes());
     bytes.push(b'/');
     bytes
-}
-
-fn prefix_len(partition: &Partition, kind: Kind) -> usize {
-    partition.as_str().len() + kind.as_str().len() + 2
 }
 
 /// Printable whatever the id holds, so that an error can name the record on a terminal.
@@ -199,7 +229,7 @@ mod tests {
         let key = Key::new(&partition, USER, [0, b'/', 0xff]);
         assert_eq!(key.as_bytes(), b"u:01J/user/\0/\xff");
         assert_eq!(key.id(), [0, b'/', 0xff]);
-        assert_eq!((key.partition(), key.kind()), (&partition, USER));
+        assert_eq!((key.partition(), key.kind()), (&partition, "user"));
         assert_eq!(key.to_string(), r"u:01J/user/\x00/\xff");
     }
 
@@ -213,6 +243,24 @@ mod tests {
             .collect();
         assert_eq!(names.len(), 2 * ids.len() + 1);
         assert_eq!(Partition::new("u", "a/b:{c}%").as_str(), "u:a%2Fb%3A%7Bc%7D%25");
+    }
+
+    #[test]
+    fn reads_back_every_key_it_makes_and_nothing_else() {
+        for id in [&b""[..], b"a", b"a/b", b"\0\xff/"] {
+            for partition in [Partition::global(), Partition::new("u", "a/{b}%")] {
+                let key = Key::new(&partition, USER, id);
+                let parsed = Key::parse(key.as_bytes()).unwrap();
+                assert_eq!(parsed, key);
+                assert_eq!((parsed.partition(), parsed.kind()), (&partition, "user"));
+                assert_eq!((parsed.id(), parsed.is_listed()), (id, !id.is_empty()));
+            }
+        }
+        for foreign in
+            [&b""[..], b"g", b"g/user", b"/user/", b"g//", b"g/User/", b"{g}/user/", b"\xff/user/"]
+        {
+            assert_eq!(Key::parse(foreign), None, "{}", foreign.escape_ascii());
+        }
     }
 
     #[test]

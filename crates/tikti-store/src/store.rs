@@ -7,6 +7,7 @@
 //! Spec: Storage, "One small contract, two engines".
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,8 +17,10 @@ use crate::embedded::Embedded;
 use crate::envelope::{Entry, Stored, WriteIds};
 use crate::error::{OpenError, StoreError};
 use crate::key::{Key, Kind, Partition};
+use crate::redis::Redis;
 use crate::timestamp::Timestamp;
 use crate::turns::Turns;
+use crate::window::{Window, WindowCount};
 
 /// What the caller gives to open a store, beside its URL.
 #[derive(Clone, Debug)]
@@ -29,6 +32,31 @@ pub struct OpenOptions {
     /// The most that the embedded store may grow to. It reserves addresses, neither memory nor
     /// disk; an existing larger store keeps its size.
     pub map_size_bytes: u64,
+    /// What only the Redis engine asks for.
+    pub redis: RedisOptions,
+}
+
+/// How to talk to a Redis, Valkey or KVRocks, beside its URL.
+#[derive(Clone, Debug, Default)]
+pub struct RedisOptions {
+    /// How many replicas have to have a write before it is answered (`WAIT`); 0 does not wait, and
+    /// then a master that dies takes along what had not reached its replicas.
+    pub wait_replicas: u32,
+    /// Accept a server that keeps nothing over a restart.
+    pub allow_volatile: bool,
+    /// Refuse a KVRocks that does not sync its log before it answers.
+    pub require_sync: bool,
+    /// Files for `rediss://`; the system's authorities and no client certificate where absent.
+    pub tls: TlsFiles,
+}
+
+/// PEM files for TLS to a server.
+#[derive(Clone, Debug, Default)]
+pub struct TlsFiles {
+    /// Authorities to trust instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// Certificate and private key to show.
+    pub client: Option<(PathBuf, PathBuf)>,
 }
 
 impl OpenOptions {
@@ -36,7 +64,8 @@ impl OpenOptions {
     #[must_use]
     pub fn new(write_id_seed: [u8; 16], holder: impl Into<String>) -> Self {
         let map_size_bytes = if cfg!(target_pointer_width = "64") { 1 << 40 } else { 1 << 30 };
-        Self { write_id_seed, holder: holder.into(), map_size_bytes }
+        let redis = RedisOptions::default();
+        Self { write_id_seed, holder: holder.into(), map_size_bytes, redis }
     }
 }
 
@@ -59,7 +88,7 @@ pub struct Page {
 }
 
 /// What an engine has done since it was opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
     /// Writes that were made durable.
     pub writes: u64,
@@ -70,14 +99,25 @@ pub struct Statistics {
 /// An open store. A clone is another handle of the same; the last one dropped closes it.
 #[derive(Clone)]
 pub struct Store {
-    engine: Engine,
+    pub(crate) engine: Engine,
+    pub(crate) access: Access,
     ids: Arc<WriteIds>,
     turns: Arc<Turns>,
+    #[cfg(feature = "testing")]
+    pub(crate) faults: Option<Arc<crate::testing::FaultPlan>>,
+}
+
+/// What may be done with a handle.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    ReadAndWrite,
 }
 
 #[derive(Clone)]
-enum Engine {
+pub(crate) enum Engine {
     Embedded(Embedded),
+    Redis(Redis),
 }
 
 /// The part of a listing that is asked of an engine.
@@ -90,29 +130,54 @@ pub(crate) struct Scan<'a> {
 }
 
 impl Store {
-    /// Opens the store at `url`, `embedded:<directory>`, and creates it where there is none.
+    /// Opens the store at `url`, and creates it where there is none: `embedded:<directory>`, or a
+    /// server of the Redis protocol: `redis://`, `redis+cluster://`, `redis+sentinel://`, and each
+    /// with TLS as `rediss`.
     ///
-    /// Opening an embedded store blocks the calling thread for some milliseconds. Dropping its last
-    /// handle waits for the commit that is under way, if any, and releases the directory.
+    /// Opening an embedded store blocks the calling thread for some milliseconds. Its end is
+    /// [`Store::close`]; dropping the last handle instead keeps the thread waiting for the commit that
+    /// is under way, if any. Both release the directory.
     ///
     /// # Errors
     /// See [`OpenError`]. The directory is left as it was, but for being created and locked.
     ///
-    /// Spec: Storage, "Engine A: embedded".
+    /// Spec: Storage, "Engine A: embedded" and "Engine B: Redis protocol".
     pub async fn open(url: &str, options: OpenOptions) -> Result<Self, OpenError> {
+        Self::open_for(url, &options, Access::ReadAndWrite).await
+    }
+
+    /// Opens for what `access` says; an embedded store always for writing.
+    pub(crate) async fn open_for(
+        url: &str,
+        options: &OpenOptions,
+        access: Access,
+    ) -> Result<Self, OpenError> {
         let (scheme, rest) = url.split_once(':').unwrap_or_default();
         let engine = match scheme {
             "embedded" if !rest.is_empty() => {
-                Engine::Embedded(Embedded::open(rest.as_ref(), &options)?)
+                Engine::Embedded(Embedded::open(rest.as_ref(), options)?)
             }
+            "redis" | "rediss" | "redis+cluster" | "rediss+cluster" | "redis+sentinel"
+            | "rediss+sentinel" => Engine::Redis(Redis::connect(url, options, access).await?),
             _ => {
                 let scheme = scheme.to_owned();
                 return Err(OpenError::UnknownUrl { scheme });
             }
         };
-        let ids = Arc::new(WriteIds::new(options.write_id_seed));
+        Ok(Self::new(engine, access, options.write_id_seed))
+    }
+
+    pub(crate) fn new(engine: Engine, access: Access, write_id_seed: [u8; 16]) -> Self {
+        let ids = Arc::new(WriteIds::new(write_id_seed));
         let turns = Arc::new(Turns::new());
-        Ok(Self { engine, ids, turns })
+        Self {
+            engine,
+            access,
+            ids,
+            turns,
+            #[cfg(feature = "testing")]
+            faults: None,
+        }
     }
 
     /// Names the engine, for logs and `store status`.
@@ -120,6 +185,7 @@ impl Store {
     pub fn engine_name(&self) -> &'static str {
         match &self.engine {
             Engine::Embedded(_) => "embedded",
+            Engine::Redis(_) => "redis",
         }
     }
 
@@ -128,6 +194,7 @@ impl Store {
     pub fn statistics(&self) -> Statistics {
         match &self.engine {
             Engine::Embedded(engine) => engine.statistics(),
+            Engine::Redis(engine) => engine.statistics(),
         }
     }
 
@@ -137,8 +204,10 @@ impl Store {
     /// `Corrupt`, `TooLarge`, `Unavailable`.
     pub async fn get(&self, key: &Key, now: Timestamp) -> Result<Option<Stored>, StoreError> {
         key.check_size()?;
+        self.step()?;
         match &self.engine {
             Engine::Embedded(engine) => engine.get(key, now),
+            Engine::Redis(engine) => engine.get(key, now).await,
         }
     }
 
@@ -154,8 +223,10 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<Option<Stored>>, StoreError> {
         keys.iter().try_for_each(Key::check_size)?;
+        self.step()?;
         match &self.engine {
             Engine::Embedded(engine) => engine.get_many(keys, now),
+            Engine::Redis(engine) => engine.get_many(keys, now).await,
         }
     }
 
@@ -163,9 +234,10 @@ impl Store {
     ///
     /// # Errors
     /// `TooLarge`, `Unavailable`.
-    pub async fn put(&self, key: &Key, entry: Entry<'_>) -> Result<(), StoreError> {
+    pub async fn put(&self, key: &Key, entry: Entry<'_>, now: Timestamp) -> Result<(), StoreError> {
         let record = self.seal(key, entry)?;
-        self.commit(Batch::unconditional(Change::Put { key: key.clone(), record })).await
+        let change = Change::Put { key: key.clone(), record };
+        self.commit(Batch::unconditional(change, now)).await
     }
 
     /// Removes one record, if there is one. Durable on return.
@@ -174,7 +246,9 @@ impl Store {
     /// `TooLarge`, `Unavailable`.
     pub async fn delete(&self, key: &Key) -> Result<(), StoreError> {
         key.check_size()?;
-        self.commit(Batch::unconditional(Change::Delete { key: key.clone() })).await
+        // A deletion has no expiry to judge; the epoch is as good a time as any.
+        let change = Change::Delete { key: key.clone() };
+        self.commit(Batch::unconditional(change, Timestamp::from_millis(0))).await
     }
 
     /// Writes one record if the key is as expected at `now`, in one step. Durable on return.
@@ -193,9 +267,9 @@ impl Store {
             Expected::Absent => None,
             Expected::Equals(read) => Some(read.clone()),
         };
-        let expectation = Expectation { key: key.clone(), expected, now };
+        let expectation = Expectation { key: key.clone(), expected };
         let change = Change::Put { key: key.clone(), record };
-        self.commit(Batch::conditional(expectation, change)).await
+        self.commit(Batch::conditional(expectation, change, now)).await
     }
 
     /// Reads and removes one record in one step: of many callers, one gets it. For codes that may
@@ -205,8 +279,11 @@ impl Store {
     /// `Corrupt`, `TooLarge`, `Unavailable`.
     pub async fn take(&self, key: &Key, now: Timestamp) -> Result<Option<Stored>, StoreError> {
         key.check_size()?;
+        self.check_writable()?;
+        self.step()?;
         match &self.engine {
             Engine::Embedded(engine) => engine.take(key, now).await,
+            Engine::Redis(engine) => engine.take(key, now).await,
         }
     }
 
@@ -237,17 +314,69 @@ impl Store {
             return Err(StoreError::Misuse { reason: "a page has at least one entry" });
         }
         Key::new(partition, kind, after.unwrap_or_default()).check_size()?;
+        self.step()?;
         let scan = Scan { partition, kind, after, limit, now };
         match &self.engine {
             Engine::Embedded(engine) => engine.scan(&scan),
+            Engine::Redis(engine) => engine.scan(&scan).await,
+        }
+    }
+
+    /// Counts one more call of `key` in the window of `length_millis` milliseconds that `now` is in,
+    /// and says how many there were in it and in the one before. Not durable: a crash may forget.
+    ///
+    /// # Errors
+    /// `TooLarge`, `Unavailable`; then the call may have been counted.
+    ///
+    /// Spec: Operations, "Rate limits".
+    pub async fn count_in_window(
+        &self,
+        key: &Key,
+        length_millis: u64,
+        now: Timestamp,
+    ) -> Result<WindowCount, StoreError> {
+        key.check_size()?;
+        self.check_writable()?;
+        self.step()?;
+        let window = Window::at(key, length_millis, now);
+        match &self.engine {
+            Engine::Embedded(engine) => Ok(engine.count_in_window(&window)),
+            Engine::Redis(engine) => engine.count_in_window(&window).await,
         }
     }
 
     /// Hands a write to the engine. Durable on return.
     pub(crate) async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        self.check_writable()?;
+        self.step()?;
         match &self.engine {
             Engine::Embedded(engine) => engine.commit(batch).await,
+            Engine::Redis(engine) => engine.commit(&batch).await,
         }
+    }
+
+    /// Refuses to write what was opened for reading.
+    pub(crate) fn check_writable(&self) -> Result<(), StoreError> {
+        match self.access {
+            Access::Read => Err(StoreError::READ_ONLY),
+            Access::ReadAndWrite => Ok(()),
+        }
+    }
+
+    /// Where a test makes the call fail; see `testing::faults`.
+    #[cfg(feature = "testing")]
+    pub(crate) fn step(&self) -> Result<(), StoreError> {
+        self.faults.as_ref().map_or(Ok(()), |plan| plan.step())
+    }
+
+    #[cfg(not(feature = "testing"))]
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "does something in tests")]
+    pub(crate) fn step(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     pub(crate) fn write_ids(&self) -> &Arc<WriteIds> {

@@ -73,12 +73,13 @@ impl Txn {
             return None;
         }
         let now = self.now;
-        let expect = |(key, expected)| Expectation { key, expected, now };
+        let expect = |(key, expected)| Expectation { key, expected };
         let change = |(key, record)| match record {
             Some(record) => Change::Put { key, record },
             None => Change::Delete { key },
         };
         Some(Batch {
+            now,
             expectations: self.reads.into_iter().map(expect).collect(),
             changes: self.staged.into_iter().map(change).collect(),
         })

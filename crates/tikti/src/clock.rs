@@ -2,16 +2,27 @@
 //!
 //! The server has a clock of its own; this one only judges tokens that were fetched and talks to people.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tikti_store::Timestamp;
 
 /// Seconds since 1970, as in the `exp` of a token.
 pub(crate) fn now_seconds() -> u64 {
+    since_1970().as_secs()
+}
+
+/// The time by which a store judges what is expired.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_millis(since_1970().as_millis().try_into().unwrap_or(u64::MAX))
+}
+
+fn since_1970() -> Duration {
     #[expect(
         clippy::disallowed_methods,
         reason = "the client's one clock; the domain's belongs to the server"
     )]
     let now = SystemTime::now();
-    now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    now.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// RFC 3339 in UTC; a number that is no time is shown as it is.

@@ -3,9 +3,11 @@
 //! Questions are asked on a terminal and nowhere else: a script never hangs on one. What is read is
 //! bounded, and a password is taken exactly as given but for one line end.
 //!
-//! Spec: Command line, `init` and `auth`.
+//! Spec: Command line, `init`, `auth` and `store`.
 
+use std::fs;
 use std::io::{self, BufRead, IsTerminal, Read};
+use std::path::Path;
 
 use secrecy::SecretString;
 
@@ -52,6 +54,20 @@ pub(crate) fn piped_password() -> Result<SecretString, Failure> {
 /// Reads a token from standard input; white space around it is dropped, a token has none.
 pub(crate) fn piped_token() -> Result<String, Failure> {
     Ok(piped()?.trim().to_owned())
+}
+
+/// Reads the URL of a store as it stands on the command line: itself, or `@FILE` for one that holds a
+/// password, since others can see the arguments of a process.
+pub(crate) fn store_url(argument: &str) -> Result<SecretString, Failure> {
+    let Some(file) = argument.strip_prefix('@') else {
+        return Ok(SecretString::from(argument));
+    };
+    let text = fs::read_to_string(file)
+        .map_err(|cause| Failure::file("reading", Path::new(file), &cause))?;
+    match text.trim() {
+        "" => Err(Failure::usage(format!("{file} holds no URL of a store"))),
+        url => Ok(SecretString::from(url)),
+    }
 }
 
 fn piped() -> Result<String, Failure> {

@@ -16,6 +16,7 @@ mod input;
 mod next_step;
 mod output;
 mod profile;
+mod progress;
 mod yaml;
 
 use std::process::ExitCode;

@@ -14,6 +14,7 @@ use comfy_table::presets::NOTHING;
 use serde::Serialize;
 
 use crate::exit::Failure;
+use crate::progress::Progress;
 use crate::yaml::to_yaml;
 
 /// For whom the answer is.
@@ -99,6 +100,11 @@ impl Output {
     /// Says what is doubtful, also to programs: it goes to standard error.
     pub(crate) fn warn(&self, text: &str) {
         say(&format!("{}: {}", self.paint("33", "warning"), printable(text)));
+    }
+
+    /// Shows how far something is: to people, on a terminal.
+    pub(crate) fn progress(&self) -> Progress {
+        if self.talks_to_people() { Progress::on_terminal() } else { Progress::hidden() }
     }
 
     /// Asks a person; the answer is typed on the same line.

@@ -2,119 +2,120 @@
 //!
 //! | step | after a crash here |
 //! |---|---|
-//! | 1. claim the address for a new id | the address is claimed by a user that does not exist |
-//! | 2. administrators: enter the set of administrators | the set names a user that does not exist |
-//! | 3. write the user, if nothing stands there | done |
+//! | 1. say so (intent) | nothing has changed |
+//! | 2. claim the address for a new id | the address is claimed by a user that does not exist |
+//! | 3. administrators: enter the set of administrators | the set names a user that does not exist |
+//! | 4. write the user, if nothing stands there | done |
 //!
-//! Who meets a claim whose user does not exist writes a tombstone at that user's key, so that its
-//! late creator cannot finish step 3 any more, and only then takes the claim over. No clock
-//! decides, and one address never has two users.
+//! Who gives a creation up, because the address is wanted or because it is older than a minute,
+//! writes a tombstone at the user's key first, so that a late creator cannot finish step 4 any more.
+//! No clock decides who owns an address, and one address never has two users.
 //!
-//! Spec: Domain, rule 1. Why claims heal themselves: docs/decisions/0008.
+//! Spec: Domain, rule 1. Why claims heal themselves: docs/decisions/0008, 0015.
 
-use std::collections::BTreeSet;
+use tikti_store::{Entry, Expected, StoreError};
 
-use tikti_store::{Entry, Expected, StoreError, Stored};
-
-use crate::claim::{self, Claimed, Owner};
+use super::admins;
+use super::email_claim::{claim_email, release_email};
+use super::sign_in::find_by_email;
+use crate::claim::{self, Owner};
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::email::Email;
 use crate::error::{Code, Error};
-use crate::id::UserId;
+use crate::id::{OperationId, UserId};
+use crate::intent::{self, CreatingUser, Work};
 use crate::keyspace;
 use crate::password::PasswordHash;
 use crate::record::{Lasting, Record};
-use crate::user::{Admins, EmailClaim, GlobalRole, User};
+use crate::user::{EmailClaim, GlobalRole, User};
 
 /// A user to be made.
 #[derive(Debug)]
-pub(crate) struct NewUser {
-    pub(crate) email: Email,
-    pub(crate) password_hash: Option<PasswordHash>,
-    pub(crate) role: GlobalRole,
+pub struct NewUser {
+    /// The address.
+    pub email: Email,
+    /// The hash of the password; absent for a user who sets one later.
+    pub password_hash: Option<PasswordHash>,
+    /// The role towards the deployment.
+    pub role: GlobalRole,
 }
 
 /// Makes a user whose address nobody else has.
 ///
+/// The caller decides whether it may happen.
+///
 /// # Errors
-/// `EMAIL_EXISTS`; the store's.
-pub(crate) async fn create_user(
+/// `EMAIL_EXISTS`; `CONFLICT` where it took longer than a minute; the store's: then the user may or
+/// may not be there.
+///
+/// Spec: Domain, rule 1.
+pub async fn create_user(domain: &Domain, new: NewUser, now: Timestamp) -> Result<User, Error> {
+    // Before anything is written: most addresses that are taken are seen to be.
+    if find_by_email(domain, &new.email, now).await?.is_some() {
+        return Err(Code::EmailExists.into());
+    }
+    let user_id = UserId::generate(now, &domain.random)?;
+    let work = CreatingUser { user_id, email: new.email, role: new.role };
+    let operation = intent::begin(domain, Work::CreateUser(work.clone()), now).await?;
+    let outcome = create(domain, &operation, (&work, new.password_hash), now).await;
+    match &outcome {
+        Ok(_) => intent::rest(&operation, intent::end(domain, &operation).await),
+        Err(Error::Refused(_)) => {
+            intent::rest(&operation, settle(domain, &operation, &work, now).await);
+        }
+        // Nobody knows what was written: the sweep finds out.
+        Err(_) => {}
+    }
+    outcome
+}
+
+/// Steps 2 to 4.
+async fn create(
     domain: &Domain,
-    new: NewUser,
+    operation: &OperationId,
+    (work, password_hash): (&CreatingUser, Option<PasswordHash>),
     now: Timestamp,
 ) -> Result<User, Error> {
-    let id = UserId::generate(now, &domain.random)?;
-    claim_email(domain, &new.email, &id, now).await?;
-    if new.role == GlobalRole::Admin {
-        change_admins(domain, now, |admins| admins.insert(id.clone())).await?;
+    claim_email(domain, &work.email, &claim_of(operation, work), now).await?;
+    if work.role == GlobalRole::Admin {
+        admins::enter(domain, &work.user_id, operation, now).await?;
     }
-    let mut user = User::new(id, new.email, new.role, now);
-    user.password_hash = new.password_hash;
+    let mut user = User::new(work.user_id.clone(), work.email.clone(), work.role, now);
+    user.email_claim = operation.clone();
+    user.password_hash = password_hash;
     let bytes = Lasting::Live(user.clone()).encode()?;
     let key = keyspace::user(&user.id);
     match domain.store.put_if(&key, Expected::Absent, Entry::new(&bytes), now).await {
         Ok(()) => Ok(user),
         // Somebody took this creation for dead and the address with it.
-        Err(StoreError::Conflict { .. }) => {
-            change_admins(domain, now, |admins| admins.remove(&user.id)).await?;
-            Err(Code::EmailExists.into())
-        }
+        Err(StoreError::Conflict { .. }) => Err(Code::EmailExists.into()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Claims an address for `id`, over the claim of a creator that died if need be.
-async fn claim_email(
-    domain: &Domain,
-    email: &Email,
-    id: &UserId,
-    now: Timestamp,
-) -> Result<(), Error> {
-    let key = keyspace::email_claim(email);
-    let ours = EmailClaim { user_id: id.clone() };
-    let lost = match claim::put(domain, &key, &ours, now).await? {
-        Claimed::Ours => return Ok(()),
-        Claimed::Held { by, stored } if is_abandoned(domain, &by.user_id, now).await? => stored,
-        Claimed::Held { .. } | Claimed::Moving => return Err(Code::EmailExists.into()),
-    };
-    match claim::take_over(domain, &key, &lost, &ours, now).await? {
-        true => Ok(()),
-        false => Err(Code::EmailExists.into()),
-    }
+fn claim_of(operation: &OperationId, work: &CreatingUser) -> EmailClaim {
+    EmailClaim { user_id: work.user_id.clone(), token: operation.clone() }
 }
 
-/// Whether the user at `id` does not live and never will.
-async fn is_abandoned(domain: &Domain, id: &UserId, now: Timestamp) -> Result<bool, Error> {
-    match claim::settle::<User>(domain, &keyspace::user(id), now).await? {
-        Owner::Buried => {
-            change_admins(domain, now, |admins| admins.remove(id)).await?;
-            Ok(true)
-        }
-        Owner::Found(Lasting::Tombstone(_)) => Ok(true),
-        Owner::Found(Lasting::Live(_)) => Ok(false),
-    }
-}
-
-/// Changes the set of administrators; `change` says whether it did.
-async fn change_admins(
+/// Leaves a creation as it is where the user lives, and tidies up after it where not, for ever. May
+/// be repeated, at any time.
+pub(crate) async fn settle(
     domain: &Domain,
+    operation: &OperationId,
+    work: &CreatingUser,
     now: Timestamp,
-    mut change: impl FnMut(&mut BTreeSet<UserId>) -> bool + Send,
 ) -> Result<(), Error> {
-    let key = keyspace::admins();
-    let reads = [key.clone()];
-    domain
-        .store
-        .transact(key.partition(), &reads, now, |txn| {
-            let stored: Option<Stored> = txn.get(&key)?.cloned();
-            let mut admins = Admins::decode_optional(&key, stored.as_ref())?.unwrap_or_default();
-            if change(&mut admins.user_ids) {
-                txn.put(&key, Entry::new(&admins.encode()?))?;
+    match claim::settle::<User>(domain, &keyspace::user(&work.user_id), now).await? {
+        Owner::Found(Lasting::Live(_)) => {}
+        Owner::Buried | Owner::Found(Lasting::Tombstone(_)) => {
+            if work.role == GlobalRole::Admin {
+                admins::give_up(domain, &work.user_id, operation, now).await?;
             }
-            Ok::<_, Error>(())
-        })
-        .await
+            release_email(domain, &work.email, &claim_of(operation, work), now).await?;
+        }
+    }
+    intent::end(domain, operation).await
 }
 
 #[cfg(test)]
@@ -151,36 +152,50 @@ mod tests {
         assert_eq!(made, 1);
     }
 
+    /// Everything of a creation but its last step; then its process dies.
+    async fn dies(fixture: &Fixture, email: &str, role: GlobalRole) -> (OperationId, CreatingUser) {
+        let (domain, now) = (&fixture.domain, fixture.now());
+        let user_id = UserId::generate(now, &domain.random).unwrap();
+        let work = CreatingUser { user_id, email: Email::parse(email).unwrap(), role };
+        let operation = intent::begin(domain, Work::CreateUser(work.clone()), now).await.unwrap();
+        let claim = claim_of(&operation, &work);
+        claim_email(domain, &work.email, &claim, now).await.unwrap();
+        (operation, work)
+    }
+
     #[tokio::test]
     async fn the_claim_of_a_dead_creator_is_taken_over_and_it_never_finishes() {
         let fixture = Fixture::new().await;
         let (domain, now) = (&fixture.domain, fixture.now());
-        let email = Email::parse("ann@example.org").unwrap();
-        let dead = UserId::generate(now, &domain.random).unwrap();
-        claim_email(domain, &email, &dead, now).await.unwrap();
+        let role = GlobalRole::CompanyEmployee;
+        let (operation, work) = dies(&fixture, "ann@example.org", role).await;
 
         let user = create_user(domain, new("ann@example.org"), now).await.unwrap();
 
-        assert!(is_abandoned(domain, &dead, now).await.unwrap());
-        let key = keyspace::user(&dead);
-        let late = Lasting::Live(User::new(dead, email, GlobalRole::CompanyEmployee, now));
-        let late = late.encode().unwrap();
-        let refused = domain.store.put_if(&key, Expected::Absent, Entry::new(&late), now).await;
-        assert!(matches!(refused, Err(StoreError::Conflict { .. })));
-        assert!(!is_abandoned(domain, &user.id, now).await.unwrap());
+        let late = create(domain, &operation, (&work, None), now).await.unwrap_err();
+        assert_eq!(late.code(), Code::EmailExists);
+        let key = keyspace::user(&work.user_id);
+        let bytes = Lasting::Live(User::new(work.user_id, work.email.clone(), role, now)).encode();
+        let entry = bytes.unwrap();
+        let last = domain.store.put_if(&key, Expected::Absent, Entry::new(&entry), now).await;
+        assert!(matches!(last, Err(StoreError::Conflict { .. })));
+        let found = find_by_email(domain, &work.email, now).await.unwrap().unwrap();
+        assert_eq!(found, user);
     }
 
     #[tokio::test]
     async fn a_creation_that_came_too_late_leaves_no_ghost_among_the_administrators() {
         let fixture = Fixture::new().await;
         let (domain, now) = (&fixture.domain, fixture.now());
-        let email = Email::parse("root@corp.sys").unwrap();
-        let dead = UserId::generate(now, &domain.random).unwrap();
-        claim_email(domain, &email, &dead, now).await.unwrap();
-        change_admins(domain, now, |admins| admins.insert(dead.clone())).await.unwrap();
+        let (operation, work) = dies(&fixture, "root@corp.sys", GlobalRole::Admin).await;
+        admins::enter(domain, &work.user_id, &operation, now).await.unwrap();
+        settle(domain, &operation, &work, now).await.unwrap();
         let alive = fixture.admin("root@corp.sys").await;
-        let stored = domain.store.get(&keyspace::admins(), now).await.unwrap().unwrap();
-        let admins = Admins::decode(&keyspace::admins(), &stored).unwrap();
+        let late = admins::enter(domain, &work.user_id, &operation, now).await.unwrap_err();
+        assert_eq!(late.code(), Code::Conflict);
+        let key = keyspace::admins();
+        let stored = domain.store.get(&key, now).await.unwrap().unwrap();
+        let admins = crate::user::Admins::decode(&key, &stored).unwrap();
         assert_eq!(admins.user_ids, [alive.id].into());
     }
 }

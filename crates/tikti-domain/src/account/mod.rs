@@ -1,11 +1,17 @@
-//! Accounts: who somebody is. Making a user, signing in, being looked up.
+//! Accounts: who somebody is. Making, changing and deleting a user, signing in, being looked up.
 
-mod create_user;
+mod admins;
+pub(crate) mod change_email;
+pub(crate) mod create_user;
+pub(crate) mod delete_user;
+mod email_claim;
 mod lookup;
 mod sign_in;
 mod sign_in_context;
 
-pub(crate) use create_user::{NewUser, create_user};
+pub use change_email::change_email;
+pub use create_user::{NewUser, create_user};
+pub use delete_user::delete_user;
 pub use lookup::{LookedUp, Lookup, lookup};
 pub(crate) use sign_in::find_by_email;
 pub use sign_in::{SignIn, SignInCall, SignedIn, sign_in};

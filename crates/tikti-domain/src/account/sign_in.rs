@@ -174,8 +174,9 @@ pub(crate) async fn find_by_email(
     let key = keyspace::user(&claim.user_id);
     let stored = domain.store.get(&key, now).await?;
     let user = User::load(&key, stored.as_ref())?;
-    // A claim left behind by a change of address does not name its old owner any more.
-    Ok(user.filter(|user| user.email.as_ref() == Some(email)))
+    // A claim counts only while its user bears the address: not before a change of address is made,
+    // and not after.
+    Ok(user.filter(|user| user.bears(email)))
 }
 
 fn begin_session(

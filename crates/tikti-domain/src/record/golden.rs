@@ -7,11 +7,13 @@ use super::*;
 use crate::api_key::ApiKey;
 use crate::client::Client;
 use crate::deployment::Deployment;
+use crate::fence::Fence;
+use crate::intent::Intent;
 use crate::membership::Membership;
 use crate::role::Roles;
 use crate::session::Session;
 use crate::signing_key::SigningKeys;
-use crate::tenant::{NameClaim, Tenant};
+use crate::tenant::{ListEntry, NameClaim, Tenant};
 use crate::user::{Admins, EmailClaim, User};
 use crate::worker::Worker;
 
@@ -69,12 +71,31 @@ fn records_of_schema_1_load_whole() {
     loads::<NameClaim>(include_str!("../../tests/domain/golden/name-claim-1.json"));
 }
 
+#[test]
+fn records_of_operations_load_whole() {
+    loads::<Membership>(include_str!("../../tests/domain/golden/membership-2.json"));
+    loads::<Lasting<User>>(include_str!("../../tests/domain/golden/user-2.json"));
+    loads::<EmailClaim>(include_str!("../../tests/domain/golden/email-claim-2.json"));
+    loads::<NameClaim>(include_str!("../../tests/domain/golden/name-claim-2.json"));
+    loads::<ListEntry>(include_str!("../../tests/domain/golden/list-entry-1.json"));
+    loads::<ListEntry>(include_str!("../../tests/domain/golden/list-entry-2.json"));
+    loads::<Lasting<User>>(include_str!("../../tests/domain/golden/tombstone-deleted-1.json"));
+    loads::<Fence>(include_str!("../../tests/domain/golden/fence-1.json"));
+    loads::<Intent>(include_str!("../../tests/domain/golden/intent-create-user-1.json"));
+    loads::<Intent>(include_str!("../../tests/domain/golden/intent-change-email-1.json"));
+    loads::<Intent>(include_str!("../../tests/domain/golden/intent-delete-user-1.json"));
+    loads::<Intent>(include_str!("../../tests/domain/golden/intent-create-tenant-1.json"));
+    loads::<Intent>(include_str!("../../tests/domain/golden/intent-delete-tenant-1.json"));
+    loads::<Intent>(include_str!("../../tests/domain/golden/intent-add-member-1.json"));
+    loads::<Intent>(include_str!("../../tests/domain/golden/intent-remove-member-1.json"));
+}
+
 #[tokio::test]
 async fn a_record_of_a_newer_schema_is_refused_and_named() {
     let fixture = crate::testing::Fixture::new().await;
     let (store, now) = (&fixture.domain.store, fixture.now());
     let key = crate::keyspace::admins();
-    store.put(&key, tikti_store::Entry::new(b"\x02{\"userIds\":[]}")).await.unwrap();
+    store.put(&key, tikti_store::Entry::new(b"\x02{\"userIds\":[]}"), now).await.unwrap();
     let stored = store.get(&key, now).await.unwrap();
     let refused = Admins::decode_optional(&key, stored.as_ref()).unwrap_err();
     assert_eq!(

@@ -2,30 +2,33 @@
 //!
 //! | step | after a crash here |
 //! |---|---|
-//! | 1. claim the slug, then the id | names are claimed by a tenant that does not exist |
-//! | 2. list it: among all tenants, and among the creator's memberships | the lists name a tenant that does not exist |
-//! | 3. in one transaction of its partition, if nothing stands there: tenant, roles, clients, membership | done, but for the next line |
-//! | 4. a creator without a default tenant gets this one | done |
+//! | 1. say so (intent) | nothing has changed |
+//! | 2. claim the slug, then the id | names are claimed by a tenant that does not exist |
+//! | 3. list it: among all tenants, and among the creator's memberships | the lists name a tenant that does not exist |
+//! | 4. in one transaction of its partition, if nothing stands there: tenant, roles, clients, membership | done, but for the next line |
+//! | 5. a creator without a default tenant gets this one | done |
 //!
-//! Nothing before step 3 can be seen: readers of lists pass over what has no record. A creation may
+//! Nothing before step 4 can be seen: readers of lists pass over what has no record. A creation may
 //! be repeated; who meets the names of a creator that died takes them over as `names` says.
 //!
-//! Spec: Domain, "Tenant template"; Storage, "what crosses partitions".
+//! Spec: Domain, "Tenant template"; Storage, "what crosses partitions". Why: docs/decisions/0015.
 
-use tikti_store::{Entry, StoreError};
+use tikti_store::Entry;
 
 use super::names::{claim_name, release_name};
+use super::seats::{self, MOST_TRIES, Seat};
 use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
 use crate::error::{Code, Error, Refusal};
-use crate::id::{Slug, TenantId, TenantRef, UserId};
+use crate::fence;
+use crate::id::{OperationId, Slug, TenantId, TenantRef, UserId};
+use crate::intent::{self, CreatingTenant, Work};
 use crate::keyspace;
 use crate::membership::Membership;
 use crate::permission;
-use crate::reads::Reads;
-use crate::record::{Lasting, Record};
-use crate::tenant::{ListEntry, Tenant, TenantStatus};
-use crate::user::{User, parse_display_name};
+use crate::record::{Cause, Lasting, Record, Tombstone};
+use crate::tenant::{ListEntry, NameClaim, Tenant, TenantStatus};
+use crate::user::parse_display_name;
 
 /// Asks for a tenant.
 #[derive(Debug)]
@@ -71,35 +74,15 @@ pub async fn create_tenant(
         self_sign_up: false,
         created_at: now,
     };
-    claim_names(domain, &tenant, now).await?;
-    enlist(domain, &tenant, &principal.user.id).await?;
-    match bring_to_life(domain, &tenant, &principal.user.id, now).await {
-        Err(taken) if taken.code() == Code::TenantExists => {
-            withdraw(domain, &tenant, now).await?;
-            return Err(taken);
-        }
-        other => other?,
-    }
-    prefer_first(domain, &tenant.id, &principal.user.id, now).await?;
+    let creator = principal.user.id;
+    create(domain, &tenant, &creator, now).await?;
     tracing::info!(
         tenant.id = %tenant.id,
-        user.id = %principal.user.id,
+        user.id = %creator,
         request.id = caller.request_id,
         "tenant created"
     );
     Ok(tenant)
-}
-
-async fn claim_names(domain: &Domain, tenant: &Tenant, now: Timestamp) -> Result<(), Error> {
-    let (id, slug) = (TenantRef::from(&tenant.id), TenantRef::from(&tenant.slug));
-    claim_name(domain, &slug, &tenant.id, now).await?;
-    match claim_name(domain, &id, &tenant.id, now).await {
-        Err(taken) if taken.code() == Code::TenantExists => {
-            release_name(domain, &slug, &tenant.id, now).await?;
-            Err(taken)
-        }
-        other => other,
-    }
 }
 
 /// Names that are words of the paths: `/v1/tenants/id/{t}`.
@@ -124,32 +107,120 @@ async fn refuse_taken_id(domain: &Domain, id: &TenantId, now: Timestamp) -> Resu
     }
 }
 
-async fn enlist(domain: &Domain, tenant: &Tenant, creator: &UserId) -> Result<(), Error> {
-    let entry = ListEntry {}.encode()?;
-    domain.store.put(&keyspace::tenant_entry(&tenant.id), Entry::new(&entry)).await?;
-    domain.store.put(&keyspace::membership_entry(creator, &tenant.id), Entry::new(&entry)).await?;
-    Ok(())
-}
-
-/// The step that makes the tenant: before it nothing can be seen, after it everything is there.
-async fn bring_to_life(
+/// Makes a tenant whose caller may.
+///
+/// # Errors
+/// `TENANT_EXISTS`; `USER_NOT_FOUND` where the creator was deleted; `CONFLICT` where it took longer
+/// than a minute; the store's.
+async fn create(
     domain: &Domain,
     tenant: &Tenant,
     creator: &UserId,
     now: Timestamp,
 ) -> Result<(), Error> {
+    let work = CreatingTenant {
+        tenant_id: tenant.id.clone(),
+        slug: tenant.slug.clone(),
+        creator: creator.clone(),
+    };
+    let operation = intent::begin(domain, Work::CreateTenant(work.clone()), now).await?;
+    let outcome = make(domain, &operation, (tenant, creator), now).await;
+    if matches!(outcome, Ok(()) | Err(Error::Refused(_))) {
+        intent::rest(&operation, settle(domain, &operation, &work, now).await);
+    }
+    outcome
+}
+
+/// Steps 2 to 4.
+async fn make(
+    domain: &Domain,
+    operation: &OperationId,
+    (tenant, creator): (&Tenant, &UserId),
+    now: Timestamp,
+) -> Result<(), Error> {
+    let ours = NameClaim { tenant_id: tenant.id.clone(), token: operation.clone() };
+    claim_name(domain, &TenantRef::from(&tenant.slug), &ours, now).await?;
+    claim_name(domain, &TenantRef::from(&tenant.id), &ours, now).await?;
+    enlist(domain, operation, &tenant.id, now).await?;
+    let mut fenced = None;
+    for _ in 0..MOST_TRIES {
+        let place = (&tenant.id, creator);
+        let token = seats::enter(domain, operation, place, fenced.as_ref(), now).await?;
+        match bring_to_life(domain, operation, (tenant, creator, &token), now).await? {
+            Seat::Taken(()) => return Ok(()),
+            Seat::Fenced => fenced = Some(token),
+        }
+    }
+    Err(fence::given_up())
+}
+
+/// Lists the tenant among all, over the entry of a creation that lost the id.
+async fn enlist(
+    domain: &Domain,
+    operation: &OperationId,
+    tenant: &TenantId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let key = keyspace::tenant_entry(tenant);
+    let partition = key.partition();
+    let our_fence = keyspace::fence(&keyspace::of_tenant(tenant), operation);
+    let reads = [key.clone(), keyspace::fence(partition, operation)];
+    let entry = ListEntry { token: operation.clone() }.encode()?;
+    for _ in 0..MOST_TRIES {
+        let found = domain.store.get(&key, now).await?;
+        // Whoever took the id from this operation has fenced it before listing its own tenant: an
+        // entry that was read before the fence was not there is of a creation that lost the id.
+        if found.is_some() && domain.store.get(&our_fence, now).await?.is_some() {
+            break;
+        }
+        let listed = domain
+            .store
+            .transact(partition, &reads, now, |txn| {
+                fence::check(txn, partition, operation)?;
+                let same = txn.get(&key)? == found.as_ref();
+                if same {
+                    txn.put(&key, Entry::new(&entry))?;
+                }
+                Ok::<_, Error>(same)
+            })
+            .await?;
+        if listed {
+            return Ok(());
+        }
+    }
+    Err(fence::given_up())
+}
+
+/// The step that makes the tenant: before it nothing can be seen, after it everything is there.
+async fn bring_to_life(
+    domain: &Domain,
+    operation: &OperationId,
+    (tenant, creator, token): (&Tenant, &UserId, &OperationId),
+    now: Timestamp,
+) -> Result<Seat<()>, Error> {
     let template = &domain.settings.tenant_template;
     let roles = template.roles().encode()?;
     let clients = template.clients(now)?;
     let creator_roles = template.creator_roles()?;
-    let membership = Membership::new(tenant.id.clone(), creator.clone(), creator_roles, now);
+    let mut membership = Membership::new(tenant.id.clone(), creator.clone(), creator_roles, now);
+    membership.token = token.clone();
     let key = keyspace::tenant(&tenant.id);
-    let reads = [key.clone()];
-    let made = domain
+    let partition = key.partition();
+    let fences = [operation, token].map(|fenced| keyspace::fence(partition, fenced));
+    let [ours, entrys] = fences;
+    let reads = [key.clone(), ours, entrys];
+    domain
         .store
-        .transact(key.partition(), &reads, now, |txn| {
+        .transact(partition, &reads, now, |txn| {
             if txn.get(&key)?.is_some() {
-                return Err(Error::from(Code::TenantExists));
+                return Err(Code::TenantExists.into());
+            }
+            // Somebody took this creation for dead and its names with it.
+            if fence::stands(txn, partition, operation)? {
+                return Err(Code::TenantExists.into());
+            }
+            if fence::stands(txn, partition, token)? {
+                return Ok(Seat::Fenced);
             }
             for client in &clients {
                 let key = keyspace::client(&tenant.id, &client.id);
@@ -159,152 +230,97 @@ async fn bring_to_life(
             let member = keyspace::member(&tenant.id, creator);
             txn.put(&member, Entry::new(&membership.encode()?))?;
             txn.put(&key, Entry::new(&Lasting::Live(tenant.clone()).encode()?))?;
-            Ok(())
+            Ok::<_, Error>(Seat::Taken(()))
         })
-        .await;
-    match made {
-        Err(Error::Store(StoreError::Conflict { .. })) => Err(Code::TenantExists.into()),
-        other => other,
-    }
+        .await
 }
 
-/// The first membership sets the user's default tenant; later ones change nobody's sign-in.
-async fn prefer_first(
+/// What became of a creation.
+enum Made {
+    /// The tenant lives and bears the names.
+    Lives,
+    /// The tenant lived and was deleted: its names rest.
+    Deleted,
+    /// Nothing bears the names, and by this operation nothing ever will.
+    Never,
+}
+
+/// Finishes a creation whose tenant lives, and tidies up after it where not, for ever. May be
+/// repeated, at any time.
+pub(crate) async fn settle(
     domain: &Domain,
-    tenant: &TenantId,
-    creator: &UserId,
+    operation: &OperationId,
+    work: &CreatingTenant,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let key = keyspace::user(creator);
+    let CreatingTenant { tenant_id, slug, creator } = work;
+    let (made, seated) = judge(domain, operation, work, now).await?;
+    match made {
+        Made::Lives => seats::prefer_first(domain, tenant_id, creator, now).await?,
+        Made::Deleted => delist(domain, operation, tenant_id, now).await?,
+        Made::Never => {
+            let ours = NameClaim { tenant_id: tenant_id.clone(), token: operation.clone() };
+            release_name(domain, &TenantRef::from(slug), &ours, now).await?;
+            release_name(domain, &TenantRef::from(tenant_id), &ours, now).await?;
+            delist(domain, operation, tenant_id, now).await?;
+        }
+    }
+    if !seated {
+        seats::give_up(domain, creator, (tenant_id, operation), now).await?;
+    }
+    intent::end(domain, operation).await
+}
+
+/// What became of the tenant, and whether the creator's membership stands on this operation's
+/// entry. Where not, no further step of the operation will do anything.
+async fn judge(
+    domain: &Domain,
+    operation: &OperationId,
+    work: &CreatingTenant,
+    now: Timestamp,
+) -> Result<(Made, bool), Error> {
+    let key = keyspace::tenant(&work.tenant_id);
+    let partition = key.partition();
+    let reads = [key.clone(), keyspace::member(&work.tenant_id, &work.creator)];
+    domain
+        .store
+        .transact(partition, &reads, now, |txn| {
+            let made = match Lasting::<Tenant>::decode_optional(&key, txn.get(&key)?)? {
+                Some(Lasting::Live(tenant)) if tenant.slug == work.slug => Made::Lives,
+                Some(Lasting::Tombstone(Tombstone { cause: Cause::Deleted, .. })) => Made::Deleted,
+                Some(Lasting::Live(_) | Lasting::Tombstone(_)) | None => Made::Never,
+            };
+            let seated = seats::sits(txn, &work.tenant_id, (&work.creator, operation))?;
+            if !seated {
+                fence::put(txn, partition, operation, now)?;
+            }
+            Ok::<_, Error>((made, seated))
+        })
+        .await
+}
+
+/// Removes the entry of this operation from the list of tenants, and sees to it that it adds none.
+async fn delist(
+    domain: &Domain,
+    operation: &OperationId,
+    tenant: &TenantId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let key = keyspace::tenant_entry(tenant);
+    let partition = key.partition();
     let reads = [key.clone()];
     domain
         .store
-        .transact(key.partition(), &reads, now, |txn| {
-            let stored = txn.get(&key)?.cloned();
-            if let Some(mut user) = User::load(&key, stored.as_ref())?
-                && user.default_tenant.is_none()
-            {
-                user.default_tenant = Some(tenant.clone());
-                txn.put(&key, Entry::new(&Lasting::Live(user).encode()?))?;
+        .transact(partition, &reads, now, |txn| {
+            fence::put(txn, partition, operation, now)?;
+            let entry = ListEntry::decode_optional(&key, txn.get(&key)?)?;
+            if entry.is_some_and(|entry| entry.token == *operation) {
+                txn.delete(&key)?;
             }
             Ok::<_, Error>(())
         })
         .await
 }
 
-/// Gives up the slug of a creation that found its id taken: the id may live under another slug.
-async fn withdraw(domain: &Domain, tenant: &Tenant, now: Timestamp) -> Result<(), Error> {
-    let key = keyspace::tenant(&tenant.id);
-    let reads = Reads::load(&domain.store, vec![key.clone()], now).await?;
-    let living: Option<Tenant> = reads.find_live(&key)?;
-    if living.is_some_and(|living| living.slug == tenant.slug) {
-        return Ok(());
-    }
-    release_name(domain, &TenantRef::from(&tenant.slug), &tenant.id, now).await
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tenancy::{PageRequest, get_tenant, list_tenants};
-    use crate::testing::{Fixture, bearing};
-    use crate::user::GlobalRole;
-
-    fn tenant(id: &str, slug: &str, now: Timestamp) -> Tenant {
-        Tenant {
-            id: TenantId::parse(id).unwrap(),
-            slug: Slug::parse(slug).unwrap(),
-            name: slug.to_owned(),
-            status: TenantStatus::Active,
-            self_sign_up: false,
-            created_at: now,
-        }
-    }
-
-    /// A creator dies after `steps` steps; another one asks for the same slug.
-    async fn dies_after(steps: usize) {
-        let fixture = Fixture::new().await;
-        let root = fixture.admin("root@corp.sys").await;
-        let caller = bearing(&fixture.sign_in("root@corp.sys").await.id_token);
-        let (domain, now) = (&fixture.domain, fixture.now());
-        let dead = tenant("t-dead", "acme", now);
-        claim_names(domain, &dead, now).await.unwrap();
-        if steps == 2 {
-            enlist(domain, &dead, &root.id).await.unwrap();
-        }
-        let page = PageRequest::new(None, None).unwrap();
-        assert_eq!(list_tenants(domain, &caller, &page).await.unwrap().items, []);
-        for name in ["acme", "t-dead"] {
-            let name = TenantRef::parse(name).unwrap();
-            let refused = get_tenant(domain, &caller, &name).await.unwrap_err();
-            assert_eq!(refused.code(), Code::TenantNotFound);
-        }
-
-        let ask = CreateTenant { slug: dead.slug.clone(), name: None, id: None };
-        let made = create_tenant(domain, &caller, &ask).await.unwrap();
-        let late = bring_to_life(domain, &dead, &root.id, now).await.unwrap_err();
-        assert_eq!(late.code(), Code::TenantExists);
-        let acme = TenantRef::parse("acme").unwrap();
-        assert_eq!(get_tenant(domain, &caller, &acme).await.unwrap(), made);
-        assert_eq!(list_tenants(domain, &caller, &page).await.unwrap().items, [made]);
-    }
-
-    #[tokio::test]
-    async fn a_creator_that_dies_after_any_step_leaves_the_name_to_the_next() {
-        for steps in 1..=2 {
-            dies_after(steps).await;
-        }
-    }
-
-    #[tokio::test]
-    async fn a_creation_that_died_is_repeated_with_the_same_id() {
-        let fixture = Fixture::new().await;
-        let root = fixture.admin("root@corp.sys").await;
-        let caller = bearing(&fixture.sign_in("root@corp.sys").await.id_token);
-        let (domain, now) = (&fixture.domain, fixture.now());
-        let dead = tenant("corp", "acme", now);
-        claim_names(domain, &dead, now).await.unwrap();
-        enlist(domain, &dead, &root.id).await.unwrap();
-        let ask = CreateTenant { slug: dead.slug, name: None, id: Some(dead.id.clone()) };
-        assert_eq!(create_tenant(domain, &caller, &ask).await.unwrap().id, dead.id);
-    }
-
-    /// The claim of a creation that failed half-way does not make its name mean another tenant.
-    #[tokio::test]
-    async fn a_name_that_a_living_tenant_does_not_bear_is_nobody_s() {
-        let fixture = Fixture::new().await;
-        fixture.admin("root@corp.sys").await;
-        let caller = bearing(&fixture.sign_in("root@corp.sys").await.id_token);
-        let (domain, now) = (&fixture.domain, fixture.now());
-        let corp = fixture.tenant("root@corp.sys", "corp").await;
-        let stray = TenantRef::parse("stray").unwrap();
-        claim_name(domain, &stray, &corp.id, now).await.unwrap();
-        for _ in 0..2 {
-            let refused = get_tenant(domain, &caller, &stray).await.unwrap_err();
-            assert_eq!(refused.code(), Code::TenantNotFound);
-        }
-        let made = fixture.tenant("root@corp.sys", "stray").await;
-        assert_eq!(get_tenant(domain, &caller, &stray).await.unwrap(), made);
-    }
-
-    #[tokio::test]
-    async fn the_id_of_a_deleted_tenant_is_never_free_its_slug_after_ninety_days() {
-        let fixture = Fixture::new().await;
-        fixture.user("ann@example.org", GlobalRole::CompanyEmployee).await;
-        let (domain, start) = (&fixture.domain, fixture.now());
-        let gone = tenant("corp", "acme", start);
-        claim_names(domain, &gone, start).await.unwrap();
-        let cause = crate::record::Cause::Deleted;
-        let tombstone = crate::record::Tombstone { since: start, cause };
-        let bytes = Lasting::<Tenant>::Tombstone(tombstone).encode().unwrap();
-        domain.store.put(&keyspace::tenant(&gone.id), Entry::new(&bytes)).await.unwrap();
-        let next = TenantId::parse("t-next").unwrap();
-        let (id, slug) = (TenantRef::from(&gone.id), TenantRef::from(&gone.slug));
-        let almost = start.plus_millis(90 * 24 * 3_600_000 - 1);
-        for (name, now) in [(&id, almost), (&slug, almost), (&id, almost.plus_millis(1))] {
-            let refused = claim_name(domain, name, &next, now).await.unwrap_err();
-            assert_eq!(refused.code(), Code::TenantExists);
-        }
-        claim_name(domain, &slug, &next, almost.plus_millis(1)).await.unwrap();
-    }
-}
+mod tests;

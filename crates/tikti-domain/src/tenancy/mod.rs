@@ -1,12 +1,17 @@
-//! Tenants: making and reading them, resolving their names, and who stands where in them.
+//! Tenants: making, reading and deleting them, resolving their names, who stands where in them.
 
-mod create_tenant;
+pub(crate) mod create_tenant;
+pub(crate) mod delete_tenant;
+pub(crate) mod members;
 mod names;
 mod page_token;
 mod read_tenants;
+pub(crate) mod seats;
 mod standing;
 
 pub use create_tenant::{CreateTenant, create_tenant};
+pub use delete_tenant::delete_tenant;
+pub use members::{add_member, remove_member};
 pub(crate) use names::{NameCache, resolve};
 pub use read_tenants::{Page, PageRequest, get_tenant, list_tenants};
-pub(crate) use standing::{Held, Standing, active_memberships, standing};
+pub(crate) use standing::{Held, Standing, active_memberships, entries, standing};

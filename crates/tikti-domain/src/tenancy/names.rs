@@ -4,15 +4,16 @@
 //! What a name means hardly ever changes, so it is kept in process for at most an hour, and
 //! forgotten when the tenant reads as deleted.
 //!
-//! Spec: Domain, "Tenant"; Storage, "Hot reads". Why claims heal themselves: docs/decisions/0008.
+//! Spec: Domain, "Tenant"; Storage, "Hot reads". Why claims heal themselves: docs/decisions/0008, 0015.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::claim::{self, Claimed, Owner};
+use crate::claim::{self, Claimed};
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::error::{Code, Error};
+use crate::fence;
 use crate::id::{TenantId, TenantRef};
 use crate::keyspace;
 use crate::record::{Cause, Lasting, Record, Tombstone};
@@ -84,31 +85,26 @@ pub(crate) async fn resolve(
 pub(super) async fn claim_name(
     domain: &Domain,
     name: &TenantRef,
-    tenant: &TenantId,
+    ours: &NameClaim,
     now: Timestamp,
 ) -> Result<(), Error> {
     let key = keyspace::name_claim(name.as_str());
-    let ours = NameClaim { tenant_id: tenant.clone() };
-    let lost = match claim::put(domain, &key, &ours, now).await? {
+    let lost = match claim::put(domain, &key, ours, now).await? {
         Claimed::Ours => return Ok(()),
-        // An earlier try of the same creation: the tenant's own record decides who finishes.
-        Claimed::Held { by, .. } if by == ours => return Ok(()),
-        Claimed::Held { by, stored } if is_free_of(domain, name, &by.tenant_id, now).await? => {
-            stored
-        }
+        Claimed::Held { by, stored } if is_free_of(domain, name, &by, now).await? => stored,
         Claimed::Held { .. } | Claimed::Moving => return Err(Code::TenantExists.into()),
     };
-    match claim::take_over(domain, &key, &lost, &ours, now).await? {
+    match claim::take_over(domain, &key, &lost, ours, now).await? {
         true => Ok(()),
         false => Err(Code::TenantExists.into()),
     }
 }
 
-/// Gives up a name that is still claimed for this tenant.
+/// Frees a name that is still claimed by this very claim.
 pub(super) async fn release_name(
     domain: &Domain,
     name: &TenantRef,
-    tenant: &TenantId,
+    ours: &NameClaim,
     now: Timestamp,
 ) -> Result<(), Error> {
     let key = keyspace::name_claim(name.as_str());
@@ -116,9 +112,7 @@ pub(super) async fn release_name(
     domain
         .store
         .transact(key.partition(), &reads, now, |txn| {
-            let stored = txn.get(&key)?.cloned();
-            let claim = NameClaim::decode_optional(&key, stored.as_ref())?;
-            if claim.is_some_and(|claim| claim.tenant_id == *tenant) {
+            if NameClaim::decode_optional(&key, txn.get(&key)?)?.as_ref() == Some(ours) {
                 txn.delete(&key)?;
             }
             Ok::<_, Error>(())
@@ -126,21 +120,35 @@ pub(super) async fn release_name(
         .await
 }
 
-/// Whether a name claimed for the tenant at `id` may be taken over: that tenant will never live, or
-/// lives without this name, or has been gone for 90 days and the name was its slug. An id is never
-/// free again. Says that a tenant will never live for ever, where that was still open.
+/// Whether a claimed name may be taken over: the operation behind the claim will never make its
+/// tenant, or that tenant lives without this name, or has been gone for 90 days and the name was its
+/// slug. An id is never free again. Where it was still open whether the operation makes its tenant,
+/// it is settled that it does not.
 async fn is_free_of(
     domain: &Domain,
     name: &TenantRef,
-    id: &TenantId,
+    claim: &NameClaim,
     now: Timestamp,
 ) -> Result<bool, Error> {
-    Ok(match claim::settle::<Tenant>(domain, &keyspace::tenant(id), now).await? {
-        Owner::Found(Lasting::Live(tenant)) => !tenant.bears(name),
-        Owner::Buried
-        | Owner::Found(Lasting::Tombstone(Tombstone { cause: Cause::Abandoned, .. })) => true,
-        Owner::Found(Lasting::Tombstone(Tombstone { cause: Cause::Deleted, since })) => {
-            name.as_str() != id.as_str() && now >= since.plus_millis(SLUG_REST_MILLIS)
-        }
-    })
+    let key = keyspace::tenant(&claim.tenant_id);
+    let partition = key.partition();
+    let reads = [key.clone()];
+    domain
+        .store
+        .transact(partition, &reads, now, |txn| {
+            Ok(match Lasting::<Tenant>::decode_optional(&key, txn.get(&key)?)? {
+                Some(Lasting::Live(tenant)) => !tenant.bears(name),
+                Some(Lasting::Tombstone(Tombstone { cause: Cause::Abandoned, .. })) => true,
+                Some(Lasting::Tombstone(Tombstone { cause: Cause::Deleted, since })) => {
+                    name.as_str() != claim.tenant_id.as_str()
+                        && now >= since.plus_millis(SLUG_REST_MILLIS)
+                }
+                None => {
+                    // A fence and no tombstone: an id that was given may be asked for again.
+                    fence::put(txn, partition, &claim.token, now)?;
+                    true
+                }
+            })
+        })
+        .await
 }

@@ -5,6 +5,8 @@
 //!
 //! Spec: Domain, "Membership", rule 3.
 
+use tikti_store::{Page, Stored};
+
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::error::{Error, InternalError};
@@ -91,10 +93,15 @@ pub(crate) async fn active_memberships(
     Ok(Memberships { active, more: page.next.is_some() })
 }
 
-/// The tenants that a page of a list names.
-pub(crate) fn listed(page: &tikti_store::Page) -> Vec<TenantId> {
+/// The tenants that a page of a list names, each with its entry.
+pub(crate) fn entries(page: &Page) -> impl Iterator<Item = (TenantId, &Stored)> {
     let parse = |id: &[u8]| TenantId::parse(std::str::from_utf8(id).ok()?).ok();
-    page.entries.iter().filter_map(|(id, _)| parse(id)).collect()
+    page.entries.iter().filter_map(move |(id, stored)| Some((parse(id)?, stored)))
+}
+
+/// The tenants that a page of a list names.
+pub(crate) fn listed(page: &Page) -> Vec<TenantId> {
+    entries(page).map(|(tenant, _)| tenant).collect()
 }
 
 fn judge(reads: &Reads, tenant: &TenantId, user: &UserId) -> Result<Standing, InternalError> {

@@ -60,13 +60,22 @@ fn issuer_parts(text: &str, url: &Url) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Says what is wrong with the address of a store. Shows none of it: it may hold a password.
+const REDIS_SCHEMES: [&str; 6] =
+    ["redis", "rediss", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel"];
+
+/// Says what is wrong with the address of a store, as far as it can be seen without connecting. Shows
+/// none of it: it may hold a password.
 pub(super) fn store_url(text: &str) -> Result<(), &'static str> {
     match text.split_once(':') {
-        Some(("embedded", directory)) if !directory.is_empty() => Ok(()),
-        Some(("embedded", _)) => Err("names no directory: write embedded:/var/lib/tikti"),
-        Some(_) => Err("is of an engine that there is not: write embedded:/var/lib/tikti"),
-        None => Err("does not name its engine: write embedded:/var/lib/tikti"),
+        Some(("embedded", "")) => Err("names no directory: write embedded:/var/lib/tikti"),
+        Some(("embedded", _)) => Ok(()),
+        Some((scheme, rest)) if REDIS_SCHEMES.contains(&scheme) => {
+            let named = rest.strip_prefix("//").filter(|rest| !rest.is_empty());
+            named.map(|_| ()).ok_or("names no host: write redis://host:6379")
+        }
+        Some(_) => Err("is of an engine that there is not: write embedded:<directory>, redis:, \
+             rediss:, redis+cluster: or redis+sentinel:"),
+        None => Err("does not name its engine: write embedded:/var/lib/tikti or redis://host"),
     }
 }
 

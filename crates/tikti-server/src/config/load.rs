@@ -16,7 +16,8 @@ use super::{Config, ConfigError, check, read};
 const PREFIX: &str = "TIKTI__";
 const FILE_SUFFIX: &str = "_FILE";
 /// Settings that may also be given as the name of a file.
-const SECRETS: [&str; 4] = ["apiKey", "secrets.masterKey", "secrets.pepper", "secrets.hs256"];
+const SECRETS: [&str; 5] =
+    ["apiKey", "secrets.masterKey", "secrets.pepper", "secrets.hs256", "store.url"];
 
 /// Reads the configuration from the YAML file at `path` and the environment of this process.
 ///

@@ -2,7 +2,7 @@
 //! checked, or every problem at once.
 //!
 //! One idea a file: `load` finds the settings, `section` reads them with their types, `read` knows
-//! which there are, `check` refuses what is unsafe or contradicts itself.
+//! which there are (`store` and `policy` for their groups), `check` refuses what is unsafe or contradicts itself.
 //!
 //! Spec: Operations, "Configuration".
 
@@ -11,6 +11,7 @@ mod load;
 mod policy;
 mod read;
 mod section;
+mod store;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use tikti_domain::DomainConfig;
 
 pub use load::load;
 pub(crate) use load::place_of;
+pub use store::StoreConfig;
 
 /// How long a deployment's server goes on accepting once it was asked to stop: a probe or two of a
 /// load balancer.
@@ -33,8 +35,8 @@ pub struct Config {
     /// How long, once asked to stop, connections are still accepted and answered while nothing runs,
     /// so that whoever sends work here can read in `/readyz` that it should look elsewhere.
     pub shutdown_grace: Duration,
-    /// Which store to open, such as `embedded:/var/lib/tikti`.
-    pub store_url: String,
+    /// Which store to open, and how.
+    pub store: StoreConfig,
     /// Settings and secrets of the domain.
     pub domain: DomainConfig,
     /// What is logged, and how.

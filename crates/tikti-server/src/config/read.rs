@@ -22,7 +22,7 @@ use tikti_domain::settings::{Settings, Tenantless};
 use tikti_domain::{AccessTokenType, RsaSize};
 
 use super::section::{Problems, Section};
-use super::{Config, LogConfig, LogFormat, SHUTDOWN_GRACE, check, policy};
+use super::{Config, LogConfig, LogFormat, SHUTDOWN_GRACE, check, policy, store};
 
 /// Bytes of a master key: AES-256.
 const MASTER_KEY_BYTES: usize = 32;
@@ -42,7 +42,7 @@ pub(super) fn config(members: Map<String, Value>, problems: &Problems) -> Option
     let listen = root.parsed("listen", |text| {
         text.parse::<SocketAddr>().map_err(|_| "must be an address and port, such as 0.0.0.0:8080")
     });
-    let store_url = store(root.section("store"));
+    let store = store::store(root.section("store"));
     let settings = settings(&mut root);
     let secrets = secrets(root.section("secrets"));
     let api_key = api_key(&mut root);
@@ -51,19 +51,10 @@ pub(super) fn config(members: Map<String, Value>, problems: &Problems) -> Option
     Some(Config {
         listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
         shutdown_grace: SHUTDOWN_GRACE,
-        store_url: store_url?,
+        store: store?,
         domain: DomainConfig { settings: settings?, secrets, api_key },
         log,
     })
-}
-
-fn store(mut store: Section<'_>) -> Option<String> {
-    if !store.has("url") {
-        store.refuse("url", "is missing, such as embedded:/var/lib/tikti");
-    }
-    let url = store.parsed("url", |url| check::store_url(url).map(|()| url.to_owned()));
-    store.finish();
-    url
 }
 
 fn settings(root: &mut Section<'_>) -> Option<Settings> {

@@ -130,6 +130,20 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// Reads yes or no.
+    pub(super) fn flag(&mut self, key: &'static str) -> Option<bool> {
+        let flag = match self.take(key)? {
+            Value::Bool(flag) => Some(flag),
+            // The environment knows texts only.
+            Value::String(text) => text.trim().parse().ok(),
+            Value::Number(_) | Value::Array(_) | Value::Object(_) | Value::Null => None,
+        };
+        if flag.is_none() {
+            self.refuse(key, "must be true or false");
+        }
+        flag
+    }
+
     /// Reads a number from `least` to `most`.
     pub(super) fn number(&mut self, key: &'static str, least: u64, most: u64) -> Option<u64> {
         let number = match self.take(key)? {

@@ -1,5 +1,8 @@
 //! The table itself, and what the middleware does that a real server only does on a bad day.
 
+use std::sync::Arc;
+
+use axum::Extension;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use axum::routing::get;
@@ -32,8 +35,9 @@ fn every_handler_is_documented_where_its_row_mounts_it() {
 
 fn serve(fixture: Fixture, routes: Router<Shared>) -> Router {
     let pages = Pages { openapi: Bytes::new(), docs: Bytes::new(), discovery: Bytes::new() };
-    let state = AppState::new(fixture.domain, Random::seeded(2), pages);
-    with_middleware(routes, state.into())
+    let (domain, home) = fixture.into_parts();
+    let state = AppState::new(domain, Random::seeded(2), pages);
+    with_middleware(routes, state.into()).layer(Extension(Arc::new(home)))
 }
 
 async fn send(

@@ -1,13 +1,23 @@
 //! Starting, stopping, and what lasts from one to the next.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use tikti_domain::Domain;
+use tikti_domain::account::{NewUser, create_user};
+use tikti_domain::clock::{Clock, Timestamp};
+use tikti_domain::email::Email;
+use tikti_domain::random::Random;
+use tikti_domain::testing::FaultPlan;
+use tikti_domain::user::GlobalRole;
+use tikti_server::dev::DevSetup;
+use tikti_server::maintenance::verify_store;
 use tikti_server::{Listener, ServeError, dev};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Server, assert_reply};
+use crate::support::{LOG, Place, Server, assert_reply};
 
 #[tokio::test]
 async fn a_stopping_server_is_unready_finishes_what_runs_and_ends() {
@@ -54,7 +64,7 @@ async fn idle_connections_do_not_hold_up_the_end() {
 
 #[tokio::test]
 async fn a_stopping_server_says_so_for_a_while_also_when_nothing_runs() {
-    let server = Server::start_with(tempfile::tempdir().unwrap(), |config| {
+    let server = Server::start_with(Place::new(), |config| {
         config.shutdown_grace = Duration::from_secs(600);
     })
     .await;
@@ -74,8 +84,8 @@ async fn a_stopping_server_says_so_for_a_while_also_when_nothing_runs() {
 async fn what_was_made_is_there_after_a_restart() {
     let server = Server::start().await;
     let before = server.tenant(&server.admin().await, "codecompany").await;
-    let directory = server.stop().await;
-    let server = Server::start_over(directory).await;
+    let place = server.stop().await;
+    let server = Server::start_over(place).await;
     let token = server.admin().await;
     let after = server.get("/v1/tenants/codecompany").bearer(&token).send().await;
     assert_eq!(after.json(), before);
@@ -83,7 +93,7 @@ async fn what_was_made_is_there_after_a_restart() {
 
 #[tokio::test]
 async fn a_second_server_on_the_same_directory_is_told_who_holds_it() {
-    let server = Server::start().await;
+    let server = Server::start_over(Place::embedded()).await;
     let setup = dev::prepare(&server.setup.data_dir, None).unwrap();
     let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let config = setup.config("http://127.0.0.1:1");
@@ -95,12 +105,12 @@ async fn a_second_server_on_the_same_directory_is_told_who_holds_it() {
 
 #[tokio::test]
 async fn where_address_and_store_are_taken_the_holder_is_named() {
-    let server = Server::start().await;
-    let store = server.setup.store_url();
+    let server = Server::start_over(Place::embedded()).await;
+    let store = server.setup.store();
     let error = Listener::bind_over(server.address, store).await.unwrap_err();
     assert!(error.to_string().contains("is in use by pid"), "{error}");
     let other = tempfile::tempdir().unwrap();
-    let store = format!("embedded:{}", other.path().display());
+    let store = dev::store(other.path(), None);
     let error = Listener::bind_over(server.address, &store).await.unwrap_err();
     assert!(matches!(error, ServeError::Bind { .. }), "{error}");
 }
@@ -110,4 +120,54 @@ async fn an_address_in_use_is_named() {
     let server = Server::start().await;
     let error = Listener::bind(server.address).await.unwrap_err();
     assert!(error.to_string().starts_with(&format!("cannot listen on {}", server.address)));
+}
+
+/// Lets a process die in the middle of making a user, two minutes ago.
+async fn die_making_a_user(setup: &DevSetup) {
+    let config = || setup.config("http://127.0.0.1:1").domain;
+    let ago = Clock::system().now().as_millis() - 120_000;
+    let clock = Clock::manual(Timestamp::from_millis(ago));
+    let mut opening = 0;
+    // The first time only counts the calls of opening; the second dies behind its first write.
+    for crash in [None, Some(2)] {
+        let plan = FaultPlan::crash_after(crash.map_or(u64::MAX - 1, |calls| opening + calls));
+        let store = setup.store().open("a test").await.unwrap();
+        let failing = store.with_faults(Arc::clone(&plan));
+        let opened = Domain::open(failing, config(), clock.clone(), Random::system()).await;
+        let domain = opened.unwrap();
+        opening = plan.calls();
+        if crash.is_some() {
+            let email = Email::parse("half@corp.sys").unwrap();
+            let new = NewUser { email, password_hash: None, role: GlobalRole::CompanyEmployee };
+            create_user(&domain, new, clock.now()).await.unwrap_err();
+        }
+        drop(domain);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_dead_process_left_half_done_is_finished_in_the_background() {
+    let server = Server::start().await;
+    let url = server.setup.store().url.clone();
+    let setup = dev::prepare(&server.setup.data_dir, Some(url)).unwrap();
+    let pending = async || verify_store(setup.store(), &mut |_| ()).await.unwrap().pending;
+    let place = server.stop().await;
+    die_making_a_user(&setup).await;
+    assert_eq!(pending().await, 1);
+
+    let server = Server::start_over(place).await;
+    // By now every task of the server waits for something, the sweeper for its time.
+    server.assert_alive().await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    tokio::time::resume();
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while !LOG.contains("finished operations whose processes had ended") {
+        assert!(std::time::Instant::now() < deadline, "nothing was finished");
+        tokio::task::yield_now().await;
+    }
+    let _place = server.stop().await;
+    assert_eq!(pending().await, 0);
+    assert_eq!(verify_store(setup.store(), &mut |_| ()).await.unwrap().findings, []);
 }

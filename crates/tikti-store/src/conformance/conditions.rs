@@ -31,7 +31,7 @@ async fn absent_admits_the_first_only(store: Store) {
 }
 
 async fn equals_admits_the_write_that_was_read(store: Store) {
-    store.put(&key("a"), Entry::new(b"1")).await.unwrap();
+    store.put(&key("a"), Entry::new(b"1"), NOW).await.unwrap();
     for next in [b"2", b"3"] {
         let read = store.get(&key("a"), NOW).await.unwrap().unwrap();
         let expected = Expected::Equals(&read);
@@ -41,25 +41,25 @@ async fn equals_admits_the_write_that_was_read(store: Store) {
 }
 
 async fn equals_refuses_a_stale_read(store: Store) {
-    store.put(&key("a"), Entry::new(b"1")).await.unwrap();
+    store.put(&key("a"), Entry::new(b"1"), NOW).await.unwrap();
     let read = store.get(&key("a"), NOW).await.unwrap().unwrap();
-    store.put(&key("a"), Entry::new(b"2")).await.unwrap();
+    store.put(&key("a"), Entry::new(b"2"), NOW).await.unwrap();
     let expected = Expected::Equals(&read);
     assert_conflict(store.put_if(&key("a"), expected, Entry::new(b"3"), NOW).await);
     assert_eq!(value(&store, &key("a")).await, Some(b"2".to_vec()));
 }
 
 async fn equals_refuses_the_same_bytes_written_again(store: Store) {
-    store.put(&key("a"), Entry::new(b"A")).await.unwrap();
+    store.put(&key("a"), Entry::new(b"A"), NOW).await.unwrap();
     let read = store.get(&key("a"), NOW).await.unwrap().unwrap();
-    store.put(&key("a"), Entry::new(b"B")).await.unwrap();
-    store.put(&key("a"), Entry::new(b"A")).await.unwrap();
+    store.put(&key("a"), Entry::new(b"B"), NOW).await.unwrap();
+    store.put(&key("a"), Entry::new(b"A"), NOW).await.unwrap();
     let expected = Expected::Equals(&read);
     assert_conflict(store.put_if(&key("a"), expected, Entry::new(b"C"), NOW).await);
 }
 
 async fn equals_refuses_a_deleted_record(store: Store) {
-    store.put(&key("a"), Entry::new(b"1")).await.unwrap();
+    store.put(&key("a"), Entry::new(b"1"), NOW).await.unwrap();
     let read = store.get(&key("a"), NOW).await.unwrap().unwrap();
     store.delete(&key("a")).await.unwrap();
     let expected = Expected::Equals(&read);
@@ -68,7 +68,7 @@ async fn equals_refuses_a_deleted_record(store: Store) {
 }
 
 async fn take_gives_a_record_once(store: Store) {
-    store.put(&key("a"), Entry::new(b"code")).await.unwrap();
+    store.put(&key("a"), Entry::new(b"code"), NOW).await.unwrap();
     let taken = store.take(&key("a"), NOW).await.unwrap().unwrap();
     assert_eq!(taken.value(), b"code");
     assert_eq!(store.take(&key("a"), NOW).await.unwrap(), None);

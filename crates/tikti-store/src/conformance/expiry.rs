@@ -23,7 +23,7 @@ pub async fn run(fresh: &impl AsyncFn() -> Store) {
 }
 
 async fn put_a(store: &Store) {
-    store.put(&key("a"), Entry::new(b"x").expires_at(END)).await.unwrap();
+    store.put(&key("a"), Entry::new(b"x").expires_at(END), NOW).await.unwrap();
 }
 
 async fn reads_end_to_the_millisecond(store: Store) {
@@ -37,7 +37,7 @@ async fn reads_end_to_the_millisecond(store: Store) {
 
 async fn scans_end_to_the_millisecond(store: Store) {
     put_a(&store).await;
-    store.put(&key("b"), Entry::new(b"y")).await.unwrap();
+    store.put(&key("b"), Entry::new(b"y"), NOW).await.unwrap();
     for (now, expected) in [(JUST_BEFORE, &["a", "b"][..]), (END, &["b"])] {
         let page = store.scan(&partition(), RECORD, None, 10, now).await.unwrap();
         let ids: Vec<_> = page.entries.iter().map(|(id, _)| id.as_ref()).collect();
@@ -87,17 +87,20 @@ async fn equals_is_false_of_the_expired(store: Store) {
 
 async fn a_later_put_decides_alone(store: Store) {
     put_a(&store).await;
-    store.put(&key("a"), Entry::new(b"for ever")).await.unwrap();
+    store.put(&key("a"), Entry::new(b"for ever"), NOW).await.unwrap();
     assert!(store.get(&key("a"), END).await.unwrap().is_some());
-    store.put(&key("a"), Entry::new(b"gone").expires_at(NOW)).await.unwrap();
+    store.put(&key("a"), Entry::new(b"gone").expires_at(NOW), NOW).await.unwrap();
     assert_eq!(store.get(&key("a"), NOW).await.unwrap(), None);
 }
 
 async fn the_ends_of_time_are_exact(store: Store) {
     let last = Timestamp::from_millis(u64::MAX);
-    store.put(&key("never"), Entry::new(b"x")).await.unwrap();
-    store.put(&key("last"), Entry::new(b"x").expires_at(last)).await.unwrap();
-    store.put(&key("epoch"), Entry::new(b"x").expires_at(Timestamp::from_millis(0))).await.unwrap();
+    store.put(&key("never"), Entry::new(b"x"), NOW).await.unwrap();
+    store.put(&key("last"), Entry::new(b"x").expires_at(last), NOW).await.unwrap();
+    store
+        .put(&key("epoch"), Entry::new(b"x").expires_at(Timestamp::from_millis(0)), NOW)
+        .await
+        .unwrap();
     let keys = ["never", "last", "epoch"].map(key);
     let live = |read: Vec<Option<_>>| read.iter().map(Option::is_some).collect::<Vec<_>>();
     assert_eq!(live(store.get_many(&keys, NOW).await.unwrap()), [true, true, false]);

@@ -1,8 +1,7 @@
 //! Does any sequence of calls get the answers that a plain map would give?
 //!
-//! Histories are random and shrink to the shortest one that still fails. Keys are few and times
-//! close together, so that calls meet: overwritten, expired, deleted, stale and taken records all
-//! come up. Every answer is compared, and at the end everything that is stored.
+//! Histories are random and shrink to the shortest one that still fails. Every answer is compared,
+//! and at the end everything that is stored, in listings and in a walk.
 
 use std::collections::HashMap;
 
@@ -11,52 +10,14 @@ use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
+use super::calls::{Call, End, KEYS, NewValue, call, key, kind};
 use super::model::{Model, Record, WriteNumber};
 use super::support::NOW;
-use crate::{Entry, Expected, Key, Kind, Partition, Store, StoreError, Stored, Timestamp};
+use super::walks::walk_all;
+use crate::{Entry, Expected, Key, Store, StoreError, Stored, Timestamp, Txn};
 
 const CASES: u32 = 48;
 const MAX_CALLS: usize = 40;
-
-/// Keys by number. The first half is one partition; kinds and ids are mixed in both.
-const KEYS: usize = 12;
-
-#[derive(Clone, Debug)]
-enum Call {
-    Get(usize),
-    GetMany(Vec<usize>),
-    Put(usize, NewValue),
-    Delete(usize),
-    PutIfAbsent(usize, NewValue),
-    /// Expects what this key was when it was last read, which may be long ago.
-    PutIfEquals(usize, NewValue),
-    Take(usize),
-    Scan {
-        like: usize,
-        after: Option<usize>,
-        limit: usize,
-    },
-    Transact {
-        reads: Vec<usize>,
-        changes: Vec<(usize, Option<NewValue>)>,
-        end: End,
-    },
-    Wait {
-        millis: u64,
-    },
-}
-
-#[derive(Clone, Debug)]
-struct NewValue {
-    bytes: Vec<u8>,
-    ttl_millis: Option<u64>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum End {
-    Commit,
-    RollBack,
-}
 
 /// Runs this topic.
 ///
@@ -75,39 +36,6 @@ pub async fn run(fresh: &impl AsyncFn() -> Store) {
     }
 }
 
-fn call() -> impl Strategy<Value = Call> {
-    let key = || 0..KEYS;
-    let keys = || prop::collection::vec(0..KEYS / 2, 0..4);
-    let changes = prop::collection::vec((0..KEYS / 2, prop::option::of(new_value())), 0..4);
-    let end = prop_oneof![3 => Just(End::Commit), 1 => Just(End::RollBack)];
-    prop_oneof![
-        3 => key().prop_map(Call::Get),
-        1 => prop::collection::vec(key(), 0..5).prop_map(Call::GetMany),
-        4 => (key(), new_value()).prop_map(|(key, value)| Call::Put(key, value)),
-        1 => key().prop_map(Call::Delete),
-        2 => (key(), new_value()).prop_map(|(key, value)| Call::PutIfAbsent(key, value)),
-        3 => (key(), new_value()).prop_map(|(key, value)| Call::PutIfEquals(key, value)),
-        1 => key().prop_map(Call::Take),
-        2 => (key(), prop::option::of(key()), 1..5_usize)
-            .prop_map(|(like, after, limit)| Call::Scan { like, after, limit }),
-        3 => (keys(), changes, end)
-            .prop_map(|(reads, changes, end)| Call::Transact { reads, changes, end }),
-        2 => (0..30_u64).prop_map(|millis| Call::Wait { millis }),
-    ]
-}
-
-fn new_value() -> impl Strategy<Value = NewValue> {
-    (prop::collection::vec(any::<u8>(), 0..6), prop::option::weighted(0.4, 0..40_u64))
-        .prop_map(|(bytes, ttl_millis)| NewValue { bytes, ttl_millis })
-}
-
-fn key(number: usize) -> Key {
-    const KINDS: [Kind; 2] = [Kind::new("one"), Kind::new("two")];
-    const IDS: [&[u8]; 3] = [b"", b"a", b"a/\xff"];
-    let partitions = [Partition::new("p", "x"), Partition::global()];
-    Key::new(&partitions[number / 6], KINDS[number % 2], IDS[number % 3])
-}
-
 async fn check(fresh: impl Future<Output = Store>, calls: Vec<Call>) -> Result<(), TestCaseError> {
     let store = fresh.await;
     let mut history = History { store, model: Model::default(), read: HashMap::new(), now: NOW };
@@ -118,7 +46,7 @@ async fn check(fresh: impl Future<Output = Store>, calls: Vec<Call>) -> Result<(
         history.get(&[number]).await?;
         history.scan(number, None, KEYS).await?;
     }
-    Ok(())
+    history.walk().await
 }
 
 /// A store and the map that it is compared with, at one moment of a history.
@@ -142,6 +70,7 @@ impl History {
             Call::Take(number) => self.take(&key(*number)).await,
             Call::Scan { like, after, limit } => self.scan(*like, *after, *limit).await,
             Call::Transact { reads, changes, end } => self.transact(reads, changes, *end).await,
+            Call::Contend { reads, theirs, changes } => self.contend(reads, theirs, changes).await,
             Call::Wait { millis } => {
                 self.now = self.now.plus_millis(*millis);
                 Ok(())
@@ -165,7 +94,7 @@ impl History {
     }
 
     async fn put(&mut self, key: &Key, value: &NewValue) -> Result<(), TestCaseError> {
-        self.store.put(key, self.entry(value)).await?;
+        self.store.put(key, self.entry(value), self.now).await?;
         self.model.put(key, &value.bytes, self.expires_at(value));
         Ok(())
     }
@@ -227,17 +156,37 @@ impl History {
         after: Option<usize>,
         limit: usize,
     ) -> Result<(), TestCaseError> {
-        let (like, after) = (key(like), after.map(key));
-        let after = after.as_ref().map(Key::id);
-        let expected = self.model.list(&like, after, self.now);
-        let scanned = self.store.scan(like.partition(), like.kind(), after, limit, self.now);
-        let page = scanned.await?;
-        prop_assert_eq!(page.entries.len(), expected.len().min(limit));
-        for ((id, stored), (expected_id, record)) in page.entries.iter().zip(&expected) {
-            prop_assert_eq!(id.as_ref(), *expected_id);
+        let (kind, like, after) = (kind(like), key(like), after.map(key));
+        let expected = self.model.list(&like, after.as_ref().map(Key::id), self.now);
+        let mut expected = expected.iter();
+        let mut after = after.map(|key| key.id().to_vec());
+        loop {
+            let scanned =
+                self.store.scan(like.partition(), kind, after.as_deref(), limit, self.now);
+            let page = scanned.await?;
+            // So few records fill every page but the last.
+            prop_assert_eq!(page.entries.len(), expected.len().min(limit));
+            for ((id, stored), (expected_id, record)) in page.entries.iter().zip(&mut expected) {
+                prop_assert_eq!(id.as_ref(), *expected_id);
+                same(Some(stored), Some(record))?;
+            }
+            let Some(next) = page.next else {
+                prop_assert_eq!(expected.len(), 0);
+                return Ok(());
+            };
+            prop_assert!(after.is_none_or(|after| after < next), "a listing moves forward");
+            after = Some(next.to_vec());
+        }
+    }
+
+    async fn walk(&self) -> Result<(), TestCaseError> {
+        let walked = walk_all(&self.store, self.now).await;
+        let expected: Vec<_> = self.model.live(self.now).collect();
+        prop_assert_eq!(walked.len(), expected.len());
+        for ((key, stored), (expected_key, record)) in walked.iter().zip(expected) {
+            prop_assert_eq!(key, expected_key);
             same(Some(stored), Some(record))?;
         }
-        prop_assert!(page.next.is_some() || expected.len() <= limit);
         Ok(())
     }
 
@@ -250,15 +199,7 @@ impl History {
         let keys: Vec<_> = reads.iter().copied().map(key).collect();
         let (partition, this) = (key(0).partition().clone(), &*self);
         let decided = this.store.transact(&partition, &keys, this.now, |txn| {
-            for key in &keys {
-                same(txn.get(key)?, this.model.get(key, this.now))?;
-            }
-            for (number, value) in changes {
-                match value {
-                    Some(value) => txn.put(&key(*number), this.entry(value))?,
-                    None => txn.delete(&key(*number))?,
-                }
-            }
+            this.decide(txn, &keys, &this.model, changes)?;
             match end {
                 End::Commit => Ok(()),
                 End::RollBack => Err(Abandoned::OnPurpose),
@@ -269,15 +210,81 @@ impl History {
             (Err(Abandoned::Failed(failure)), _) => return Err(failure),
             (decided, _) => prop_assert!(decided.is_ok()),
         }
+        changes.iter().for_each(|change| self.apply(change));
+        Ok(())
+    }
+
+    /// Compares what a transaction reads with what it should, and makes its changes.
+    fn decide(
+        &self,
+        txn: &mut Txn,
+        reads: &[Key],
+        facts: &Model,
+        changes: &[(usize, Option<NewValue>)],
+    ) -> Result<(), Abandoned> {
+        for key in reads {
+            same(txn.get(key)?, facts.get(key, self.now))?;
+        }
         for (number, value) in changes {
             match value {
-                Some(value) => {
-                    self.model.put(&key(*number), &value.bytes, self.expires_at(value));
-                }
-                None => self.model.delete(&key(*number)),
+                Some(value) => txn.put(&key(*number), self.entry(value))?,
+                None => txn.delete(&key(*number))?,
             }
         }
         Ok(())
+    }
+
+    async fn contend(
+        &mut self,
+        reads: &[usize],
+        theirs: &(usize, Option<NewValue>),
+        changes: &[(usize, Option<NewValue>)],
+    ) -> Result<(), TestCaseError> {
+        let keys: Vec<_> = reads.iter().copied().map(key).collect();
+        let before = self.model.clone();
+        self.apply(theirs);
+        let theirs_key = key(theirs.0);
+        let is_conflict = keys.contains(&theirs_key)
+            && before.get(&theirs_key, self.now) != self.model.get(&theirs_key, self.now);
+
+        let mut runs = 0;
+        let (partition, this) = (key(0).partition().clone(), &*self);
+        let decided = this.store.transact(&partition, &keys, this.now, |txn| {
+            runs += 1;
+            let facts = if runs == 1 { &before } else { &this.model };
+            this.decide(txn, &keys, facts, changes)?;
+            if runs == 1 {
+                block_in_place(|| Handle::current().block_on(this.interfere(theirs)))?;
+            }
+            Ok(())
+        });
+        match decided.await {
+            Ok(()) => {}
+            Err(Abandoned::Failed(failure)) => return Err(failure),
+            Err(Abandoned::OnPurpose) => unreachable!("nothing here gives up"),
+        }
+        let commits = !changes.is_empty();
+        prop_assert_eq!(runs, if is_conflict && commits { 2 } else { 1 });
+        changes.iter().for_each(|change| self.apply(change));
+        Ok(())
+    }
+
+    async fn interfere(
+        &self,
+        (number, value): &(usize, Option<NewValue>),
+    ) -> Result<(), StoreError> {
+        let other_handle = self.store.clone();
+        match value {
+            Some(value) => other_handle.put(&key(*number), self.entry(value), self.now).await,
+            None => other_handle.delete(&key(*number)).await,
+        }
+    }
+
+    fn apply(&mut self, (number, value): &(usize, Option<NewValue>)) {
+        match value {
+            Some(value) => self.model.put(&key(*number), &value.bytes, self.expires_at(value)),
+            None => self.model.delete(&key(*number)),
+        }
     }
 
     fn entry<'a>(&self, value: &'a NewValue) -> Entry<'a> {

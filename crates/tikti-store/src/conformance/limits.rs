@@ -13,6 +13,8 @@ use crate::{
 pub async fn run(fresh: &impl AsyncFn() -> Store) {
     a_value_of_one_mebibyte_is_kept(fresh().await).await;
     a_larger_value_is_refused(fresh().await).await;
+    a_refused_value_leaves_the_one_before(fresh().await).await;
+    many_large_values_are_read_at_once(fresh().await).await;
     the_longest_key_works_everywhere(fresh().await).await;
     a_longer_key_is_refused(fresh().await).await;
     a_transaction_changes_so_many_keys(fresh().await).await;
@@ -30,14 +32,55 @@ fn assert_too_large<T: std::fmt::Debug>(result: Result<T, StoreError>, expected:
 
 async fn a_value_of_one_mebibyte_is_kept(store: Store) {
     let largest = vec![0xa5; MAX_VALUE_BYTES];
-    store.put(&key("a"), Entry::new(&largest)).await.unwrap();
-    assert_eq!(value(&store, &key("a")).await, Some(largest));
+    for key in [key("a"), key("")] {
+        store.put(&key, Entry::new(&largest), NOW).await.unwrap();
+        let read = store.get(&key, NOW).await.unwrap().unwrap();
+        assert_eq!(read.value(), largest);
+        let other = vec![0x5a; MAX_VALUE_BYTES];
+        store.put_if(&key, Expected::Equals(&read), Entry::new(&other), NOW).await.unwrap();
+        assert_eq!(store.take(&key, NOW).await.unwrap().unwrap().value(), other);
+    }
+}
+
+async fn a_refused_value_leaves_the_one_before(store: Store) {
+    let larger = vec![0; MAX_VALUE_BYTES + 1];
+    for key in [key("a"), key("")] {
+        store.put(&key, Entry::new(b"before"), NOW).await.unwrap();
+        let read = store.get(&key, NOW).await.unwrap().unwrap();
+        let refused = store.put_if(&key, Expected::Equals(&read), Entry::new(&larger), NOW).await;
+        assert_too_large(refused, "value");
+        assert_too_large(store.put(&key, Entry::new(&larger), NOW).await, "value");
+        let still = Expected::Equals(&read);
+        store.put_if(&key, still, Entry::new(b"after"), NOW).await.unwrap();
+        assert_eq!(value(&store, &key).await, Some(b"after".to_vec()));
+    }
+}
+
+async fn many_large_values_are_read_at_once(store: Store) {
+    let keys: Vec<_> = (0..12_u8).map(|number| key([number])).collect();
+    let large = |key: &Key| vec![key.id()[0]; MAX_VALUE_BYTES];
+    for key in &keys {
+        store.put(key, Entry::new(&large(key)), NOW).await.unwrap();
+    }
+    let read = store.get_many(&keys, NOW).await.unwrap();
+    assert!(read.iter().zip(&keys).all(|(read, key)| read.as_ref().unwrap().value() == large(key)));
+    let (mut after, mut listed) = (None, 0);
+    loop {
+        let page = store.scan(&partition(), RECORD, after.as_deref(), 100, NOW).await.unwrap();
+        assert!(!page.entries.is_empty() || page.next.is_none());
+        listed += page.entries.len();
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(listed, keys.len());
 }
 
 async fn a_larger_value_is_refused(store: Store) {
     let larger = vec![0; MAX_VALUE_BYTES + 1];
     let (a, entry) = (key("a"), Entry::new(&larger));
-    let error = store.put(&a, entry).await.unwrap_err();
+    let error = store.put(&a, entry, NOW).await.unwrap_err();
     let message = "the value has 1048577 bytes, more than the 1048576 that can be stored";
     assert_eq!(error.to_string(), message);
     assert_too_large(store.put_if(&a, Expected::Absent, entry, NOW).await, "value");
@@ -65,7 +108,7 @@ async fn a_longer_key_is_refused(store: Store) {
     let alone = std::slice::from_ref(&longer);
     assert_too_large(store.get(&longer, NOW).await, "key");
     assert_too_large(store.get_many(&[key("a"), longer.clone()], NOW).await, "key");
-    assert_too_large(store.put(&longer, entry).await, "key");
+    assert_too_large(store.put(&longer, entry, NOW).await, "key");
     assert_too_large(store.delete(&longer).await, "key");
     assert_too_large(store.put_if(&longer, Expected::Absent, entry, NOW).await, "key");
     assert_too_large(store.take(&longer, NOW).await, "key");

@@ -18,12 +18,17 @@
 )]
 
 pub mod basics;
+mod calls;
+pub mod cancellation;
 pub mod conditions;
+pub mod counters;
 pub mod expiry;
 pub mod histories;
 pub mod limits;
 mod model;
 pub mod races;
+pub mod reclaiming;
 pub mod scans;
 mod support;
 pub mod transactions;
+pub mod walks;

@@ -17,7 +17,7 @@ pub(super) struct Record {
     pub(super) write: WriteNumber,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Model {
     records: BTreeMap<Key, Record>,
     writes: WriteNumber,
@@ -39,7 +39,12 @@ impl Model {
         self.records.remove(key);
     }
 
-    /// All live records of the kind and partition of `like`, with ids behind `after`.
+    /// All live records, in the order of their keys.
+    pub(super) fn live(&self, now: Timestamp) -> impl Iterator<Item = (&Key, &Record)> {
+        self.records.keys().filter_map(move |key| Some((key, self.get(key, now)?)))
+    }
+
+    /// All live records with an id of the kind and partition of `like`, behind `after`.
     pub(super) fn list(
         &self,
         like: &Key,
@@ -49,6 +54,7 @@ impl Model {
         self.records
             .keys()
             .filter(|key| (key.partition(), key.kind()) == (like.partition(), like.kind()))
+            .filter(|key| !key.id().is_empty())
             .filter(|key| after.is_none_or(|after| key.id() > after))
             .filter_map(|key| Some((key.id(), self.get(key, now)?)))
             .collect()

@@ -56,7 +56,7 @@ async fn one_of_many_puts_if_absent(store: Store) {
 
 async fn one_of_many_takes(store: Store) {
     for _ in 0..ROUNDS {
-        store.put(&key("code"), Entry::new(b"x")).await.unwrap();
+        store.put(&key("code"), Entry::new(b"x"), NOW).await.unwrap();
         let taken = at_once(|_| {
             let store = store.clone();
             async move { store.take(&key("code"), NOW).await.unwrap() }
@@ -131,7 +131,7 @@ enum Primitive {
 /// successful writes lead from the first value to the last without leaving one out, and who reads
 /// after its own write sees that one or one further on.
 async fn writes_of_one_key_form_one_chain(store: Store) {
-    store.put(&key("register"), Entry::new(b"start")).await.unwrap();
+    store.put(&key("register"), Entry::new(b"start"), NOW).await.unwrap();
     let steps = at_once(|task| write_steps(store.clone(), task)).await;
     let steps: Vec<_> = steps.into_iter().flatten().collect();
     // Every task begins with one, and whichever comes first finds what it has read.

@@ -14,6 +14,7 @@ pub async fn run(fresh: &impl AsyncFn() -> Store) {
     ids_come_in_the_order_of_their_bytes(fresh().await).await;
     pages_of_every_size_join_without_gap_or_repeat(fresh().await).await;
     after_need_not_exist(fresh().await).await;
+    a_record_without_an_id_stands_in_no_list(fresh().await).await;
     neighbours_stay_out(fresh().await).await;
     many_expired_records_do_not_stop_a_listing(fresh().await).await;
     a_page_has_at_least_one_entry(fresh().await).await;
@@ -56,7 +57,7 @@ async fn an_empty_range_is_one_empty_page(store: Store) {
 
 async fn ids_come_in_the_order_of_their_bytes(store: Store) {
     let mut ids: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
-    ids.extend([b"".to_vec(), b"a/b".to_vec(), b"a/".to_vec(), vec![0, 0], vec![255, 255, 0]]);
+    ids.extend([b"a/b".to_vec(), b"a/".to_vec(), vec![0, 0], vec![255, 255, 0]]);
     put_all(&store, ids.iter().rev()).await;
     ids.sort();
     assert_eq!(list(&store, 1000).await, ids);
@@ -84,6 +85,12 @@ async fn after_need_not_exist(store: Store) {
     }
 }
 
+async fn a_record_without_an_id_stands_in_no_list(store: Store) {
+    put_all(&store, ["", "a"]).await;
+    assert_eq!(list(&store, 1).await, [b"a"]);
+    assert!(store.get(&key(""), NOW).await.unwrap().is_some());
+}
+
 async fn neighbours_stay_out(store: Store) {
     put_all(&store, ["mine"]).await;
     for (partition, kind) in [
@@ -94,7 +101,7 @@ async fn neighbours_stay_out(store: Store) {
         (Partition::new("p", "one/record"), RECORD),
         (Partition::global(), RECORD),
     ] {
-        store.put(&Key::new(&partition, kind, "theirs"), Entry::new(b"x")).await.unwrap();
+        store.put(&Key::new(&partition, kind, "theirs"), Entry::new(b"x"), NOW).await.unwrap();
     }
     assert_eq!(list(&store, 1).await, [b"mine"]);
 }
@@ -128,7 +135,7 @@ async fn a_listing_during_writes_misses_nothing_that_stays(store: Store) {
         writers.spawn(async move {
             for number in 0..60_u8 {
                 let id = [b's', number * 4 + writer];
-                store.put(&key(id), Entry::new(&id)).await.unwrap();
+                store.put(&key(id), Entry::new(&id), NOW).await.unwrap();
                 if number % 2 == 0 {
                     store.delete(&key(id)).await.unwrap();
                 }

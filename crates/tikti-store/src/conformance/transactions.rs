@@ -24,14 +24,14 @@ pub async fn run(fresh: &impl AsyncFn() -> Store) {
 
 /// Has someone else write to `key` while a decision is being made.
 fn interfere(store: &Store, key: &Key) {
-    let write = async { store.put(key, Entry::new(b"theirs")).await.unwrap() };
+    let write = async { store.put(key, Entry::new(b"theirs"), NOW).await.unwrap() };
     block_in_place(|| Handle::current().block_on(write));
 }
 
 async fn ok_commits_every_change(store: Store) {
     let [a, b, c] = ["a", "b", "c"].map(key);
-    store.put(&a, Entry::new(b"1")).await.unwrap();
-    store.put(&b, Entry::new(b"1")).await.unwrap();
+    store.put(&a, Entry::new(b"1"), NOW).await.unwrap();
+    store.put(&b, Entry::new(b"1"), NOW).await.unwrap();
     let answer: Result<_, StoreError> = store
         .transact(&partition(), &[a.clone(), c.clone()], NOW, |txn| {
             assert_eq!(txn.get(&c)?, None);
@@ -71,7 +71,7 @@ async fn err_writes_nothing(store: Store) {
 }
 
 async fn no_change_is_no_write(store: Store) {
-    store.put(&key("a"), Entry::new(b"x")).await.unwrap();
+    store.put(&key("a"), Entry::new(b"x"), NOW).await.unwrap();
     let before = store.statistics();
     let answer: Result<bool, StoreError> = store
         .transact(&partition(), &[key("a")], NOW, |txn| Ok(txn.get(&key("a"))?.is_some()))
@@ -135,7 +135,7 @@ async fn a_contended_key_is_named_in_the_end(store: Store) {
 
 /// Write skew: two transactions that each read what the other writes.
 async fn what_was_only_read_is_guarded_as_well(store: Store) {
-    store.put(&key("limit"), Entry::new(b"open")).await.unwrap();
+    store.put(&key("limit"), Entry::new(b"open"), NOW).await.unwrap();
     let mut runs = 0;
     let answer: Result<(), StoreError> = store
         .transact(&partition(), &[key("limit")], NOW, |txn| {

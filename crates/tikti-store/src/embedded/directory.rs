@@ -4,6 +4,10 @@
 //! other part of this process either: `flock` belongs to the open file, not to the process, and
 //! the kernel releases it however the process ends. Who holds it stands in the file.
 //!
+//! Whoever only reads needs none of it: LMDB's own table of readers keeps reader and writer apart.
+//! But a reader holds a [`DataFileLock`], so that the file is not replaced under it: the new file
+//! and the old would then share that table, and each mislead the other's readers.
+//!
 //! Spec: Storage, "one directory, exclusive lock"; "no network file systems" (docs/decisions/0001).
 
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -14,6 +18,8 @@ use std::path::Path;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
+use super::environment::DATA_FILE;
+use super::file_system::FileSystem;
 use crate::error::OpenError;
 
 const LOCK_FILE: &str = "tikti.lock";
@@ -32,22 +38,80 @@ impl DirectoryLock {
     /// Creates the directory where there is none, and takes it for `holder`.
     pub(super) fn acquire(directory: &Path, holder: &str) -> Result<Self, OpenError> {
         create(directory).map_err(io_error("create the directory", directory))?;
-        if let Some(kind) = network_file_system(directory)? {
-            return Err(OpenError::NetworkFileSystem { directory: directory.to_owned(), kind });
-        }
+        FileSystem::of(directory)?.check(directory)?;
         let path = directory.join(LOCK_FILE);
-        let mut file = lock_file(directory, &path)?;
+        let mut file = Wanted { path: &path, open: open_lock_file, how: EXCLUSIVE }
+            .lock()
+            .map_err(|(doing, source)| io_error(doing, &path)(source))?
+            .map_err(|mut held| locked(directory, read_holder(&mut held)))?;
         // The lock holds with or without the text, and a full disk must not keep a server from
         // starting: whoever comes second is then told less.
         let pid = std::process::id();
         let _ = file.set_len(0).and_then(|()| write!(file, "pid {pid} ({})", printable(holder)));
         Ok(Self { file })
     }
+
+    /// Keeps every other process from acquiring it, without writing anything; several can. For
+    /// reading where LMDB's table of readers cannot be written.
+    pub(super) fn share(directory: &Path) -> Result<Self, OpenError> {
+        let path = directory.join(LOCK_FILE);
+        let unprotected =
+            |source| OpenError::Unprotected { directory: directory.to_owned(), source };
+        let wanted = Wanted { path: &path, open: open_to_read, how: SHARED };
+        let held = wanted.lock().map_err(|(_doing, source)| unprotected(source))?;
+        let file = held.map_err(|mut held| locked(directory, read_holder(&mut held)))?;
+        Ok(Self { file })
+    }
+}
+
+/// Keeps the data file from being replaced by a compact copy, until dropped.
+pub(super) struct DataFileLock {
+    file: File,
+}
+
+impl DataFileLock {
+    /// For a reader. There may be any number.
+    pub(super) fn shared(directory: &Path) -> Result<Self, OpenError> {
+        Self::acquire(directory, SHARED, "a process that compacts it")
+    }
+
+    /// For the one that replaces the file.
+    pub(super) fn exclusive(directory: &Path) -> Result<Self, OpenError> {
+        Self::acquire(directory, EXCLUSIVE, "a process that reads it")
+    }
+
+    fn acquire(directory: &Path, how: FlockOperation, by: &str) -> Result<Self, OpenError> {
+        let path = directory.join(DATA_FILE);
+        let wanted = Wanted { path: &path, open: open_to_read, how };
+        let held = wanted.lock().map_err(|(doing, source)| match source.kind() {
+            io::ErrorKind::NotFound => OpenError::Missing { directory: directory.to_owned() },
+            _ => OpenError::Io { doing, path: path.clone(), source },
+        })?;
+        let file = held.map_err(|_held| locked(directory, by.to_owned()))?;
+        Ok(Self { file })
+    }
+
+    /// The file itself, to be read.
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+impl Drop for DataFileLock {
+    fn drop(&mut self) {
+        // As for the directory: a process that is being spawned may have a copy.
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
+fn locked(directory: &Path, holder: String) -> OpenError {
+    OpenError::Locked { directory: directory.to_owned(), holder }
 }
 
 impl Drop for DirectoryLock {
     fn drop(&mut self) {
-        // So that the next holder is not mistaken for this one while it writes its own text.
+        // So that the next holder is not mistaken for this one while it writes its own text. A file
+        // that was opened for sharing cannot be written, and nothing of ours is in it.
         let _ = self.file.set_len(0);
         // Closing the file is not enough: a process that is just being spawned has a copy of it
         // until it executes its program. If this fails, closing is what is left.
@@ -62,8 +126,17 @@ pub(super) fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Erro
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             OpenError::ReadOnly { path, source }
         }
+        kind if is_full(kind) => OpenError::DiskFull { path, source },
         _ => OpenError::Io { doing, path, source },
     }
+}
+
+/// Does the error say that there was no room? A limit on the size of files counts as well.
+pub(super) fn is_full(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
 }
 
 /// Makes the entries of a directory durable: without it, a file that was created and synced can
@@ -89,26 +162,43 @@ fn create(directory: &Path) -> io::Result<()> {
     }
 }
 
-/// Opens and locks the file that is at `path`.
-fn lock_file(directory: &Path, path: &Path) -> Result<File, OpenError> {
-    for _ in 0..LOCK_ATTEMPTS {
-        let mut file = open_lock_file(path).map_err(io_error("open", path))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => {
-                let holder = read_holder(&mut file);
-                return Err(OpenError::Locked { directory: directory.to_owned(), holder });
+const EXCLUSIVE: FlockOperation = FlockOperation::NonBlockingLockExclusive;
+const SHARED: FlockOperation = FlockOperation::NonBlockingLockShared;
+
+/// A file to be locked.
+struct Wanted<'a> {
+    path: &'a Path,
+    open: fn(&Path) -> io::Result<File>,
+    how: FlockOperation,
+}
+
+impl Wanted<'_> {
+    /// Opens and locks the file that is at the path. The inner error is the file that someone else
+    /// has locked; the outer says what was being done.
+    fn lock(&self) -> Result<Result<File, File>, (&'static str, io::Error)> {
+        for _ in 0..LOCK_ATTEMPTS {
+            let file = (self.open)(self.path).map_err(|error| ("open", error))?;
+            match flock(&file, self.how) {
+                Ok(()) => {}
+                Err(Errno::WOULDBLOCK) => return Ok(Err(file)),
+                Err(errno) => return Err(("lock", errno.into())),
             }
-            Err(errno) => return Err(io_error("lock", path)(errno.into())),
+            // Someone may have removed or replaced the file since it was opened: a lock on a file
+            // that nobody else will find locks nobody out.
+            if is_at(&file, self.path).map_err(|error| ("examine", error))? {
+                return Ok(Ok(file));
+            }
         }
-        // Someone may have removed or replaced the file since it was opened: a lock on a file that
-        // nobody else will find locks nobody out.
-        if is_at(&file, path).map_err(io_error("examine", path))? {
-            return Ok(file);
-        }
+        Err(("lock", io::Error::other("it was replaced whenever it had been locked")))
     }
-    let replaced = io::Error::other("it was replaced whenever it had been locked");
-    Err(io_error("lock", path)(replaced))
+}
+
+fn open_to_read(path: &Path) -> io::Result<File> {
+    let file = File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    Ok(file)
 }
 
 /// Our text will replace what is in it, so it must be our own file: a link could lead to any other.
@@ -130,7 +220,7 @@ fn open_lock_file(path: &Path) -> io::Result<File> {
 /// Is `path` the name of the very file that is open?
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let held = file.metadata()?;
-    match std::fs::symlink_metadata(path) {
+    match std::fs::metadata(path) {
         Ok(found) => Ok((found.dev(), found.ino()) == (held.dev(), held.ino())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
@@ -149,33 +239,6 @@ fn read_holder(file: &mut File) -> String {
 /// One line, without what could drive a terminal.
 fn printable(text: &str) -> String {
     text.chars().filter(|char| !char.is_control()).collect::<String>().trim().to_owned()
-}
-
-#[cfg(target_os = "linux")]
-fn network_file_system(directory: &Path) -> Result<Option<&'static str>, OpenError> {
-    let found = rustix::fs::statfs(directory)
-        .map_err(|errno| io_error("examine the file system of", directory)(errno.into()))?;
-    // Magic numbers have 32 bits; the width and the sign of the field differ between machines.
-    Ok(network_kind(found.f_type as u32))
-}
-
-#[cfg(not(target_os = "linux"))]
-#[expect(clippy::unnecessary_wraps, reason = "the same shape on every system")]
-fn network_file_system(_directory: &Path) -> Result<Option<&'static str>, OpenError> {
-    Ok(None)
-}
-
-/// The file systems that put another machine between `mmap` and the disk. Numbers: statfs(2) and
-/// linux/magic.h.
-#[cfg(target_os = "linux")]
-fn network_kind(magic: u32) -> Option<&'static str> {
-    match magic {
-        0x0000_6969 => Some("NFS"),
-        0x0000_517b | 0xff53_4d42 | 0xfe53_4d42 => Some("SMB"),
-        0x5346_414f | 0x6b41_4653 => Some("AFS"),
-        0x00c3_6400 => Some("CephFS"),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -276,15 +339,8 @@ mod tests {
             assert!(matches!(error, OpenError::ReadOnly { .. }), "{kind}");
         }
         let error = io_error("open", Path::new("/data"))(io::ErrorKind::StorageFull.into());
+        assert!(matches!(error, OpenError::DiskFull { .. }), "{error}");
+        let error = io_error("open", Path::new("/data"))(io::ErrorKind::TimedOut.into());
         assert_eq!(error.to_string(), "could not open /data");
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn recognises_network_file_systems() {
-        assert_eq!(network_kind(0x6969), Some("NFS"));
-        assert_eq!(network_kind(0xff53_4d42), Some("SMB"));
-        let (ext4, tmpfs, overlay) = (0xef53, 0x0102_1994, 0x794c_7630);
-        assert!([ext4, tmpfs, overlay].into_iter().all(|local| network_kind(local).is_none()));
     }
 }

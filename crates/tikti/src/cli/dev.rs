@@ -18,18 +18,24 @@ use super::serve::{ended_badly, not_started, server_runtime};
 use crate::base_url::BaseUrl;
 use crate::context::Context;
 use crate::exit::Failure;
+use crate::input;
 use crate::output;
 use crate::profile::{Profile, Profiles};
 
 /// Run a server on this machine, with an administrator and keys of its own
 ///
-/// Everything is kept in one directory: the store, the secrets, the password. The profile `dev` is
+/// Everything is kept in one directory: the store (unless --store names another), the secrets, the
+/// password. The profile `dev` is
 /// written and made the current one, so that the next command just works.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
   tikti dev
-  tikti dev --listen 127.0.0.1:0 --data ./data --output json")]
+  tikti dev --listen 127.0.0.1:0 --data ./data --output json
+  tikti dev --store redis://127.0.0.1:6379
+
+With --store everything but the secrets lies in that Redis, Valkey or KVRocks; one that keeps nothing
+over a restart is accepted, other than by `tikti serve`.")]
 pub(crate) struct DevArgs {
     /// Address and port; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = listen_address)]
@@ -37,7 +43,8 @@ pub(crate) struct DevArgs {
     /// Directory for everything [default: ~/.tikti/dev]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Store to use [default: embedded, in the directory]
+    /// Store to use, such as redis://127.0.0.1:6379; @FILE reads the URL from a file [default:
+    /// embedded, in the directory]
     #[arg(long, value_name = "URL")]
     store: Option<String>,
 }
@@ -60,12 +67,13 @@ pub(crate) fn run(context: &Context, args: &DevArgs) -> Result<(), Failure> {
         Some(directory) => directory.clone(),
         None => context.environment.directory()?.join("dev"),
     };
-    let setup = prepare(&directory, args.store.clone()).map_err(not_prepared)?;
+    let store = args.store.as_deref().map(input::store_url).transpose()?;
+    let setup = prepare(&directory, store).map_err(not_prepared)?;
     server_runtime()?.block_on(serve(context, args.listen, &setup))
 }
 
 async fn serve(context: &Context, listen: SocketAddr, setup: &DevSetup) -> Result<(), Failure> {
-    let listener = Listener::bind_over(listen, setup.store_url()).await.map_err(not_bound)?;
+    let listener = Listener::bind_over(listen, setup.store()).await.map_err(not_bound)?;
     if !listen.ip().is_loopback() {
         context.output.warn(&format!(
             "{listen} can be reached from other machines, in plain text; dev is made for this one"
@@ -95,7 +103,7 @@ async fn serve(context: &Context, listen: SocketAddr, setup: &DevSetup) -> Resul
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature that `map_err` wants")]
-fn not_prepared(cause: DevError) -> Failure {
+pub(crate) fn not_prepared(cause: DevError) -> Failure {
     Failure::usage(Failure::chain(&cause))
 }
 

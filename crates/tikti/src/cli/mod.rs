@@ -8,12 +8,18 @@
 
 mod auth;
 mod auth_status;
+mod backup;
 mod completions;
 mod dev;
 mod init;
 mod keys;
 mod profile;
+mod restore;
 mod serve;
+mod store;
+mod store_args;
+mod store_copy;
+mod store_verify;
 mod tenant;
 mod token;
 mod token_exchange;
@@ -53,6 +59,10 @@ Exit codes: 0 done, 1 refused or failed, 2 authentication, 3 configuration or us
 enum Command {
     Dev(dev::DevArgs),
     Serve(serve::ServeArgs),
+    #[command(subcommand)]
+    Store(store::StoreCommand),
+    Backup(backup::BackupArgs),
+    Restore(restore::RestoreArgs),
     Init(init::InitArgs),
     #[command(subcommand)]
     Auth(auth::AuthCommand),
@@ -98,6 +108,18 @@ fn dispatch(context: &Context, command: &Command) -> Result<(), Failure> {
         Command::Serve(args) => {
             context.refuse_server_options("serve")?;
             serve::run(args)
+        }
+        Command::Store(command) => {
+            context.refuse_server_options("store")?;
+            block_on(store::run(context, command))
+        }
+        Command::Backup(args) => {
+            context.refuse_server_options("backup")?;
+            block_on(backup::run(context, args))
+        }
+        Command::Restore(args) => {
+            context.refuse_server_options("restore")?;
+            block_on(restore::run(context, args))
         }
         Command::Init(args) => block_on(init::run(context, args)),
         Command::Auth(command) => block_on(auth::run(context, command)),
@@ -172,6 +194,13 @@ mod tests {
             "tikti tenant create --slug s --name n --id i",
             "tikti dev --listen 127.0.0.1:0 --data d --store embedded:d",
             "tikti serve --config f",
+            "tikti store verify --data d",
+            "tikti store verify --store redis://h",
+            "tikti store copy --from embedded:d --to redis+cluster://h1,h2",
+            "tikti store compact",
+            "tikti store status --config f --output json",
+            "tikti backup f --key-file k --force",
+            "tikti restore f --data d --store @u --keep-sessions",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap();
         }

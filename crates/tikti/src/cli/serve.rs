@@ -20,6 +20,7 @@ use crate::exit::Failure;
 #[command(after_help = "\
 Example:
   tikti serve --config /etc/tikti/config.yaml
+  TIKTI__STORE__URL_FILE=/run/secrets/store-url tikti serve --config /etc/tikti/config.yaml
 
 examples/tikti.yaml is the least that it wants, with the commands that make the secrets.
 A new deployment has no users yet; to try things out, use `tikti dev`.")]
@@ -34,7 +35,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         config::load(&args.config).map_err(|problems| Failure::usage(problems.to_string()))?;
     telemetry::init(&config.log);
     server_runtime()?.block_on(async {
-        let listener = Listener::bind_over(config.listen, &config.store_url).await;
+        let listener = Listener::bind_over(config.listen, &config.store).await;
         let listener = listener.map_err(not_started)?;
         // Nothing to begin with: only `dev` makes users by itself.
         let running = start(listener, config, Default::default()).await.map_err(not_started)?;

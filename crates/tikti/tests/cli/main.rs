@@ -4,11 +4,13 @@
 
 #![cfg(test)] // so that lints know everything here as a test
 
+mod backup;
 mod durability;
 mod foreign_server;
 mod landing_page;
 mod profiles;
 mod serve;
 mod session;
+mod store;
 mod support;
 mod usage;

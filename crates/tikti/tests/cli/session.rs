@@ -267,15 +267,16 @@ fn credentials_of_a_profile_stay_with_its_server() {
 #[test]
 fn a_second_dev_on_the_same_directory_names_the_holder() {
     let home = Home::new();
-    let dev = Dev::start(&home);
-    let line = format!("dev --output json --listen 127.0.0.1:0 --data {}", Dev::data(&home));
+    let data = format!("--data {}", Dev::data(&home));
+    let dev = Dev::start_with(&home, "127.0.0.1:0", &data);
+    let line = format!("dev --output json --listen 127.0.0.1:0 {data}");
     let second = home.run(&line);
     assert_eq!((second.code, second.stdout.as_str()), (Some(3), ""), "{second:?}");
     let holder = dev.pid().to_string();
     assert!(second.stderr.contains(&holder), "holder {holder}: {}", second.stderr);
     // On the same port, too, where the port alone would be said to be taken.
     let address = dev.text("url").trim_start_matches("http://").to_owned();
-    let line = format!("dev --output json --listen {address} --data {}", Dev::data(&home));
+    let line = format!("dev --output json --listen {address} {data}");
     let stderr = home.run(&line).fails(3);
     assert!(stderr.contains(&holder) && !stderr.contains("takes a port"), "{stderr}");
     // The first one is not disturbed, and its profile neither.

@@ -1,11 +1,14 @@
-//! A home, the program run in it, and a server that is there until it is dropped.
+//! A home, the program run in it, and a server that is there until it is dropped. Servers have their
+//! store in a directory, or on a Redis of the home's where `TIKTI_TEST_STORE` is `redis`.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tikti_store::testing::RedisServer;
 
 /// The program under test.
 pub(crate) const TIKTI: &str = env!("CARGO_BIN_EXE_tikti");
@@ -38,16 +41,47 @@ impl Outcome {
     }
 }
 
-/// A home directory with nothing in it.
-pub(crate) struct Home(TempDir);
+/// A home directory with nothing in it, and the Redis of whoever lives there.
+pub(crate) struct Home {
+    directory: TempDir,
+    redis: OnceLock<RedisServer>,
+}
 
 impl Home {
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self { directory: tempfile::tempdir().unwrap(), redis: OnceLock::new() }
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.0.path()
+        self.directory.path()
+    }
+
+    /// The options that name the store of this home's server.
+    pub(crate) fn store_options(&self) -> String {
+        let data = format!("--data {}", Dev::data(self));
+        match self.store_on_redis() {
+            Some(url) => format!("{data} --store {url}"),
+            None => data,
+        }
+    }
+
+    /// The URL of that store.
+    pub(crate) fn store_url(&self) -> String {
+        let embedded = || format!("embedded:{}/store", Dev::data(self));
+        self.store_on_redis().unwrap_or_else(embedded)
+    }
+
+    fn store_on_redis(&self) -> Option<String> {
+        #[expect(clippy::disallowed_methods, reason = "chooses the store of a whole run of tests")]
+        let chosen = std::env::var("TIKTI_TEST_STORE");
+        let is_wanted = chosen.as_deref() == Ok("redis");
+        is_wanted.then(|| self.redis.get_or_init(RedisServer::start).url())
+    }
+
+    /// Signs the administrator of a server in.
+    pub(crate) fn sign_in(&self, dev: &Dev) -> Outcome {
+        let line = format!("auth login --user {} --password-stdin", dev.text("adminEmail"));
+        self.run_with_input(&line, dev.text("adminPassword"))
     }
 
     pub(crate) fn config(&self) -> PathBuf {
@@ -108,7 +142,12 @@ impl Dev {
     }
 
     pub(crate) fn start_at(home: &Home, listen: &str) -> Self {
-        let line = format!("dev --output json --listen {listen} --data {}", Self::data(home));
+        Self::start_with(home, listen, &home.store_options())
+    }
+
+    /// Starts a server with the data and the store that `options` name.
+    pub(crate) fn start_with(home: &Home, listen: &str, options: &str) -> Self {
+        let line = format!("dev --output json --listen {listen} {options}");
         let mut child = home.command(&line).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -127,6 +166,11 @@ impl Dev {
 
     pub(crate) fn text(&self, member: &str) -> &str {
         self.ready[member].as_str().unwrap()
+    }
+
+    /// The address that it listens on, for another to take its place.
+    pub(crate) fn address(&self) -> String {
+        self.text("url").trim_start_matches("http://").to_owned()
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -4,7 +4,7 @@ use std::os::unix::fs::FileExt;
 
 use serde_json::json;
 
-use crate::support::{Server, assert_reply};
+use crate::support::{Place, Server, assert_reply};
 
 #[tokio::test]
 async fn a_server_that_is_up_is_healthy_and_ready() {
@@ -33,7 +33,7 @@ async fn a_server_that_is_up_is_healthy_and_ready() {
 
 #[tokio::test]
 async fn a_server_that_cannot_read_its_store_is_degraded_and_still_serves_its_keys() {
-    let server = Server::start().await;
+    let server = Server::start_over(Place::embedded()).await;
     let file = server.setup.data_dir.join("store/data.mdb");
     // Damages every copy of the one record that holds the issuer.
     let bytes = std::fs::read(&file).unwrap();
@@ -56,4 +56,29 @@ async fn a_server_that_cannot_read_its_store_is_degraded_and_still_serves_its_ke
     "#);
     assert_eq!(server.get("/healthz").send().await.status, 200);
     assert_eq!(server.get("/.well-known/jwks.json").send().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_server_whose_store_is_away_is_degraded_and_recovers_by_itself() {
+    let mut server = Server::start_over(Place::on_redis()).await;
+    let token = server.admin().await;
+    server.tenant(&token, "before").await;
+
+    server.redis().kill();
+    let away = server.get("/readyz").send().await;
+    assert_eq!((away.status, away.json()), (200, json!({"status": "degraded"})));
+    assert_eq!(server.get("/readyz?strict=1").send().await.status, 503);
+    assert_eq!(server.get("/healthz").send().await.status, 200);
+    assert_eq!(server.get("/.well-known/jwks.json").send().await.status, 200);
+    let refused = server.get("/v1/tenants").bearer(&token).send().await;
+    refused.assert_refusal(503, "STORE_UNAVAILABLE");
+
+    server.redis().restart();
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
+    while server.get("/readyz?strict=1").send().await.status != 200 {
+        assert!(tokio::time::Instant::now() < deadline, "the server has not recovered");
+    }
+    let found = server.get("/v1/tenants/before").bearer(&token).send().await;
+    assert_eq!((found.status, &found.json()["slug"]), (200, &json!("before")));
+    server.tenant(&token, "after").await;
 }

@@ -1,4 +1,5 @@
-//! A real server on a port of its own, over a store in a temporary directory.
+//! A real server on a port of its own, over a store of its own: in a temporary directory, or on a
+//! Redis of its own where `TIKTI_TEST_STORE` is `redis`.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -7,6 +8,7 @@ use std::sync::{LazyLock, Mutex};
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tikti_domain::testing::RedisServer;
 use tikti_server::config::Config;
 use tikti_server::dev::{self, DevSetup};
 use tikti_server::{Listener, Running, ShutdownHandle};
@@ -24,23 +26,57 @@ pub(crate) struct Server {
     shutdown: ShutdownHandle,
     /// What must not be in any log: the secrets of the setup, and every token that was answered.
     pub(super) secrets: Mutex<Vec<Vec<u8>>>,
+    place: Place,
+}
+
+/// Where a server keeps everything; what is in it outlives the server.
+pub(crate) struct Place {
     directory: TempDir,
+    redis: Option<RedisServer>,
+}
+
+impl Place {
+    /// One with the store that the run of the tests is about.
+    pub(crate) fn new() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "chooses the store of a whole run")]
+        let store = std::env::var("TIKTI_TEST_STORE");
+        match store.as_deref() {
+            Ok("redis") => Self::on_redis(),
+            _ => Self::embedded(),
+        }
+    }
+
+    /// One for a test that is about the embedded store.
+    pub(crate) fn embedded() -> Self {
+        Self { directory: tempfile::tempdir().unwrap(), redis: None }
+    }
+
+    /// One for a test that is about a store on a server.
+    pub(crate) fn on_redis() -> Self {
+        Self { redis: Some(RedisServer::start()), ..Self::embedded() }
+    }
+
+    /// The server that the store is on.
+    pub(crate) fn redis(&mut self) -> &mut RedisServer {
+        self.redis.as_mut().unwrap()
+    }
 }
 
 impl Server {
     pub(crate) async fn start() -> Self {
-        Self::start_over(tempfile::tempdir().unwrap()).await
+        Self::start_over(Place::new()).await
     }
 
-    /// Starts over a directory that may hold the store of an earlier server.
-    pub(crate) async fn start_over(directory: TempDir) -> Self {
-        Self::start_with(directory, |_| ()).await
+    /// Starts over a place that may hold the store of an earlier server.
+    pub(crate) async fn start_over(place: Place) -> Self {
+        Self::start_with(place, |_| ()).await
     }
 
     /// Starts with a configuration that was changed by `change`.
-    pub(crate) async fn start_with(directory: TempDir, change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn start_with(place: Place, change: impl FnOnce(&mut Config)) -> Self {
         LazyLock::force(&LOG);
-        let setup = dev::prepare(directory.path(), None).unwrap();
+        let url = place.redis.as_ref().map(|redis| redis.url().into());
+        let setup = dev::prepare(place.directory.path(), url).unwrap();
         let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let address = listener.local_address();
         let mut config = setup.config(&format!("http://{address}"));
@@ -56,7 +92,7 @@ impl Server {
             shutdown: running.shutdown_handle(),
             running: Mutex::new(Some(running)),
             secrets: Mutex::new(secrets),
-            directory,
+            place,
         }
     }
 
@@ -115,12 +151,16 @@ impl Server {
         running.stopped().await.unwrap();
     }
 
-    /// Stops the server and gives its directory to another.
-    pub(crate) async fn stop(mut self) -> TempDir {
+    /// The server that the store is on.
+    pub(crate) fn redis(&mut self) -> &mut RedisServer {
+        self.place.redis()
+    }
+
+    /// Stops the server and gives its place to another.
+    pub(crate) async fn stop(mut self) -> Place {
         self.ask_to_stop();
         self.stopped().await;
-        let other = tempfile::tempdir().unwrap();
-        std::mem::replace(&mut self.directory, other)
+        std::mem::replace(&mut self.place, Place::embedded())
     }
 }
 

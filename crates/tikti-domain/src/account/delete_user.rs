@@ -1,0 +1,164 @@
+//! Deletes a user: access is cut at once, the rest is swept.
+//!
+//! | step | after a crash here |
+//! |---|---|
+//! | 1. say so (intent) | nothing has changed; the sweep goes on |
+//! | 2. administrators: leave the set, while another one lives | an administrator who is not counted; the sweep goes on |
+//! | 3. a tombstone in place of the user | nothing signs in any more; the rest is swept |
+//! | 4. memberships with their entries, sessions, revoked tokens, the claim on the address | done |
+//!
+//! Memberships and sessions are only added in a transaction that reads the user, so that after step
+//! 3 their lists are complete.
+//!
+//! Spec: Domain, rule 4. Why: docs/decisions/0015.
+
+use tikti_store::Entry;
+
+use super::admins;
+use super::change_email::load_user;
+use super::email_claim::release_email;
+use crate::clock::Timestamp;
+use crate::domain::Domain;
+use crate::error::{Code, Error};
+use crate::id::{OperationId, UserId};
+use crate::intent::{self, DeletingUser, Work};
+use crate::keyspace;
+use crate::purge;
+use crate::record::{Cause, Lasting, Record, Tombstone};
+use crate::tenancy::{entries, seats};
+use crate::tenant::ListEntry;
+use crate::user::{EmailClaim, GlobalRole, User};
+
+/// Deletes a user with memberships and sessions, and frees the address. The id is never used again.
+///
+/// The caller decides whether it may happen. On return nothing lets the user in any more; what
+/// could not be swept at once is swept within minutes.
+///
+/// # Errors
+/// `USER_NOT_FOUND`; `LAST_ADMIN` for the last administrator; the store's: then the deletion may
+/// still happen within minutes.
+///
+/// Spec: Domain, rule 4; Authorization, `LAST_ADMIN`.
+pub async fn delete_user(domain: &Domain, user_id: &UserId, now: Timestamp) -> Result<(), Error> {
+    let work = work_of(load_user(domain, user_id, now).await?);
+    let operation = intent::begin(domain, Work::DeleteUser(work.clone()), now).await?;
+    let mut deletion = Deletion { operation, work };
+    let buried = deletion.bury(domain, now).await;
+    match &buried {
+        Err(Error::Refused(refusal)) if refusal.code != Code::UserNotFound => {
+            let operation = &deletion.operation;
+            intent::rest(operation, intent::end(domain, operation).await);
+        }
+        // Whoever was quicker may have been going on with this very operation.
+        Ok(()) | Err(Error::Refused(_)) => {
+            intent::rest(&deletion.operation, deletion.clean(domain, now).await);
+        }
+        Err(_) => {}
+    }
+    buried
+}
+
+/// Goes on with a deletion wherever it stopped. May be repeated, at any time.
+pub(crate) async fn resume(
+    domain: &Domain,
+    operation: &OperationId,
+    work: &DeletingUser,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let mut deletion = Deletion { operation: operation.clone(), work: work.clone() };
+    match deletion.bury(domain, now).await {
+        Err(Error::Refused(refusal)) if refusal.code != Code::UserNotFound => {
+            intent::end(domain, &deletion.operation).await
+        }
+        Ok(()) | Err(Error::Refused(_)) => deletion.clean(domain, now).await,
+        Err(error) => Err(error),
+    }
+}
+
+fn work_of(user: User) -> DeletingUser {
+    let User { id, role, email, email_claim, .. } = user;
+    DeletingUser { user_id: id, role, email, email_claim }
+}
+
+/// A deletion under way.
+struct Deletion {
+    operation: OperationId,
+    work: DeletingUser,
+}
+
+impl Deletion {
+    /// Steps 2 and 3.
+    ///
+    /// # Errors
+    /// `LAST_ADMIN`; `USER_NOT_FOUND` where somebody else was quicker.
+    async fn bury(&mut self, domain: &Domain, now: Timestamp) -> Result<(), Error> {
+        loop {
+            if self.work.role == GlobalRole::Admin {
+                // Who is gone already must not be taken for the last one.
+                load_user(domain, &self.work.user_id, now).await?;
+                admins::leave(domain, &self.work.user_id, now).await?;
+            }
+            let Some(changed) = put_tombstone(domain, &self.work, now).await? else {
+                return Ok(());
+            };
+            // Role or address changed: an intent has to name what the user bears at the end.
+            let outdated = self.operation.clone();
+            self.operation = intent::begin(domain, Work::DeleteUser(changed.clone()), now).await?;
+            self.work = changed;
+            intent::end(domain, &outdated).await?;
+        }
+    }
+
+    /// Step 4: the user is dead for ever.
+    async fn clean(&self, domain: &Domain, now: Timestamp) -> Result<(), Error> {
+        let user_id = &self.work.user_id;
+        let partition = keyspace::of_user(user_id);
+        let list = (&partition, keyspace::MEMBERSHIP);
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page = purge::page(domain, list, after.as_deref(), now).await?;
+            for (tenant_id, stored) in entries(&page) {
+                let key = keyspace::membership_entry(user_id, &tenant_id);
+                let ListEntry { token } = ListEntry::decode(&key, stored)?;
+                seats::vacate(domain, &tenant_id, (user_id, &token), now).await?;
+                seats::strike(domain, user_id, (&tenant_id, &token), now).await?;
+            }
+            after = page.next.map(Into::into);
+            if after.is_none() {
+                break;
+            }
+        }
+        purge::all(domain, (&partition, keyspace::SESSION), now).await?;
+        purge::all(domain, (&partition, keyspace::DENIED), now).await?;
+        if let Some(email) = &self.work.email {
+            let token = self.work.email_claim.clone();
+            let claim = EmailClaim { user_id: user_id.clone(), token };
+            release_email(domain, email, &claim, now).await?;
+        }
+        intent::end(domain, &self.operation).await
+    }
+}
+
+/// Step 3, if the user is as `seen`; else says how the user is.
+async fn put_tombstone(
+    domain: &Domain,
+    seen: &DeletingUser,
+    now: Timestamp,
+) -> Result<Option<DeletingUser>, Error> {
+    let key = keyspace::user(&seen.user_id);
+    let reads = [key.clone()];
+    let tombstone = Tombstone { since: now, cause: Cause::Deleted };
+    let bytes = Lasting::<User>::Tombstone(tombstone).encode()?;
+    domain
+        .store
+        .transact(key.partition(), &reads, now, |txn| {
+            let user = User::load(&key, txn.get(&key)?)?.ok_or(Code::UserNotFound)?;
+            let found = work_of(user);
+            if found != *seen {
+                return Ok(Some(found));
+            }
+            txn.put(&key, Entry::new(&bytes))?;
+            Ok::<_, Error>(None)
+        })
+        .await
+}

@@ -1,0 +1,319 @@
+//! Does everything that is stored fit together? `store verify`.
+//!
+//! Every record is read once, parsed by its key, and compared with the few others that it speaks of,
+//! in both directions: a claim with its user and the user with his claim. Invariant: nothing is
+//! written, a page of records is held at a time, and the cost is in proportion to the records.
+//!
+//! The store may be in use. What a page shows as broken is looked at again, in this order: read the
+//! page, list the intents, read once more. An operation that was half done at the first reading has
+//! either an intent in the list, and is no finding, or was finished before the list was made, and the
+//! second reading shows it whole. List and reading are done twice, for operations that follow close on
+//! another.
+//!
+//! Spec: Operations, "Backup" (`store verify`); Domain, "Rules that always hold".
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use tikti_store::{Key, Partition, Store, StoreError, Stored};
+
+use crate::clock::Timestamp;
+use crate::id::UserId;
+use crate::keyspace;
+use fact::{Fact, read};
+use judge::{Sight, Sights, judge, needs, subjects};
+
+pub use rule::Rule;
+
+mod fact;
+mod judge;
+mod rule;
+
+#[cfg(test)]
+mod tests;
+
+/// How many findings are given in full; all are counted.
+const MOST_FINDINGS: usize = 1000;
+/// How many records are looked up at a time: each may be as large as a tenant's roles.
+const LOOKUP: usize = 128;
+/// How often what looked broken is looked at again. Once would do for one operation; it takes three,
+/// each half done at the wrong moment, to be taken for a finding.
+const FURTHER_LOOKS: u32 = 2;
+/// How many intents are held at a time.
+const INTENTS: usize = 1000;
+
+/// What `store verify` found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IntegrityReport {
+    /// How many live records there are.
+    pub records: u64,
+    /// How many of each kind, by `<prefix of the partition>/<kind>`.
+    pub kinds: BTreeMap<String, u64>,
+    /// How many operations are under way: what they explain is no finding.
+    pub pending: u64,
+    /// How many rules are broken.
+    pub findings_total: u64,
+    /// The first 1000 of them.
+    pub findings: Vec<Finding>,
+}
+
+/// A rule that is broken, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule.
+    pub rule: Rule,
+    /// The key of the record that breaks it, printable.
+    pub key: String,
+    /// More, such as the id of the other record. No secret and no address.
+    pub detail: String,
+}
+
+/// How far a verification is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Records looked at.
+    pub done: u64,
+    /// About how many there are, where the engine knows.
+    pub total: Option<u64>,
+}
+
+/// Something that looked broken at the first reading.
+struct Suspect {
+    key: Key,
+    rule: Rule,
+    detail: String,
+    /// Whom it is about.
+    subjects: Vec<Partition>,
+}
+
+/// A record, or what is wrong with it.
+type Read = (Key, Result<Stored, StoreError>);
+
+/// Compares all records that are live at `now` with the rules. Writes nothing; the store may be in
+/// use meanwhile.
+///
+/// # Errors
+/// `Unavailable`. A damaged record is a finding.
+pub async fn verify(
+    store: &Store,
+    now: Timestamp,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<IntegrityReport, StoreError> {
+    let total = store.status().await?.entries;
+    let mut report = IntegrityReport::default();
+    let mut walk = store.walk(now).await?;
+    while let Some(page) = walk.next().await? {
+        for foreign in &page.foreign {
+            let key = foreign.escape_ascii().to_string();
+            report.add(Finding { rule: Rule::ForeignKey, key, detail: String::new() });
+        }
+        report.count(&page.records);
+        let suspects = examine(store, page.records, now).await?;
+        for finding in confirm(store, suspects, now).await? {
+            report.add(finding);
+        }
+        progress(Progress { done: report.records, total });
+    }
+    let required = [
+        (keyspace::deployment(), Rule::NoDeployment),
+        (keyspace::signing_keys(), Rule::NoSigningKeys),
+    ];
+    for (key, rule) in required {
+        if let Some(Ok(None)) = look_up(store, std::slice::from_ref(&key), now).await?.pop() {
+            report.add(Finding { rule, key: key.to_string(), detail: String::new() });
+        }
+    }
+    Ok(report)
+}
+
+impl IntegrityReport {
+    fn add(&mut self, finding: Finding) {
+        self.findings_total += 1;
+        if self.findings.len() < MOST_FINDINGS {
+            self.findings.push(finding);
+        }
+    }
+
+    fn count(&mut self, records: &[Read]) {
+        for (key, _) in records {
+            self.records += 1;
+            let partition = key.partition().as_str();
+            let prefix = partition.split_once(':').map_or(partition, |(prefix, _)| prefix);
+            *self.kinds.entry(format!("{prefix}/{}", key.kind())).or_default() += 1;
+            if (prefix, key.kind()) == ("i", keyspace::INTENT.as_str()) {
+                self.pending += 1;
+            }
+        }
+    }
+}
+
+/// Everything that looks broken in a page.
+async fn examine(
+    store: &Store,
+    records: Vec<Read>,
+    now: Timestamp,
+) -> Result<Vec<Suspect>, StoreError> {
+    let mut suspects = Vec::new();
+    let mut facts = Vec::with_capacity(records.len());
+    for (key, stored) in records {
+        let broken = match stored {
+            Ok(stored) => match read(&key, &stored) {
+                Ok(fact) => {
+                    facts.push((key, fact));
+                    continue;
+                }
+                Err(broken) => broken,
+            },
+            Err(error) => (Rule::Damaged, damage(error)?),
+        };
+        let (rule, detail) = broken;
+        suspects.push(Suspect { key, rule, detail, subjects: Vec::new() });
+    }
+    let seen = see(store, &facts, now).await?;
+    for (key, fact) in facts {
+        // What hangs on a record that cannot be read is not judged.
+        for (rule, detail) in judge(&key, &fact, &seen).unwrap_or_default() {
+            let subjects = subjects_of(rule, &fact, &detail);
+            suspects.push(Suspect { key: key.clone(), rule, detail, subjects });
+        }
+    }
+    Ok(suspects)
+}
+
+/// Of the set of administrators, only the one who is broken counts.
+fn subjects_of(rule: Rule, fact: &Fact, detail: &str) -> Vec<Partition> {
+    match (rule, UserId::parse(detail)) {
+        (Rule::GhostAdmin, Ok(ghost)) => vec![keyspace::of_user(&ghost)],
+        _ => subjects(fact),
+    }
+}
+
+/// What is wrong with a damaged record; any other error stops the verification.
+fn damage(error: StoreError) -> Result<String, StoreError> {
+    match error {
+        StoreError::Corrupt { what, .. } => Ok(what.to_owned()),
+        other => Err(other),
+    }
+}
+
+/// Reads what the facts of a page have to be compared with.
+async fn see(store: &Store, facts: &[(Key, Fact)], now: Timestamp) -> Result<Sights, StoreError> {
+    let wanted: HashSet<Key> = facts.iter().flat_map(|(_, fact)| needs(fact)).collect();
+    let wanted: Vec<Key> = wanted.into_iter().collect();
+    let mut seen = HashMap::with_capacity(wanted.len());
+    for keys in wanted.chunks(LOOKUP) {
+        let found = look_up(store, keys, now).await?;
+        for (key, stored) in keys.iter().zip(found) {
+            let sight = match stored {
+                Ok(None) => Sight::Absent,
+                Ok(Some(stored)) => read(key, &stored).map_or(Sight::Unreadable, Sight::Present),
+                Err(error) => damage(error).map(|_| Sight::Unreadable)?,
+            };
+            seen.insert(key.clone(), sight);
+        }
+    }
+    Ok(Sights(seen))
+}
+
+/// Reads some records; a damaged one does not hide the others.
+async fn look_up(
+    store: &Store,
+    keys: &[Key],
+    now: Timestamp,
+) -> Result<Vec<Result<Option<Stored>, StoreError>>, StoreError> {
+    match store.get_many(keys, now).await {
+        Ok(found) => return Ok(found.into_iter().map(Ok).collect()),
+        Err(StoreError::Corrupt { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    let mut found = Vec::with_capacity(keys.len());
+    for key in keys {
+        found.push(store.get(key, now).await);
+    }
+    Ok(found)
+}
+
+/// What is still broken at every further look and is not explained by an operation under way.
+async fn confirm(
+    store: &Store,
+    mut suspects: Vec<Suspect>,
+    now: Timestamp,
+) -> Result<Vec<Finding>, StoreError> {
+    for _ in 0..FURTHER_LOOKS {
+        if suspects.is_empty() {
+            break;
+        }
+        excuse(store, &mut suspects, now).await?;
+        let broken = look_again(store, &suspects, now).await?;
+        suspects.retain(|suspect| broken.contains(&suspect.what()));
+    }
+    let found = |Suspect { key, rule, detail, .. }| Finding { rule, key: key.to_string(), detail };
+    Ok(suspects.into_iter().map(found).collect())
+}
+
+/// What is broken now of the records that looked broken before.
+async fn look_again(
+    store: &Store,
+    suspects: &[Suspect],
+    now: Timestamp,
+) -> Result<HashSet<(Key, Rule, String)>, StoreError> {
+    let keys: BTreeSet<Key> = suspects.iter().map(|suspect| suspect.key.clone()).collect();
+    let keys: Vec<Key> = keys.into_iter().collect();
+    let mut broken = HashSet::new();
+    for keys in keys.chunks(LOOKUP) {
+        let found = look_up(store, keys, now).await?;
+        let records = keys.iter().cloned().zip(found);
+        let present =
+            |(key, found): (Key, Result<Option<Stored>, _>)| Some((key, found.transpose()?));
+        let suspects = examine(store, records.filter_map(present).collect(), now).await?;
+        broken.extend(suspects.iter().map(Suspect::what));
+    }
+    Ok(broken)
+}
+
+/// Drops every suspect that an operation under way explains: one on nobody but whom it is about.
+async fn excuse(
+    store: &Store,
+    suspects: &mut Vec<Suspect>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for shard in 0..keyspace::INTENT_SHARDS {
+        let shard = keyspace::of_intents(shard);
+        let (mut after, mut limit) = (None, INTENTS);
+        loop {
+            let after_id = after.as_deref();
+            let page = match store.scan(&shard, keyspace::INTENT, after_id, limit, now).await {
+                Ok(page) => page,
+                // One by one, up to the damaged one and behind it.
+                Err(StoreError::Corrupt { key, .. }) => {
+                    if limit == 1 {
+                        after = Some(key.id().to_vec());
+                    }
+                    limit = 1;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            for (id, intent) in &page.entries {
+                let key = Key::new(&shard, keyspace::INTENT, id);
+                if let Ok(Fact::Intent(on)) = read(&key, intent) {
+                    suspects.retain(|suspect| !suspect.is_explained_by(&on));
+                }
+            }
+            after = page.next.map(|next| next.to_vec());
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Suspect {
+    fn what(&self) -> (Key, Rule, String) {
+        (self.key.clone(), self.rule, self.detail.clone())
+    }
+
+    fn is_explained_by(&self, on: &[Partition]) -> bool {
+        !on.is_empty() && on.iter().all(|one| self.subjects.contains(one))
+    }
+}

@@ -1,0 +1,273 @@
+//! Does a record fit the others that it speaks of?
+//!
+//! [`needs`] says which others, [`judge`] compares. Invariant: both look at one record and the few
+//! that it names, never at a list, so the cost of a verification is in proportion to the records. A
+//! record that cannot be read breaks no rule but its own: what hangs on it is not judged.
+//!
+//! Spec: Domain, "Rules that always hold".
+
+use std::collections::HashMap;
+
+use tikti_store::{Key, Partition};
+
+use super::fact::{Broken, Fact};
+use super::rule::Rule;
+use crate::client::TIKTI;
+use crate::id::{ApiKeyId, ClientId, TenantId, UserId};
+use crate::keyspace;
+use crate::record::Cause;
+
+/// What was found at a key that somebody needs.
+#[derive(Debug)]
+pub(super) enum Sight {
+    /// Nothing.
+    Absent,
+    /// Something that cannot be read: nothing follows from it.
+    Unreadable,
+    /// A record.
+    Present(Fact),
+}
+
+/// What was found, by key.
+#[derive(Debug, Default)]
+pub(super) struct Sights(pub(super) HashMap<Key, Sight>);
+
+/// The record that a judgement hangs on cannot be read.
+pub(super) struct Unknown;
+
+impl Sights {
+    fn at(&self, key: &Key) -> Result<Option<&Fact>, Unknown> {
+        match self.0.get(key) {
+            Some(Sight::Present(fact)) => Ok(Some(fact)),
+            Some(Sight::Absent) => Ok(None),
+            Some(Sight::Unreadable) | None => Err(Unknown),
+        }
+    }
+
+    fn has(&self, key: &Key) -> Result<bool, Unknown> {
+        Ok(self.at(key)?.is_some())
+    }
+
+    fn user_lives(&self, user: &UserId) -> Result<bool, Unknown> {
+        Ok(matches!(self.at(&keyspace::user(user))?, Some(Fact::User { .. })))
+    }
+
+    fn tenant_lives(&self, tenant: &TenantId) -> Result<bool, Unknown> {
+        Ok(matches!(self.at(&keyspace::tenant(tenant))?, Some(Fact::Tenant { .. })))
+    }
+}
+
+/// Whom a fact speaks of, by partition: an operation on nobody else may explain what is broken.
+pub(super) fn subjects(fact: &Fact) -> Vec<Partition> {
+    match fact {
+        Fact::Plain
+        | Fact::Intent(_)
+        | Fact::Admins(_)
+        | Fact::UserTombstone
+        | Fact::TenantTombstone(_)
+        | Fact::ApiKey { tenant: None, .. } => Vec::new(),
+        Fact::EmailClaim(id) | Fact::User { id, .. } | Fact::OfUser(id) | Fact::Denied(id) => {
+            vec![keyspace::of_user(id)]
+        }
+        Fact::TenantEntry(tenant)
+        | Fact::NameClaim { tenant, .. }
+        | Fact::Tenant { id: tenant, .. }
+        | Fact::OfTenant(tenant)
+        | Fact::Roles { tenant, .. }
+        | Fact::ApiKeyEntry { tenant, .. }
+        | Fact::ApiKey { tenant: Some(tenant), .. } => vec![keyspace::of_tenant(tenant)],
+        Fact::Entry { user, tenant, .. } | Fact::Member { tenant, user, .. } => {
+            vec![keyspace::of_user(user), keyspace::of_tenant(tenant)]
+        }
+    }
+}
+
+/// The keys that must be looked at to judge a fact.
+pub(super) fn needs(fact: &Fact) -> Vec<Key> {
+    match fact {
+        Fact::Plain | Fact::Intent(_) | Fact::UserTombstone | Fact::TenantTombstone(_) => {
+            Vec::new()
+        }
+        Fact::Admins(users) => users.iter().map(keyspace::user).collect(),
+        Fact::TenantEntry(tenant)
+        | Fact::NameClaim { tenant, .. }
+        | Fact::OfTenant(tenant)
+        | Fact::Roles { tenant, .. } => vec![keyspace::tenant(tenant)],
+        Fact::EmailClaim(user) | Fact::OfUser(user) | Fact::Denied(user) => {
+            vec![keyspace::user(user)]
+        }
+        Fact::User { email_claim, is_admin, .. } => {
+            let admins = is_admin.then(keyspace::admins);
+            email_claim.iter().cloned().chain(admins).collect()
+        }
+        Fact::Entry { user, tenant, .. } => {
+            vec![keyspace::user(user), keyspace::member(tenant, user)]
+        }
+        Fact::Tenant { id, slug, .. } => {
+            let names = [id.as_str(), slug].map(keyspace::name_claim);
+            let rest = [keyspace::tenant_entry(id), keyspace::roles(id)];
+            names.into_iter().chain(rest).chain(built_in_client(id)).collect()
+        }
+        Fact::Member { tenant, user, .. } => vec![
+            keyspace::tenant(tenant),
+            keyspace::user(user),
+            keyspace::membership_entry(user, tenant),
+        ],
+        Fact::ApiKeyEntry { tenant, key } => {
+            vec![keyspace::tenant(tenant), keyspace::api_key(key)]
+        }
+        Fact::ApiKey { id, tenant } => tenant.as_ref().map_or_else(Vec::new, |tenant| {
+            vec![keyspace::tenant(tenant), keyspace::api_key_entry(tenant, id)]
+        }),
+    }
+}
+
+/// Every rule that the fact at `key` breaks.
+pub(super) fn judge(key: &Key, fact: &Fact, seen: &Sights) -> Result<Vec<Broken>, Unknown> {
+    Ok(match fact {
+        Fact::Plain | Fact::Intent(_) | Fact::UserTombstone | Fact::TenantTombstone(_) => {
+            Vec::new()
+        }
+        Fact::Admins(users) => return ghosts(users, seen),
+        Fact::TenantEntry(tenant) => {
+            found(!seen.tenant_lives(tenant)?, Rule::TenantEntryWithoutTenant, tenant)
+        }
+        Fact::EmailClaim(user) => {
+            let owner = seen.at(&keyspace::user(user))?;
+            let bears =
+                matches!(owner, Some(Fact::User { email_claim: Some(claim), .. }) if claim == key);
+            found(!bears, Rule::EmailClaimWithoutUser, user)
+        }
+        Fact::NameClaim { name, tenant } => {
+            found(!may_hold(name, tenant, seen)?, Rule::NameClaimWithoutTenant, tenant)
+        }
+        Fact::User { id, email_claim, is_admin } => {
+            return user((id, email_claim.as_ref(), *is_admin), seen);
+        }
+        Fact::OfUser(user) => found(!seen.user_lives(user)?, Rule::RecordWithoutUser, user),
+        Fact::Denied(user) => {
+            found(!seen.has(&keyspace::user(user))?, Rule::RecordWithoutUser, user)
+        }
+        Fact::Entry { user, tenant, .. } => {
+            let no_member = !seen.has(&keyspace::member(tenant, user))?;
+            let mut broken = found(!seen.user_lives(user)?, Rule::RecordWithoutUser, user);
+            broken.extend(found(no_member, Rule::EntryWithoutMember, tenant));
+            broken
+        }
+        Fact::Tenant { id, slug, is_deleting } => return tenant((id, slug, *is_deleting), seen),
+        Fact::OfTenant(tenant) => {
+            found(!seen.tenant_lives(tenant)?, Rule::RecordWithoutTenant, tenant)
+        }
+        Fact::Roles { tenant, has_built_ins } => {
+            let mut broken = found(!seen.tenant_lives(tenant)?, Rule::RecordWithoutTenant, tenant);
+            broken.extend(found(!has_built_ins, Rule::BuiltInRolesMissing, tenant));
+            broken
+        }
+        Fact::Member { tenant, user, token } => return member((tenant, user), token, seen),
+        Fact::ApiKeyEntry { tenant, key } => return api_key_entry((tenant, key), seen),
+        Fact::ApiKey { tenant: None, .. } => Vec::new(),
+        Fact::ApiKey { id, tenant: Some(tenant) } => {
+            let unlisted = !seen.has(&keyspace::api_key_entry(tenant, id))?;
+            let mut broken = found(!seen.tenant_lives(tenant)?, Rule::ApiKeyWithoutTenant, tenant);
+            broken.extend(found(unlisted, Rule::ApiKeyNotListed, tenant));
+            broken
+        }
+    })
+}
+
+fn found(broken: bool, rule: Rule, id: &impl std::fmt::Display) -> Vec<Broken> {
+    broken.then(|| (rule, id.to_string())).into_iter().collect()
+}
+
+fn user(
+    (id, email_claim, is_admin): (&UserId, Option<&Key>, bool),
+    seen: &Sights,
+) -> Result<Vec<Broken>, Unknown> {
+    let mut broken = Vec::new();
+    if let Some(claim) = email_claim {
+        let claimed = matches!(seen.at(claim)?, Some(Fact::EmailClaim(by)) if by == id);
+        broken.extend(found(!claimed, Rule::UserWithoutEmailClaim, id));
+    }
+    if is_admin {
+        let admins = seen.at(&keyspace::admins())?;
+        let listed = matches!(admins, Some(Fact::Admins(users)) if users.contains(id));
+        broken.extend(found(!listed, Rule::AdminNotListed, id));
+    }
+    Ok(broken)
+}
+
+fn api_key_entry(
+    (tenant, id): (&TenantId, &ApiKeyId),
+    seen: &Sights,
+) -> Result<Vec<Broken>, Unknown> {
+    let key = seen.at(&keyspace::api_key(id))?;
+    let is_theirs = matches!(key, Some(Fact::ApiKey { tenant: Some(of), .. }) if of == tenant);
+    let mut broken = found(!seen.tenant_lives(tenant)?, Rule::RecordWithoutTenant, tenant);
+    broken.extend(found(!is_theirs, Rule::ApiKeyEntryWithoutKey, id));
+    Ok(broken)
+}
+
+fn ghosts<'a>(
+    users: impl IntoIterator<Item = &'a UserId>,
+    seen: &Sights,
+) -> Result<Vec<Broken>, Unknown> {
+    let mut broken = Vec::new();
+    for user in users {
+        let stands = seen.at(&keyspace::user(user))?;
+        let is_admin = matches!(stands, Some(Fact::User { is_admin: true, .. }));
+        broken.extend(found(!is_admin, Rule::GhostAdmin, user));
+    }
+    Ok(broken)
+}
+
+/// Whether a tenant may hold the claim on a name: it lives and bears it, or lived; what a deleted
+/// tenant was called rests.
+fn may_hold(name: &str, tenant: &TenantId, seen: &Sights) -> Result<bool, Unknown> {
+    Ok(match seen.at(&keyspace::tenant(tenant))? {
+        Some(Fact::Tenant { id, slug, .. }) => [id.as_str(), slug].contains(&name),
+        Some(Fact::TenantTombstone(cause)) => *cause == Cause::Deleted,
+        Some(_) | None => false,
+    })
+}
+
+fn tenant(
+    (id, slug, is_deleting): (&TenantId, &str, bool),
+    seen: &Sights,
+) -> Result<Vec<Broken>, Unknown> {
+    if is_deleting {
+        // What it still has depends on how far the deletion came; that somebody is at it does not.
+        return Ok(found(true, Rule::DeletionAbandoned, id));
+    }
+    let mut broken = found(!seen.has(&keyspace::tenant_entry(id))?, Rule::TenantNotListed, id);
+    for name in [id.as_str(), slug] {
+        let claim = seen.at(&keyspace::name_claim(name))?;
+        let claimed = matches!(claim, Some(Fact::NameClaim { tenant, .. }) if tenant == id);
+        broken.extend(found(!claimed, Rule::TenantWithoutNameClaim, &name));
+    }
+    let no_roles = !seen.has(&keyspace::roles(id))?;
+    broken.extend(found(no_roles, Rule::BuiltInRolesMissing, id));
+    if let Some(client) = built_in_client(id) {
+        broken.extend(found(!seen.has(&client)?, Rule::BuiltInClientMissing, id));
+    }
+    Ok(broken)
+}
+
+fn member(
+    (tenant, user): (&TenantId, &UserId),
+    token: &Option<String>,
+    seen: &Sights,
+) -> Result<Vec<Broken>, Unknown> {
+    let mut broken = found(!seen.tenant_lives(tenant)?, Rule::RecordWithoutTenant, tenant);
+    broken.extend(found(!seen.user_lives(user)?, Rule::MemberWithoutUser, user));
+    match seen.at(&keyspace::membership_entry(user, tenant))? {
+        Some(Fact::Entry { token: made, .. }) => {
+            broken.extend(found(made != token, Rule::MemberTokenDiffers, user));
+        }
+        Some(_) | None => broken.extend(found(true, Rule::MemberNotListed, user)),
+    }
+    Ok(broken)
+}
+
+fn built_in_client(tenant: &TenantId) -> Option<Key> {
+    ClientId::parse(TIKTI).ok().map(|client| keyspace::client(tenant, &client))
+}

@@ -1,0 +1,124 @@
+//! A process dies, or the store fails once, at every single call: what is visible is right at once,
+//! one sweep makes it clean, and the operation can be repeated before and after.
+
+use std::sync::Arc;
+
+use tikti_store::FaultPlan;
+
+use super::world::{Case, Operation, World};
+use crate::error::Error;
+use crate::sweep::{SweepCursor, sweep};
+
+type Fault = fn(u64) -> Arc<FaultPlan>;
+
+/// Repeats the operation; fails unless it is done then.
+async fn repeat(world: &World, case: &Case, when: &str) {
+    let was_done = case.is_done(&world.fixture).await;
+    match case.run(&world.fixture.domain).await {
+        Ok(()) => {}
+        Err(Error::Refused(refusal)) => {
+            assert!(case.operation.says_that_it_was_done(refusal.code), "{when}: {refusal}");
+            assert!(was_done, "{when}: {refusal}");
+        }
+        Err(error) => panic!("{when}: {error:?}"),
+    }
+    assert!(case.is_done(&world.fixture).await, "{when}");
+}
+
+/// Lets the operation fail at every call in turn; gives how many there were.
+async fn fails_everywhere(operation: Operation, fault: Fault) -> u64 {
+    let mut world = World::new().await;
+    for calls in 0.. {
+        let mut faulty = false;
+        for sweep_first in [true, false] {
+            let when = format!("{operation:?} after {calls} calls, sweep first: {sweep_first}");
+            let case = world.case(operation).await;
+            let plan = fault(calls);
+            world.fail(&plan);
+            let outcome = case.run(&world.replica).await;
+            faulty = plan.calls() > calls;
+            let done = case.is_done(&world.fixture).await;
+            match outcome {
+                Ok(()) => assert!(done, "{when}"),
+                Err(error) => assert!(faulty, "{when}: {error:?}"),
+            }
+            if sweep_first {
+                assert_eq!(world.sweep().await.failed, 0, "{when}");
+                world.assert_clean(&when).await;
+                // What was seen to be done stays done.
+                assert!(!done || case.is_done(&world.fixture).await, "{when}");
+                repeat(&world, &case, &when).await;
+                world.assert_clean(&when).await;
+            } else {
+                repeat(&world, &case, &when).await;
+                assert_eq!(world.sweep().await.failed, 0, "{when}");
+                world.assert_clean(&when).await;
+                assert!(case.is_done(&world.fixture).await, "{when}");
+            }
+        }
+        if !faulty {
+            return calls;
+        }
+    }
+    unreachable!("an operation ends")
+}
+
+#[tokio::test]
+async fn a_crash_at_any_call_leaves_nothing_that_one_sweep_does_not_mend() {
+    for operation in Operation::ALL {
+        let calls = fails_everywhere(operation, FaultPlan::crash_after).await;
+        println!("{operation:?}: died at each of {calls} calls");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_fails_once_at_any_call_leaves_nothing_that_one_sweep_does_not_mend() {
+    for operation in Operation::ALL {
+        let calls = fails_everywhere(operation, FaultPlan::fail_once_after).await;
+        println!("{operation:?}: failed once at each of {calls} calls");
+    }
+}
+
+/// Lets the sweep die at every call in turn, after the operation has died at every call in turn.
+async fn sweep_fails_everywhere(operation: Operation) -> (u64, u64) {
+    let mut world = World::new().await;
+    let mut most = 0;
+    for calls in 0.. {
+        let when = format!("{operation:?} after {calls} calls, then a sweep that dies");
+        let case = world.case(operation).await;
+        let plan = FaultPlan::crash_after(calls);
+        world.fail(&plan);
+        let _ = case.run(&world.replica).await;
+        let faulty = plan.calls() > calls;
+        world.age();
+        for sweep_calls in 0.. {
+            let plan = FaultPlan::crash_after(sweep_calls);
+            world.fail(&plan);
+            let mut cursor = SweepCursor::default();
+            let swept = sweep(&world.replica, &mut cursor, world.fixture.now()).await;
+            case.is_done(&world.fixture).await;
+            if plan.calls() <= sweep_calls {
+                assert_eq!(swept.unwrap().failed, 0, "{when}");
+                most = most.max(sweep_calls);
+                break;
+            }
+        }
+        world.assert_clean(&when).await;
+        repeat(&world, &case, &when).await;
+        world.assert_clean(&when).await;
+        if !faulty {
+            return (calls, most);
+        }
+    }
+    unreachable!("an operation ends")
+}
+
+#[tokio::test]
+async fn a_sweep_that_dies_at_any_call_is_carried_on_by_the_next() {
+    for operation in Operation::ALL {
+        let (calls, sweep_calls) = sweep_fails_everywhere(operation).await;
+        println!(
+            "{operation:?}: died at each of {calls}, the sweep at each of {sweep_calls} calls"
+        );
+    }
+}

@@ -1,0 +1,111 @@
+//! A process is merely slow: it stops at every single write, is taken for dead and swept, and then
+//! goes on.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
+use super::world::{Operation, World};
+use crate::error::Error;
+use crate::integrity::{Rule, verify};
+
+/// Runs a future until it has waited `stops` times; gives its output if it ended before.
+pub(super) async fn run_until<F: Future>(
+    future: &mut Pin<Box<F>>,
+    stops: u32,
+) -> Option<F::Output> {
+    let mut waited = 0;
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => {
+            waited += 1;
+            if waited == stops { Poll::Ready(None) } else { Poll::Pending }
+        }
+    })
+    .await
+}
+
+/// Lets the operation sleep through a sweep at every wait in turn; gives how many there were.
+async fn sleeps_everywhere(operation: Operation) -> u32 {
+    let world = World::new().await;
+    for stops in 1.. {
+        let when = format!("{operation:?} slept at wait {stops}");
+        let case = world.case(operation).await;
+        let mut running = Box::pin(case.run(&world.replica));
+        if run_until(&mut running, stops).await.is_some() {
+            return stops - 1;
+        }
+        let swept = world.sweep().await;
+        assert_eq!(swept.failed, 0, "{when}");
+        world.assert_clean(&when).await;
+        let swept_to = case.is_done(&world.fixture).await;
+        let outcome = running.await;
+        let done = case.is_done(&world.fixture).await;
+        match outcome {
+            Ok(()) => assert!(done, "{when}"),
+            Err(Error::Refused(refusal)) => {
+                // What was given up stays undone; what was carried on stays done.
+                assert_eq!(done, swept_to, "{when}: {refusal}");
+                assert_eq!(done, operation.takes_away(), "{when}: {refusal}");
+            }
+            Err(error) => panic!("{when}: {error:?}"),
+        }
+        world.assert_clean(&when).await;
+        world.sweep().await;
+        world.assert_clean(&when).await;
+        assert_eq!(case.is_done(&world.fixture).await, done, "{when}");
+    }
+    unreachable!("an operation ends")
+}
+
+#[tokio::test]
+async fn an_operation_that_wakes_late_does_no_harm() {
+    for operation in Operation::ALL {
+        let stops = sleeps_everywhere(operation).await;
+        println!("{operation:?}: slept at each of {stops} waits");
+    }
+}
+
+/// Lets the operation sleep through a sweep at every wait, and die at every wait after that.
+async fn sleeps_and_dies_everywhere(operation: Operation) {
+    let world = World::new().await;
+    for stops in 1.. {
+        for more in 1.. {
+            let when = format!("{operation:?} slept at wait {stops} and died {more} later");
+            let case = world.case(operation).await;
+            let mut running = Box::pin(case.run(&world.replica));
+            if run_until(&mut running, stops).await.is_some() {
+                return;
+            }
+            world.sweep().await;
+            let died = run_until(&mut running, more).await.is_none();
+            drop(running);
+            world.sweep().await;
+            // A claim is the one thing that no fence keeps away; whoever wants the name gets it.
+            let report = verify(world.store(), world.fixture.now(), &mut |_| ()).await.unwrap();
+            let claims = [Rule::EmailClaimWithoutUser, Rule::NameClaimWithoutTenant];
+            let others: Vec<_> =
+                report.findings.iter().filter(|found| !claims.contains(&found.rule)).collect();
+            assert_eq!((others, report.pending), (Vec::new(), 0), "{when}");
+            let again = case.run(&world.fixture.domain).await;
+            assert!(again.is_ok() || case.is_done(&world.fixture).await, "{when}: {again:?}");
+            world.assert_clean(&when).await;
+            if !died {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_operation_that_wakes_late_and_dies_leaves_a_name_that_is_free_at_most() {
+    let all = [
+        Operation::CreateAdmin,
+        Operation::ChangeEmail,
+        Operation::CreateTenantOfId,
+        Operation::AddMember,
+    ];
+    for operation in all {
+        sleeps_and_dies_everywhere(operation).await;
+    }
+}

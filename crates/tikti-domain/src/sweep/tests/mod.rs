@@ -1,0 +1,8 @@
+//! Operations that are stopped anywhere, and what is seen of them then and after the sweep.
+
+mod crashes;
+mod delays;
+mod edges;
+mod pairs;
+mod races;
+mod world;

@@ -1,0 +1,164 @@
+//! Two operations on the same things: one stops at every single write, the other runs from beginning
+//! to end, then the first goes on. Everything fits together at once, without any sweep; also where a
+//! sweep has taken the first one for dead in between.
+
+use std::pin::Pin;
+
+use super::delays::run_until;
+use super::world::World;
+use crate::account::{NewUser, change_email, create_user, delete_user};
+use crate::domain::Domain;
+use crate::email::Email;
+use crate::error::Error;
+use crate::id::{RoleName, Slug, TenantId, UserId};
+use crate::tenancy::{CreateTenant, add_member, create_tenant, delete_tenant, remove_member};
+use crate::testing::bearing;
+use crate::user::GlobalRole;
+
+/// What both operations are about.
+struct Things {
+    number: u32,
+    root: secrecy::SecretString,
+    user: UserId,
+    tenant: TenantId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Act {
+    Add,
+    Remove,
+    DeleteUser,
+    DeleteTenant,
+    ChangeToOne,
+    ChangeToOther,
+    CreateUserOfOne,
+    CreateTenantOfOne,
+    CreateTenantOfOther,
+}
+
+/// Operations that have a record in common, every one with every one of its group.
+const GROUPS: [&[Act]; 3] = [
+    &[Act::Add, Act::Remove, Act::DeleteUser, Act::DeleteTenant],
+    &[Act::ChangeToOne, Act::ChangeToOther, Act::CreateUserOfOne, Act::DeleteUser],
+    &[Act::CreateTenantOfOne, Act::CreateTenantOfOther],
+];
+
+impl Act {
+    async fn run(self, domain: &Domain, things: &Things) -> Result<(), Error> {
+        let (user, tenant, now) = (&things.user, &things.tenant, domain.clock.now());
+        match self {
+            Self::Add => {
+                let roles = [RoleName::parse("TENANT_USER").unwrap()].into();
+                add_member(domain, tenant, user, roles, now).await.map(|_| ())
+            }
+            Self::Remove => remove_member(domain, tenant, user, now).await,
+            Self::DeleteUser => delete_user(domain, user, now).await,
+            Self::DeleteTenant => delete_tenant(domain, tenant, now).await,
+            Self::ChangeToOne => {
+                change_email(domain, user, &things.email("one"), now).await.map(|_| ())
+            }
+            Self::ChangeToOther => {
+                change_email(domain, user, &things.email("other"), now).await.map(|_| ())
+            }
+            Self::CreateUserOfOne => {
+                let (email, role) = (things.email("one"), GlobalRole::Admin);
+                let new = NewUser { email, password_hash: None, role };
+                create_user(domain, new, now).await.map(|_| ())
+            }
+            Self::CreateTenantOfOne => things.create_tenant(domain, "one").await,
+            Self::CreateTenantOfOther => things.create_tenant(domain, "other").await,
+        }
+    }
+}
+
+impl Things {
+    async fn new(world: &World, number: u32, member: bool) -> Self {
+        let fixture = &world.fixture;
+        let email = format!("user{number}@example.org");
+        let user = fixture.user(&email, GlobalRole::CompanyEmployee).await;
+        let tenant = fixture.tenant("root@corp.sys", &format!("tenant-{number}")).await;
+        if member {
+            fixture.member(&tenant.id, &user, &["TENANT_USER"]).await;
+        }
+        let root = fixture.sign_in("root@corp.sys").await.id_token;
+        Self { number, root, user: user.id, tenant: tenant.id }
+    }
+
+    fn email(&self, name: &str) -> Email {
+        Email::parse(&format!("{name}{}@example.org", self.number)).unwrap()
+    }
+
+    /// A tenant of one id, by either of two slugs.
+    async fn create_tenant(&self, domain: &Domain, name: &str) -> Result<(), Error> {
+        let slug = Slug::parse(&format!("{name}-{}", self.number)).unwrap();
+        let id = Some(TenantId::parse(&format!("given-{}", self.number)).unwrap());
+        let ask = CreateTenant { slug, name: None, id };
+        create_tenant(domain, &bearing(&self.root), &ask).await.map(|_| ())
+    }
+}
+
+/// Fails for what is neither done nor refused.
+fn is_ok(outcome: Result<(), Error>, when: &str) -> bool {
+    match outcome {
+        Ok(()) => true,
+        Err(Error::Refused(_)) => false,
+        Err(error) => panic!("{when}: {error:?}"),
+    }
+}
+
+/// Whether no more than one of the two may succeed.
+fn excludes(first: Act, second: Act) -> bool {
+    let takes = |act| match act {
+        Act::ChangeToOne | Act::CreateUserOfOne => 1,
+        Act::CreateTenantOfOne | Act::CreateTenantOfOther => 2,
+        _ => 0,
+    };
+    takes(first) != 0 && takes(first) == takes(second) && first != Act::ChangeToOne
+}
+
+async fn interrupt(world: &World, (first, second): (Act, Act), (member, swept): (bool, bool)) {
+    for stops in 1.. {
+        let when = format!("{first:?} at wait {stops}, {second:?}, {member} {swept}");
+        let number = world.next();
+        let things = Things::new(world, number, member).await;
+        let mut running: Pin<Box<_>> = Box::pin(first.run(&world.replica, &things));
+        if run_until(&mut running, stops).await.is_some() {
+            return;
+        }
+        world.land().await;
+        if swept {
+            assert_eq!(world.sweep().await.failed, 0, "{when}");
+        }
+        let second_done = is_ok(second.run(&world.fixture.domain, &things).await, &when);
+        let first_done = is_ok(running.await, &when);
+        assert!(!(first_done && second_done && excludes(first, second)), "{when}");
+        world.assert_clean(&when).await;
+    }
+}
+
+async fn interrupt_all(groups: &[&[Act]], (member, swept): (bool, bool)) {
+    for group in groups {
+        // A world for each: what a verification costs grows with what is stored.
+        let world = World::new().await;
+        for first in *group {
+            for second in *group {
+                interrupt(&world, (*first, *second), (member, swept)).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_operations_on_a_member_fit_together_wherever_the_first_one_waits() {
+    interrupt_all(&GROUPS, (true, false)).await;
+}
+
+#[tokio::test]
+async fn two_operations_on_a_stranger_fit_together_wherever_the_first_one_waits() {
+    interrupt_all(&GROUPS[..1], (false, false)).await;
+}
+
+#[tokio::test]
+async fn an_operation_taken_for_dead_wakes_into_another_one_and_all_fits_together() {
+    interrupt_all(&GROUPS, (true, true)).await;
+}

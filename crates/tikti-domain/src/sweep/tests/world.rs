@@ -1,0 +1,375 @@
+//! The operations under test, each with what it needs, and what can be seen of it from outside.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use secrecy::SecretString;
+use tikti_store::{Entry, FaultPlan, Store};
+
+use crate::account::{
+    Lookup, NewUser, change_email, create_user, delete_user, find_by_email, lookup,
+};
+use crate::api_key::ApiKey;
+use crate::clock::Timestamp;
+use crate::domain::Domain;
+use crate::email::Email;
+use crate::error::{Code, Error};
+use crate::id::{ApiKeyId, OperationId, RoleName, Slug, TenantId, TenantRef, UserId};
+use crate::keyspace;
+use crate::password::PasswordHash;
+use crate::random::Random;
+use crate::record::Record;
+use crate::scope::ScopeSet;
+use crate::sweep::{SWEEP_AFTER_MILLIS, SweepCursor, Swept, sweep};
+use crate::tenancy::{
+    CreateTenant, Standing, add_member, create_tenant, delete_tenant, get_tenant, remove_member,
+    resolve, standing,
+};
+use crate::tenant::ListEntry;
+use crate::testing::{Fixture, PASSWORD, bearing, config, keyed, worker_id};
+use crate::user::{GlobalRole, User};
+use crate::worker::{Worker, WorkerStatus};
+
+/// An operation of several partitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    CreateUser,
+    CreateAdmin,
+    ChangeEmail,
+    DeleteUser,
+    DeleteAdmin,
+    CreateTenant,
+    CreateTenantOfId,
+    DeleteTenant,
+    AddMember,
+    RemoveMember,
+}
+
+impl Operation {
+    pub(super) const ALL: [Self; 10] = [
+        Self::CreateUser,
+        Self::CreateAdmin,
+        Self::ChangeEmail,
+        Self::DeleteUser,
+        Self::DeleteAdmin,
+        Self::CreateTenant,
+        Self::CreateTenantOfId,
+        Self::DeleteTenant,
+        Self::AddMember,
+        Self::RemoveMember,
+    ];
+
+    /// What a repeated call may say that has nothing left to do.
+    pub(super) fn says_that_it_was_done(self, code: Code) -> bool {
+        code == match self {
+            Self::CreateUser | Self::CreateAdmin => Code::EmailExists,
+            Self::CreateTenant | Self::CreateTenantOfId => Code::TenantExists,
+            Self::AddMember => Code::MemberExists,
+            Self::DeleteUser | Self::DeleteAdmin | Self::RemoveMember => Code::UserNotFound,
+            Self::DeleteTenant => Code::TenantNotFound,
+            // Says nothing: the address is the one that was asked for.
+            Self::ChangeEmail => return false,
+        }
+    }
+
+    /// Whether the sweep carries it on although its decisive step did not happen.
+    pub(super) fn takes_away(self) -> bool {
+        matches!(
+            self,
+            Self::DeleteUser | Self::DeleteAdmin | Self::DeleteTenant | Self::RemoveMember
+        )
+    }
+}
+
+/// A deployment with an administrator, and a second replica whose store can be made to fail.
+pub(super) struct World {
+    pub(super) fixture: Fixture,
+    pub(super) replica: Domain,
+    hash: PasswordHash,
+    cases: AtomicU32,
+}
+
+/// One operation on things of its own.
+pub(super) struct Case {
+    pub(super) operation: Operation,
+    root: SecretString,
+    user: UserId,
+    email: Email,
+    other_email: Email,
+    slug: Slug,
+    tenant: TenantId,
+    /// A token of the user, who was there before: with the tenant's context where he is a member.
+    token: Option<SecretString>,
+    hash: PasswordHash,
+}
+
+impl World {
+    pub(super) async fn new() -> Self {
+        let fixture = Fixture::new().await;
+        fixture.admin("root@corp.sys").await;
+        let hash = fixture.domain.passwords.hash(&PASSWORD.to_owned().into()).await.unwrap();
+        let replica = open_replica(&fixture, 2).await;
+        Self { fixture, replica, hash, cases: AtomicU32::new(0) }
+    }
+
+    /// A number that no other case has.
+    pub(super) fn next(&self) -> u32 {
+        self.cases.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.fixture.domain.store
+    }
+
+    /// Makes the replica's store fail as planned.
+    pub(super) fn fail(&mut self, plan: &Arc<FaultPlan>) {
+        self.replica.store = self.store().with_faults(Arc::clone(plan));
+    }
+
+    /// Makes what the operation needs, with names that no other case has.
+    pub(super) async fn case(&self, operation: Operation) -> Case {
+        let (fixture, number) = (&self.fixture, self.next());
+        let root = fixture.sign_in("root@corp.sys").await.id_token;
+        let mut case = Case {
+            operation,
+            root,
+            user: UserId::parse("nobody").unwrap(),
+            email: Email::parse(&format!("user{number}@example.org")).unwrap(),
+            other_email: Email::parse(&format!("other{number}@example.org")).unwrap(),
+            slug: Slug::parse(&format!("tenant-{number}")).unwrap(),
+            tenant: TenantId::parse(&format!("given-{number}")).unwrap(),
+            token: None,
+            hash: self.hash.clone(),
+        };
+        let email = case.email.as_str().to_owned();
+        match operation {
+            Operation::CreateUser | Operation::CreateAdmin => return case,
+            Operation::CreateTenant | Operation::CreateTenantOfId => return case,
+            Operation::DeleteAdmin => case.user = fixture.admin(&email).await.id,
+            _ => case.user = fixture.user(&email, GlobalRole::CompanyEmployee).await.id,
+        }
+        if operation != Operation::ChangeEmail {
+            case.tenant = fixture.tenant("root@corp.sys", case.slug.as_str()).await.id;
+        }
+        let joins = [
+            Operation::DeleteUser,
+            Operation::DeleteAdmin,
+            Operation::DeleteTenant,
+            Operation::RemoveMember,
+        ];
+        if joins.contains(&operation) {
+            let user = case.load(fixture).await.unwrap();
+            fixture.member(&case.tenant, &user, &["TENANT_USER"]).await;
+        }
+        if operation == Operation::DeleteTenant {
+            furnish(fixture, &case.tenant, number).await;
+        }
+        case.token = Some(fixture.sign_in(&email).await.id_token);
+        case
+    }
+
+    /// Waits until everything that was begun is taken for dead, and sweeps once.
+    pub(super) async fn sweep(&self) -> Swept {
+        self.land().await;
+        self.age();
+        sweep_all(&self.fixture.domain, self.fixture.now()).await
+    }
+
+    /// Waits for every write that somebody has begun and not waited for: it is in front of this one.
+    pub(super) async fn land(&self) {
+        self.store().delete(&keyspace::intent(&OperationId::default())).await.unwrap();
+    }
+
+    pub(super) fn age(&self) {
+        self.fixture.clock.advance(SWEEP_AFTER_MILLIS);
+    }
+
+    /// Fails unless all records fit together.
+    pub(super) async fn assert_clean(&self, when: &str) {
+        assert_clean(self.store(), self.fixture.now(), when).await;
+    }
+}
+
+/// Another replica of the same deployment.
+pub(super) async fn open_replica(fixture: &Fixture, seed: u64) -> Domain {
+    let store = fixture.domain.store.clone();
+    Domain::open(store, config(), fixture.clock.clone(), Random::seeded(seed)).await.unwrap()
+}
+
+/// Sweeps until there is nothing more to do.
+pub(super) async fn sweep_all(domain: &Domain, now: Timestamp) -> Swept {
+    let mut cursor = SweepCursor::default();
+    let mut total = Swept::default();
+    loop {
+        let swept = sweep(domain, &mut cursor, now).await.unwrap();
+        total.finished += swept.finished;
+        total.failed += swept.failed;
+        if !swept.more {
+            return total;
+        }
+    }
+}
+
+/// Fails unless all records fit together and nothing is under way.
+pub(super) async fn assert_clean(store: &Store, now: Timestamp, when: &str) {
+    let report = crate::integrity::verify(store, now, &mut |_| ()).await.unwrap();
+    assert_eq!((report.findings, report.pending), (Vec::new(), 0), "{when}");
+}
+
+/// An API key and a worker for a tenant.
+async fn furnish(fixture: &Fixture, tenant: &TenantId, number: u32) {
+    let id = ApiKeyId::parse(&format!("key{number:05}")).unwrap();
+    let entry = ListEntry::default().encode().unwrap();
+    let key = keyspace::api_key_entry(tenant, &id);
+    fixture.domain.store.put(&key, Entry::new(&entry), fixture.now()).await.unwrap();
+    let of_tenant = |key: &mut ApiKey| key.tenant_id = Some(tenant.clone());
+    fixture.api_key(id.as_str(), &[], of_tenant).await;
+    let worker = Worker {
+        id: worker_id("worker-01"),
+        clients: [].into(),
+        scopes: ScopeSet::default(),
+        event_types: [].into(),
+        mintable_by: [].into(),
+        status: WorkerStatus::Active,
+        wver: 1,
+        created_at: fixture.now(),
+    };
+    fixture.put_worker(tenant, &worker).await;
+}
+
+impl Case {
+    /// Runs the operation on one replica.
+    pub(super) async fn run(&self, domain: &Domain) -> Result<(), Error> {
+        let now = domain.clock.now();
+        let (user, tenant) = (&self.user, &self.tenant);
+        match self.operation {
+            Operation::CreateUser => self.create_user(domain, GlobalRole::CompanyEmployee).await,
+            Operation::CreateAdmin => self.create_user(domain, GlobalRole::Admin).await,
+            Operation::ChangeEmail => {
+                change_email(domain, user, &self.other_email, now).await.map(|_| ())
+            }
+            Operation::DeleteUser | Operation::DeleteAdmin => delete_user(domain, user, now).await,
+            Operation::CreateTenant => self.create_tenant(domain, None).await,
+            Operation::CreateTenantOfId => self.create_tenant(domain, Some(tenant.clone())).await,
+            Operation::DeleteTenant => delete_tenant(domain, tenant, now).await,
+            Operation::AddMember => {
+                let roles = [RoleName::parse("TENANT_USER").unwrap()].into();
+                add_member(domain, tenant, user, roles, now).await.map(|_| ())
+            }
+            Operation::RemoveMember => remove_member(domain, tenant, user, now).await,
+        }
+    }
+
+    async fn create_user(&self, domain: &Domain, role: GlobalRole) -> Result<(), Error> {
+        let new =
+            NewUser { email: self.email.clone(), password_hash: Some(self.hash.clone()), role };
+        create_user(domain, new, domain.clock.now()).await.map(|_| ())
+    }
+
+    async fn create_tenant(&self, domain: &Domain, id: Option<TenantId>) -> Result<(), Error> {
+        let ask = CreateTenant { slug: self.slug.clone(), name: None, id };
+        create_tenant(domain, &bearing(&self.root), &ask).await.map(|_| ())
+    }
+
+    async fn load(&self, fixture: &Fixture) -> Option<User> {
+        let key = keyspace::user(&self.user);
+        let stored = fixture.domain.store.get(&key, fixture.now()).await.unwrap();
+        User::load(&key, stored.as_ref()).unwrap()
+    }
+
+    /// Whether the operation has happened, from what can be seen; fails where half of it has.
+    pub(super) async fn is_done(&self, fixture: &Fixture) -> bool {
+        match self.operation {
+            Operation::CreateUser | Operation::CreateAdmin => self.user_is_there(fixture).await,
+            Operation::ChangeEmail => {
+                let old = signs_in(fixture, &self.email).await;
+                let new = signs_in(fixture, &self.other_email).await;
+                assert_ne!(old, new, "one address signs in, whatever happens");
+                new
+            }
+            Operation::DeleteUser | Operation::DeleteAdmin => self.user_is_gone(fixture).await,
+            Operation::CreateTenant | Operation::CreateTenantOfId => {
+                self.tenant_is_there(fixture).await
+            }
+            Operation::DeleteTenant => self.tenant_is_gone(fixture).await,
+            Operation::AddMember => self.is_member(fixture).await,
+            Operation::RemoveMember => !self.is_member(fixture).await,
+        }
+    }
+
+    async fn user_is_there(&self, fixture: &Fixture) -> bool {
+        let found = find_by_email(&fixture.domain, &self.email, fixture.now()).await.unwrap();
+        assert_eq!(found.is_some(), signs_in(fixture, &self.email).await);
+        found.is_some()
+    }
+
+    async fn user_is_gone(&self, fixture: &Fixture) -> bool {
+        let gone = self.load(fixture).await.is_none();
+        assert_eq!(gone, !signs_in(fixture, &self.email).await);
+        assert_eq!(gone, !self.token_is_good(fixture).await);
+        gone
+    }
+
+    async fn tenant_is_there(&self, fixture: &Fixture) -> bool {
+        let (domain, root) = (&fixture.domain, bearing(&self.root));
+        let by_slug = get_tenant(domain, &root, &TenantRef::from(&self.slug)).await;
+        let Ok(tenant) = by_slug else {
+            assert_eq!(by_slug.unwrap_err().code(), Code::TenantNotFound);
+            return false;
+        };
+        let by_id = get_tenant(domain, &root, &TenantRef::from(&tenant.id)).await.unwrap();
+        assert_eq!(by_id, tenant);
+        let creator = Email::parse("root@corp.sys").unwrap();
+        let creator = find_by_email(domain, &creator, fixture.now()).await.unwrap().unwrap();
+        let stands = standing(domain, &tenant.id, &creator.id, fixture.now()).await.unwrap();
+        assert!(matches!(stands, Standing::Active(_)));
+        true
+    }
+
+    async fn tenant_is_gone(&self, fixture: &Fixture) -> bool {
+        let now = fixture.now();
+        let stands = standing(&fixture.domain, &self.tenant, &self.user, now).await.unwrap();
+        let gone = !matches!(stands, Standing::Active(_));
+        assert_eq!(gone, !self.token_is_good(fixture).await);
+        // The slug rests: it means this tenant still, or nothing else.
+        let slug = TenantRef::from(&self.slug);
+        let named = resolve(&fixture.domain, &slug, now).await.unwrap();
+        assert_eq!(named, Some(self.tenant.clone()));
+        gone
+    }
+
+    /// Whether the user is a member; the list of memberships says the same.
+    async fn is_member(&self, fixture: &Fixture) -> bool {
+        let (domain, now) = (&fixture.domain, fixture.now());
+        let stands = standing(domain, &self.tenant, &self.user, now).await.unwrap();
+        let stands = matches!(stands, Standing::Active(_));
+        let listed = crate::tenancy::active_memberships(domain, &self.user, now).await.unwrap();
+        assert_eq!(listed.only().map(|held| held.tenant.id == self.tenant), stands.then_some(true));
+        if self.operation == Operation::RemoveMember {
+            assert_eq!(self.token_is_good(fixture).await, stands);
+        }
+        stands
+    }
+
+    async fn token_is_good(&self, fixture: &Fixture) -> bool {
+        let id_token = self.token.clone().unwrap();
+        let ask = Lookup { id_token, memberships: false };
+        match lookup(&fixture.domain, &keyed(), &ask).await {
+            Ok(_) => true,
+            Err(refused) => {
+                assert!(matches!(refused.code(), Code::TokenRevoked | Code::TokenExpired));
+                false
+            }
+        }
+    }
+}
+
+async fn signs_in(fixture: &Fixture, email: &Email) -> bool {
+    match fixture.try_sign_in(email.as_str(), PASSWORD).await {
+        Ok(_) => true,
+        Err(refused) => {
+            assert_eq!(refused.code(), Code::InvalidLoginCredentials);
+            false
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Adds users to a tenant and removes them.
+//!
+//! | step of adding | after a crash here |
+//! |---|---|
+//! | 1. say so (intent) | nothing has changed |
+//! | 2. an entry in the user's list of memberships | the list names a membership that does not exist |
+//! | 3. the membership itself, on the token of that entry, while tenant is active | done, but for the next line |
+//! | 4. a user without a default tenant gets this one | done |
+//!
+//! | step of removing | after a crash here |
+//! |---|---|
+//! | 1. say so (intent) | nothing has changed; the sweep goes on |
+//! | 2. the membership goes, a fence at its token comes, together | no access any more |
+//! | 3. the entry in the user's list goes, if it is still the same | done |
+//!
+//! Spec: Domain, "Membership", rule 2. Why: docs/decisions/0012, 0015.
+
+use std::collections::BTreeSet;
+
+use tikti_store::Entry;
+
+use super::seats::{self, MOST_TRIES, Seat};
+use crate::clock::Timestamp;
+use crate::domain::Domain;
+use crate::error::{Code, Error};
+use crate::fence;
+use crate::id::{OperationId, RoleName, TenantId, UserId};
+use crate::intent::{self, AddingMember, RemovingMember, Work};
+use crate::keyspace;
+use crate::membership::Membership;
+use crate::reads::Reads;
+use crate::record::{Lasting, Record};
+use crate::tenant::Tenant;
+use crate::user::User;
+
+/// Adds a user to a tenant. The first membership becomes the user's default tenant.
+///
+/// The caller decides whether it may happen, and that these roles may be given.
+///
+/// # Errors
+/// `TENANT_NOT_FOUND`, `TENANT_DISABLED`, `USER_NOT_FOUND`, `MEMBER_EXISTS`; `CONFLICT` where it
+/// took longer than a minute; the store's: then the user may or may not be a member.
+///
+/// Spec: Domain, "Membership"; HTTP API, "Tenant administration", members.
+pub async fn add_member(
+    domain: &Domain,
+    tenant_id: &TenantId,
+    user_id: &UserId,
+    roles: BTreeSet<RoleName>,
+    now: Timestamp,
+) -> Result<Membership, Error> {
+    look_first(domain, tenant_id, user_id, now).await?;
+    let work = AddingMember { tenant_id: tenant_id.clone(), user_id: user_id.clone() };
+    let operation = intent::begin(domain, Work::AddMember(work.clone()), now).await?;
+    let membership = Membership::new(tenant_id.clone(), user_id.clone(), roles, now);
+    let outcome = add(domain, &operation, &membership, now).await;
+    if matches!(outcome, Ok(_) | Err(Error::Refused(_))) {
+        intent::rest(&operation, settle(domain, &operation, &work, now).await);
+    }
+    outcome
+}
+
+/// Refuses before anything is written what most refusals are about.
+async fn look_first(
+    domain: &Domain,
+    tenant: &TenantId,
+    user: &UserId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let (tenant_key, member_key) = (keyspace::tenant(tenant), keyspace::member(tenant, user));
+    let user_key = keyspace::user(user);
+    let keys = vec![tenant_key.clone(), member_key.clone(), user_key.clone()];
+    let reads = Reads::load(&domain.store, keys, now).await?;
+    require_active(reads.find(&tenant_key)?)?;
+    reads.find_live::<User>(&user_key)?.ok_or(Code::UserNotFound)?;
+    match reads.find::<Membership>(&member_key)? {
+        Some(_) => Err(Code::MemberExists.into()),
+        None => Ok(()),
+    }
+}
+
+fn require_active(tenant: Option<Lasting<Tenant>>) -> Result<(), Code> {
+    match tenant.and_then(Lasting::live) {
+        Some(tenant) if tenant.is_active() => Ok(()),
+        Some(_) => Err(Code::TenantDisabled),
+        None => Err(Code::TenantNotFound),
+    }
+}
+
+/// Steps 2 and 3 of adding.
+async fn add(
+    domain: &Domain,
+    operation: &OperationId,
+    membership: &Membership,
+    now: Timestamp,
+) -> Result<Membership, Error> {
+    let place = (&membership.tenant_id, &membership.user_id);
+    let mut fenced = None;
+    for _ in 0..MOST_TRIES {
+        let token = seats::enter(domain, operation, place, fenced.as_ref(), now).await?;
+        match sit_down(domain, operation, (membership, &token), now).await? {
+            Seat::Taken(made) => return Ok(made),
+            Seat::Fenced => fenced = Some(token),
+        }
+    }
+    Err(fence::given_up())
+}
+
+/// Step 3 of adding.
+async fn sit_down(
+    domain: &Domain,
+    operation: &OperationId,
+    (membership, token): (&Membership, &OperationId),
+    now: Timestamp,
+) -> Result<Seat<Membership>, Error> {
+    let Membership { tenant_id, user_id, .. } = membership;
+    let (key, tenant_key) = (keyspace::member(tenant_id, user_id), keyspace::tenant(tenant_id));
+    let partition = key.partition();
+    let reads = [
+        key.clone(),
+        tenant_key.clone(),
+        keyspace::fence(partition, operation),
+        keyspace::fence(partition, token),
+    ];
+    let made = Membership { token: token.clone(), ..membership.clone() };
+    let bytes = made.encode()?;
+    domain
+        .store
+        .transact(partition, &reads, now, |txn| {
+            fence::check(txn, partition, operation)?;
+            require_active(Lasting::decode_optional(&tenant_key, txn.get(&tenant_key)?)?)?;
+            if txn.get(&key)?.is_some() {
+                return Err(Code::MemberExists.into());
+            }
+            if fence::stands(txn, partition, token)? {
+                return Ok(Seat::Fenced);
+            }
+            txn.put(&key, Entry::new(&bytes))?;
+            Ok::<_, Error>(Seat::Taken(made.clone()))
+        })
+        .await
+}
+
+/// Leaves an addition as it is where a membership stands on its entry, and tidies up after it where
+/// not, for ever. May be repeated, at any time.
+pub(crate) async fn settle(
+    domain: &Domain,
+    operation: &OperationId,
+    work: &AddingMember,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let AddingMember { tenant_id, user_id } = work;
+    let key = keyspace::member(tenant_id, user_id);
+    let partition = key.partition();
+    let reads = [key.clone()];
+    let found = domain
+        .store
+        .transact(partition, &reads, now, |txn| {
+            let found = Membership::decode_optional(&key, txn.get(&key)?)?;
+            if found.as_ref().is_none_or(|found| found.token != *operation) {
+                fence::put(txn, partition, operation, now)?;
+            }
+            Ok::<_, Error>(found)
+        })
+        .await?;
+    if found.as_ref().is_none_or(|found| found.token != *operation) {
+        seats::give_up(domain, user_id, (tenant_id, operation), now).await?;
+    }
+    // The membership may be this operation's and stand on an entry that was there before.
+    if found.is_some() {
+        seats::prefer_first(domain, tenant_id, user_id, now).await?;
+    }
+    intent::end(domain, operation).await
+}
+
+/// Removes a user from a tenant. His idTokens of this tenant are dead from then on.
+///
+/// The caller decides whether it may happen.
+///
+/// # Errors
+/// `USER_NOT_FOUND` where the user is no member; the store's: then the removal may still happen
+/// within minutes.
+///
+/// Spec: HTTP API, "Tenant administration", members.
+pub async fn remove_member(
+    domain: &Domain,
+    tenant_id: &TenantId,
+    user_id: &UserId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let key = keyspace::member(tenant_id, user_id);
+    let stored = domain.store.get(&key, now).await?;
+    let membership = Membership::decode_optional(&key, stored.as_ref())?;
+    let Membership { tenant_id, user_id, token, .. } = membership.ok_or(Code::UserNotFound)?;
+    let work = RemovingMember { tenant_id, user_id, token };
+    let operation = intent::begin(domain, Work::RemoveMember(work.clone()), now).await?;
+    let place = (&work.user_id, &work.token);
+    let removed = seats::vacate(domain, &work.tenant_id, place, now).await?;
+    intent::rest(&operation, clear(domain, &operation, &work, now).await);
+    // Otherwise somebody else has removed it meanwhile.
+    if removed { Ok(()) } else { Err(Code::UserNotFound.into()) }
+}
+
+/// Goes on with a removal wherever it stopped. May be repeated, at any time.
+pub(crate) async fn resume(
+    domain: &Domain,
+    operation: &OperationId,
+    work: &RemovingMember,
+    now: Timestamp,
+) -> Result<(), Error> {
+    seats::vacate(domain, &work.tenant_id, (&work.user_id, &work.token), now).await?;
+    clear(domain, operation, work, now).await
+}
+
+/// Step 3 of removing.
+async fn clear(
+    domain: &Domain,
+    operation: &OperationId,
+    work: &RemovingMember,
+    now: Timestamp,
+) -> Result<(), Error> {
+    seats::strike(domain, &work.user_id, (&work.tenant_id, &work.token), now).await?;
+    intent::end(domain, operation).await
+}

@@ -1,0 +1,200 @@
+//! The steps that memberships are made of.
+//!
+//! The record `t:…/member/<user>` grants access; the entry `u:…/membership/<tenant>` lists it for its
+//! user. Each entry carries a token, the operation that made it, and each membership the token of
+//! the entry that it stands on. Invariant: a membership has its entry, with the same token. So
+//! [`enter`] comes before the membership and [`vacate`] before [`strike`]; and an entry is replaced
+//! or removed only once a fence keeps its token from being used.
+//!
+//! Spec: Domain, "Membership"; Storage, "what crosses partitions". Why: docs/decisions/0015.
+
+use tikti_store::{Entry, Txn};
+
+use crate::clock::Timestamp;
+use crate::domain::Domain;
+use crate::error::{Code, Error};
+use crate::fence;
+use crate::id::{OperationId, TenantId, UserId};
+use crate::keyspace;
+use crate::membership::Membership;
+use crate::record::{Lasting, Record};
+use crate::tenant::ListEntry;
+use crate::user::User;
+
+/// How often an entry is replaced whose token turned out to be fenced. Each time somebody else
+/// removed a membership in the meantime.
+pub(super) const MOST_TRIES: u32 = 8;
+
+/// What became of a try to make a membership on an entry.
+pub(super) enum Seat<T> {
+    /// It is made.
+    Taken(T),
+    /// Nothing may be made on this entry any more.
+    Fenced,
+}
+
+/// Makes sure that the user's list has an entry for the tenant; gives the token that it carries.
+/// One with a `fenced` token is replaced.
+///
+/// # Errors
+/// `USER_NOT_FOUND`; `CONFLICT` where the operation was given up; the store's.
+pub(super) async fn enter(
+    domain: &Domain,
+    operation: &OperationId,
+    (tenant, user): (&TenantId, &UserId),
+    fenced: Option<&OperationId>,
+    now: Timestamp,
+) -> Result<OperationId, Error> {
+    let (user_key, entry_key) = (keyspace::user(user), keyspace::membership_entry(user, tenant));
+    let partition = user_key.partition();
+    let reads = [user_key.clone(), entry_key.clone(), keyspace::fence(partition, operation)];
+    let ours = ListEntry { token: operation.clone() }.encode()?;
+    domain
+        .store
+        .transact(partition, &reads, now, |txn| {
+            fence::check(txn, partition, operation)?;
+            // Only while the user lives: so the list of a dead one is complete.
+            User::load(&user_key, txn.get(&user_key)?)?.ok_or(Code::UserNotFound)?;
+            match ListEntry::decode_optional(&entry_key, txn.get(&entry_key)?)? {
+                Some(entry) if Some(&entry.token) != fenced => Ok(entry.token),
+                Some(_) | None => {
+                    txn.put(&entry_key, Entry::new(&ours))?;
+                    Ok::<_, Error>(operation.clone())
+                }
+            }
+        })
+        .await
+}
+
+/// Removes the membership that stands on this entry, and sees to it that none does any more. Says
+/// whether there was one.
+pub(crate) async fn vacate(
+    domain: &Domain,
+    tenant: &TenantId,
+    (user, token): (&UserId, &OperationId),
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let key = keyspace::member(tenant, user);
+    let partition = key.partition();
+    let reads = [key.clone()];
+    domain
+        .store
+        .transact(partition, &reads, now, |txn| {
+            let sits = sits(txn, tenant, (user, token))?;
+            if sits {
+                txn.delete(&key)?;
+            }
+            fence::put(txn, partition, token, now)?;
+            Ok::<_, Error>(sits)
+        })
+        .await
+}
+
+/// Whether the membership that was read stands on this entry.
+pub(super) fn sits(
+    txn: &Txn,
+    tenant: &TenantId,
+    (user, token): (&UserId, &OperationId),
+) -> Result<bool, Error> {
+    let key = keyspace::member(tenant, user);
+    let member = Membership::decode_optional(&key, txn.get(&key)?)?;
+    Ok(member.is_some_and(|member| member.token == *token))
+}
+
+/// Removes the entry of the user's list, if it carries this token.
+pub(crate) async fn strike(
+    domain: &Domain,
+    user: &UserId,
+    (tenant, token): (&TenantId, &OperationId),
+    now: Timestamp,
+) -> Result<(), Error> {
+    let key = keyspace::membership_entry(user, tenant);
+    let reads = [key.clone()];
+    domain
+        .store
+        .transact(key.partition(), &reads, now, |txn| strike_within(txn, user, (tenant, token)))
+        .await
+}
+
+/// As [`strike`], and sees to it that the operation whose token it is adds nothing to the user's
+/// partition any more.
+pub(super) async fn give_up(
+    domain: &Domain,
+    user: &UserId,
+    (tenant, operation): (&TenantId, &OperationId),
+    now: Timestamp,
+) -> Result<(), Error> {
+    let key = keyspace::membership_entry(user, tenant);
+    let partition = key.partition();
+    let reads = [key.clone()];
+    domain
+        .store
+        .transact(partition, &reads, now, |txn| {
+            fence::put(txn, partition, operation, now)?;
+            strike_within(txn, user, (tenant, operation))
+        })
+        .await
+}
+
+fn strike_within(
+    txn: &mut Txn,
+    user: &UserId,
+    (tenant, token): (&TenantId, &OperationId),
+) -> Result<(), Error> {
+    let key = keyspace::membership_entry(user, tenant);
+    let entry = ListEntry::decode_optional(&key, txn.get(&key)?)?;
+    if entry.is_some_and(|entry| entry.token == *token) {
+        txn.delete(&key)?;
+    }
+    Ok(())
+}
+
+/// Takes a tenant that is being deleted out of a user's records: the entry, whatever its token, and
+/// the default tenant.
+pub(super) async fn forget_tenant(
+    domain: &Domain,
+    user: &UserId,
+    tenant: &TenantId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let (user_key, entry_key) = (keyspace::user(user), keyspace::membership_entry(user, tenant));
+    let reads = [user_key.clone()];
+    domain
+        .store
+        .transact(user_key.partition(), &reads, now, |txn| {
+            txn.delete(&entry_key)?;
+            if let Some(mut user) = User::load(&user_key, txn.get(&user_key)?)?
+                && user.default_tenant.as_ref() == Some(tenant)
+            {
+                user.default_tenant = None;
+                txn.put(&user_key, Entry::new(&Lasting::Live(user).encode()?))?;
+            }
+            Ok::<_, Error>(())
+        })
+        .await
+}
+
+/// Makes the tenant the default of a user who has none and still has the membership; later ones
+/// change nobody's sign-in.
+pub(super) async fn prefer_first(
+    domain: &Domain,
+    tenant: &TenantId,
+    user: &UserId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let (user_key, entry_key) = (keyspace::user(user), keyspace::membership_entry(user, tenant));
+    let reads = [user_key.clone(), entry_key.clone()];
+    domain
+        .store
+        .transact(user_key.partition(), &reads, now, |txn| {
+            if let Some(mut user) = User::load(&user_key, txn.get(&user_key)?)?
+                && user.default_tenant.is_none()
+                && txn.get(&entry_key)?.is_some()
+            {
+                user.default_tenant = Some(tenant.clone());
+                txn.put(&user_key, Entry::new(&Lasting::Live(user).encode()?))?;
+            }
+            Ok::<_, Error>(())
+        })
+        .await
+}

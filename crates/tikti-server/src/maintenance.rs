@@ -1,0 +1,122 @@
+//! How do tools reach the store of a deployment, outside of its server? Verified, backed up,
+//! restored.
+//!
+//! Invariant: what only reads opens the store for reading, beside a running server, and makes none;
+//! what writes has an embedded store for itself.
+//!
+//! Spec: Operations, "Backup".
+
+use std::io::{Read, Write};
+use std::path::Path;
+
+use data_encoding::BASE64;
+use tikti_domain::StoreError;
+pub use tikti_domain::backup::{BackupError, BackupKey, BackupReport, RestoreReport};
+use tikti_domain::backup::{BackupOptions, RestoreOptions, restore, write};
+use tikti_domain::clock::{Clock, rfc3339};
+use tikti_domain::integrity::verify;
+pub use tikti_domain::integrity::{Finding, IntegrityReport, Progress, Rule};
+use tikti_domain::random::Random;
+use tikti_domain::secret::SecretBytes;
+pub use tikti_domain::secret::{SecretString, Secrets};
+
+use crate::ServeError;
+use crate::config::StoreConfig;
+
+/// Who holds a store that a tool has open, as whoever finds it locked is told.
+const HOLDER: &str = "tikti, maintenance";
+
+/// Hears how far the work is.
+pub type Listener<'a> = &'a mut (dyn FnMut(Progress) + Send);
+
+/// Why the work was not done. Each is a line that an operator can act on.
+#[derive(Debug, thiserror::Error)]
+pub enum MaintenanceError {
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] ServeError),
+    /// The store stopped answering.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The backup was not made or not restored.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+}
+
+/// How a backup is put back.
+#[derive(Clone, Copy, Debug)]
+pub struct Restoring<'a> {
+    /// The secrets of the deployment that it was made of.
+    pub secrets: &'a Secrets,
+    /// Opens the file, where it is sealed.
+    pub key: Option<&'a BackupKey>,
+    /// Whether sessions and tokens from before live on, revoked ones included.
+    pub keep_sessions: bool,
+}
+
+/// Compares everything that is stored with the rules; the store may be in use.
+///
+/// # Errors
+/// [`MaintenanceError`]; what is wrong in the store is a finding.
+pub async fn verify_store(
+    store: &StoreConfig,
+    listener: Listener<'_>,
+) -> Result<IntegrityReport, MaintenanceError> {
+    let store = store.open_read_only(HOLDER).await?;
+    Ok(verify(&store, Clock::system().now(), listener).await?)
+}
+
+/// Writes all records to `out`, sealed where there is a `key`; the store may be in use. `out` is
+/// flushed, not synced.
+///
+/// # Errors
+/// [`MaintenanceError`]; then what was written is no backup.
+pub async fn back_up(
+    store: &StoreConfig,
+    key: Option<&BackupKey>,
+    out: &mut (dyn Write + Send),
+    listener: Listener<'_>,
+) -> Result<BackupReport, MaintenanceError> {
+    let store = store.open_read_only(HOLDER).await?;
+    let random = Random::system();
+    let options = BackupOptions { key, random: &random, now: Clock::system().now() };
+    Ok(write(&store, options, out, listener).await?)
+}
+
+/// Fills the store, which must be empty, from a backup.
+///
+/// # Errors
+/// [`MaintenanceError`]; a store that was begun is not served before a restore has ended well.
+pub async fn restore_into(
+    store: &StoreConfig,
+    restoring: Restoring<'_>,
+    input: &mut (dyn Read + Send),
+    listener: Listener<'_>,
+) -> Result<RestoreReport, MaintenanceError> {
+    let store = store.open(HOLDER).await?;
+    let Restoring { secrets, key, keep_sessions } = restoring;
+    let options = RestoreOptions { secrets, key, keep_sessions, now: Clock::system().now() };
+    let report = restore(&store, options, input, listener).await?;
+    store.close().await;
+    Ok(report)
+}
+
+/// When the backup was made, as RFC 3339.
+#[must_use]
+pub fn made_at(report: &RestoreReport) -> String {
+    rfc3339(report.created)
+}
+
+/// Reads the key of a backup: 32 bytes as base64, as `openssl rand -base64 32` prints them.
+///
+/// # Errors
+/// A line that shows nothing of the file.
+pub fn backup_key(file: &Path) -> Result<BackupKey, String> {
+    let wrong = |reason: &str| format!("{}: {reason}", file.display());
+    let text = std::fs::read_to_string(file).map_err(|cause| wrong(&cause.to_string()))?;
+    let bytes = BASE64.decode(text.trim().as_bytes()).ok();
+    let key = bytes.and_then(|bytes| BackupKey::new(SecretBytes::new(bytes)).ok());
+    key.ok_or_else(|| {
+        wrong("must hold 32 bytes as base64, such as `openssl rand -base64 32` prints")
+    })
+}

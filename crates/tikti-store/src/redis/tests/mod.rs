@@ -1,0 +1,9 @@
+//! The network half against real servers.
+//!
+//! Spec: Storage, "a fault test for Engine B".
+
+mod cluster;
+mod refusals;
+mod sentinel;
+mod single;
+mod support;

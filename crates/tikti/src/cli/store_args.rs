@@ -1,0 +1,88 @@
+//! Which store does a command mean, and which secrets belong to it? Named as for the servers:
+//! `--data` and `--store` as for `dev`, `--config` as for `serve`.
+//!
+//! Spec: Command line, `store`, `backup` and `restore`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use tikti_server::config::{self, Config, StoreConfig};
+use tikti_server::dev;
+use tikti_server::maintenance::{BackupKey, MaintenanceError, Secrets, backup_key};
+
+use super::dev::not_prepared;
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::input;
+
+/// A store, by the server that it belongs to.
+#[derive(Args)]
+pub(crate) struct StoreArgs {
+    /// Directory of `tikti dev` [default: ~/.tikti/dev]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Store, where it does not lie in that directory; @FILE reads the URL from a file, since others
+    /// can see the password of one on the command line
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+    /// Configuration of `tikti serve`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "store"])]
+    config: Option<PathBuf>,
+}
+
+impl StoreArgs {
+    /// The store, with what has to be set to talk to it.
+    pub(crate) fn store(&self, context: &Context) -> Result<StoreConfig, Failure> {
+        if let Some(config) = self.config()? {
+            return Ok(config.store);
+        }
+        let url = self.store.as_deref().map(input::store_url).transpose()?;
+        // With a URL nothing is asked of the directory, not even that there is a home.
+        let directory = if url.is_some() { PathBuf::new() } else { self.directory(context)? };
+        Ok(dev::store(&directory, url))
+    }
+
+    /// The secrets of the deployment that the store belongs to.
+    pub(crate) fn secrets(&self, context: &Context) -> Result<Secrets, Failure> {
+        match self.config()? {
+            Some(config) => Ok(config.domain.secrets),
+            None => dev::secrets(&self.directory(context)?).map_err(not_prepared),
+        }
+    }
+
+    fn config(&self) -> Result<Option<Config>, Failure> {
+        let loaded = self.config.as_deref().map(config::load).transpose();
+        loaded.map_err(|problems| Failure::usage(problems.to_string()))
+    }
+
+    fn directory(&self, context: &Context) -> Result<PathBuf, Failure> {
+        match &self.data {
+            Some(directory) => Ok(directory.clone()),
+            None => Ok(context.environment.directory()?.join("dev")),
+        }
+    }
+}
+
+/// The key that seals backups.
+#[derive(Args)]
+pub(crate) struct KeyArgs {
+    /// File with the key that seals the backup: 32 bytes as base64, as `openssl rand -base64 32` prints
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
+impl KeyArgs {
+    pub(crate) fn key(&self) -> Result<Option<BackupKey>, Failure> {
+        self.key_file.as_deref().map(backup_key).transpose().map_err(Failure::usage)
+    }
+}
+
+/// A store that cannot be opened is a wrong configuration; what goes wrong later is a failure.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that `map_err` wants")]
+pub(crate) fn not_done(cause: MaintenanceError) -> Failure {
+    let text = Failure::chain(&cause);
+    match cause {
+        MaintenanceError::Open(_) => Failure::usage(text),
+        MaintenanceError::Store(_) | MaintenanceError::Backup(_) => Failure::refused(text),
+    }
+}
