@@ -1,9 +1,10 @@
 //! How does a deployment become one file, and the file a deployment again?
 //!
-//! [`write`] walks the store and writes every record, byte for byte, into a file that no engine needs
-//! to understand; [`restore`] fills an empty store from it. Invariants: the file holds no secret of the
-//! configuration (the store has none); what was read from a file is believed only after its frame was
-//! authenticated; a store that holds half a restore is marked and never served.
+//! [`write()`] walks the store and writes every record, byte for byte, into a file that no engine needs
+//! to understand; [`check`] reads its beginning, and [`CheckedBackup::restore`] fills an empty store
+//! from it. Invariants: the file holds no secret of the configuration (the store has none); what was
+//! read from a file is believed only after its frame was authenticated; a store that holds half a
+//! restore is marked and never served.
 //!
 //! | file | what it answers |
 //! |---|---|
@@ -25,7 +26,7 @@ use crate::random::Random;
 use crate::secret::SecretBytes;
 use format::{Body, FrameWriter, Header};
 
-pub use restore::{RestoreOptions, RestoreReport, restore};
+pub use restore::{CheckedBackup, RestoreOptions, RestoreReport, check};
 
 mod format;
 mod restore;
@@ -67,6 +68,8 @@ pub struct BackupOptions<'a> {
 pub struct BackupReport {
     /// How many records.
     pub records: u64,
+    /// How many have expired and were left out.
+    pub expired: u64,
     /// Their checksum: see [`copy::Tally`].
     pub checksum: u64,
     /// Whether the file is sealed.
@@ -217,25 +220,33 @@ pub async fn write(
     frames.put(Body::Deployment(&deployment))?;
     let mut tally = copy::Tally::default();
     let mut body = format::Records::default();
-    let mut walk = store.walk(now).await?;
+    let (mut read, mut expired) = (0, 0);
+    // Everything that is kept, so that what was left out is counted.
+    let mut walk = store.walk(Timestamp::from_millis(0)).await?;
     while let Some(page) = walk.next().await? {
+        read += u64::try_from(page.records.len()).unwrap_or(u64::MAX);
         if let Some(key) = page.foreign.first() {
             return Err(BackupError::Foreign { key: key.escape_ascii().to_string() });
         }
         for (key, record) in page.records {
             let record = record?;
+            if record.expires_at().is_some_and(|at| at <= now) {
+                expired += 1;
+                continue;
+            }
             tally.add(&key, &record);
             body.add(&key, &record);
             if body.count == FRAME_RECORDS || body.bytes.len() >= FRAME_BYTES {
                 frames.put(Body::Records(std::mem::take(&mut body)))?;
             }
         }
-        progress(Progress { done: tally.records, total });
+        progress(Progress { done: read, total });
     }
     if body.count > 0 {
         frames.put(Body::Records(body))?;
     }
     frames.finish(tally)?;
     let sealed = options.key.is_some();
-    Ok(BackupReport { records: tally.records, checksum: tally.checksum, sealed })
+    let copy::Tally { records, checksum } = tally;
+    Ok(BackupReport { records, expired, checksum, sealed })
 }

@@ -4,15 +4,18 @@
 //! in both directions: a claim with its user and the user with his claim. Invariant: nothing is
 //! written, a page of records is held at a time, and the cost is in proportion to the records.
 //!
-//! The store may be in use. What a page shows as broken is looked at again, in this order: read the
-//! page, list the intents, read once more. An operation that was half done at the first reading has
-//! either an intent in the list, and is no finding, or was finished before the list was made, and the
-//! second reading shows it whole. List and reading are done twice, for operations that follow close on
-//! another.
+//! The store may be in use, and two records are not read at one moment. What looks broken is a finding
+//! once three looks in a row, with a list of the intents between each and the next, found the same
+//! writes: same records, same records missing. While records stay the same, what is missing beside
+//! them can come once and go once, and no more: users and tenants leave tombstones, and who takes a
+//! membership or a name again writes a new entry or claim. So two of the three looks saw one and the
+//! same state, which lasted while the intents between them were listed, and an operation that was to
+//! blame for it would have been in that list.
 //!
 //! Spec: Operations, "Backup" (`store verify`); Domain, "Rules that always hold".
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use tikti_store::{Key, Partition, Store, StoreError, Stored};
 
@@ -35,9 +38,11 @@ mod tests;
 const MOST_FINDINGS: usize = 1000;
 /// How many records are looked up at a time: each may be as large as a tenant's roles.
 const LOOKUP: usize = 128;
-/// How often what looked broken is looked at again. Once would do for one operation; it takes three,
-/// each half done at the wrong moment, to be taken for a finding.
-const FURTHER_LOOKS: u32 = 2;
+/// How many further looks in a row must find what the look before them found.
+const LOOKS_ALIKE: u32 = 2;
+/// How many further looks are taken while records change between them. What was broken at each is a
+/// finding then: nothing real is missed because it is in use.
+const MOST_LOOKS: u32 = 100;
 /// How many intents are held at a time.
 const INTENTS: usize = 1000;
 
@@ -52,7 +57,7 @@ pub struct IntegrityReport {
     pub pending: u64,
     /// How many rules are broken.
     pub findings_total: u64,
-    /// The first 1000 of them.
+    /// The first 1000 of them; an unfinished copy stands before all others.
     pub findings: Vec<Finding>,
 }
 
@@ -76,14 +81,22 @@ pub struct Progress {
     pub total: Option<u64>,
 }
 
-/// Something that looked broken at the first reading.
+/// Something that looks broken.
 struct Suspect {
     key: Key,
     rule: Rule,
     detail: String,
     /// Whom it is about.
     subjects: Vec<Partition>,
+    /// The writes that it was judged by.
+    evidence: Evidence,
+    /// How many looks in a row have found the same since.
+    looks_alike: u32,
 }
+
+/// A hash over the envelopes of the records that something was judged by, or their absence. Two
+/// writes differ in their ids, so the same evidence is the same writes but for a chance of 2^-64.
+type Evidence = u64;
 
 /// A record, or what is wrong with it.
 type Read = (Key, Result<Stored, StoreError>);
@@ -128,6 +141,12 @@ pub async fn verify(
 impl IntegrityReport {
     fn add(&mut self, finding: Finding) {
         self.findings_total += 1;
+        // It explains all the others, so it comes first and is never left out.
+        if finding.rule == Rule::UnfinishedCopy {
+            self.findings.insert(0, finding);
+            self.findings.truncate(MOST_FINDINGS);
+            return;
+        }
         if self.findings.len() < MOST_FINDINGS {
             self.findings.push(finding);
         }
@@ -155,10 +174,11 @@ async fn examine(
     let mut suspects = Vec::new();
     let mut facts = Vec::with_capacity(records.len());
     for (key, stored) in records {
+        let evidence = evidence_of(&stored.as_ref().ok().map(Stored::as_bytes));
         let broken = match stored {
             Ok(stored) => match read(&key, &stored) {
                 Ok(fact) => {
-                    facts.push((key, fact));
+                    facts.push((key, fact, evidence));
                     continue;
                 }
                 Err(broken) => broken,
@@ -166,17 +186,27 @@ async fn examine(
             Err(error) => (Rule::Damaged, damage(error)?),
         };
         let (rule, detail) = broken;
-        suspects.push(Suspect { key, rule, detail, subjects: Vec::new() });
+        let subjects = Vec::new();
+        suspects.push(Suspect { key, rule, detail, subjects, evidence, looks_alike: 0 });
     }
-    let seen = see(store, &facts, now).await?;
-    for (key, fact) in facts {
+    let (seen, evidence_at) = see(store, &facts, now).await?;
+    for (key, fact, own) in facts {
         // What hangs on a record that cannot be read is not judged.
         for (rule, detail) in judge(&key, &fact, &seen).unwrap_or_default() {
             let subjects = subjects_of(rule, &fact, &detail);
-            suspects.push(Suspect { key: key.clone(), rule, detail, subjects });
+            let others: Vec<_> = needs(&fact).iter().map(|key| evidence_at.get(key)).collect();
+            let evidence = evidence_of(&(own, others));
+            let key = key.clone();
+            suspects.push(Suspect { key, rule, detail, subjects, evidence, looks_alike: 0 });
         }
     }
     Ok(suspects)
+}
+
+fn evidence_of(what: &impl Hash) -> Evidence {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Of the set of administrators, only the one who is broken counts.
@@ -196,13 +226,21 @@ fn damage(error: StoreError) -> Result<String, StoreError> {
 }
 
 /// Reads what the facts of a page have to be compared with.
-async fn see(store: &Store, facts: &[(Key, Fact)], now: Timestamp) -> Result<Sights, StoreError> {
-    let wanted: HashSet<Key> = facts.iter().flat_map(|(_, fact)| needs(fact)).collect();
+async fn see(
+    store: &Store,
+    facts: &[(Key, Fact, Evidence)],
+    now: Timestamp,
+) -> Result<(Sights, HashMap<Key, Evidence>), StoreError> {
+    let wanted: HashSet<Key> = facts.iter().flat_map(|(_, fact, _)| needs(fact)).collect();
     let wanted: Vec<Key> = wanted.into_iter().collect();
     let mut seen = HashMap::with_capacity(wanted.len());
+    let mut evidence = HashMap::new();
     for keys in wanted.chunks(LOOKUP) {
         let found = look_up(store, keys, now).await?;
         for (key, stored) in keys.iter().zip(found) {
+            if let Ok(Some(stored)) = &stored {
+                evidence.insert(key.clone(), evidence_of(&stored.as_bytes()));
+            }
             let sight = match stored {
                 Ok(None) => Sight::Absent,
                 Ok(Some(stored)) => read(key, &stored).map_or(Sight::Unreadable, Sight::Present),
@@ -211,7 +249,7 @@ async fn see(store: &Store, facts: &[(Key, Fact)], now: Timestamp) -> Result<Sig
             seen.insert(key.clone(), sight);
         }
     }
-    Ok(Sights(seen))
+    Ok((Sights(seen), evidence))
 }
 
 /// Reads some records; a damaged one does not hide the others.
@@ -238,16 +276,23 @@ async fn confirm(
     mut suspects: Vec<Suspect>,
     now: Timestamp,
 ) -> Result<Vec<Finding>, StoreError> {
-    for _ in 0..FURTHER_LOOKS {
+    let mut confirmed = Vec::new();
+    for _ in 0..MOST_LOOKS {
         if suspects.is_empty() {
             break;
         }
         excuse(store, &mut suspects, now).await?;
         let broken = look_again(store, &suspects, now).await?;
-        suspects.retain(|suspect| broken.contains(&suspect.what()));
+        suspects.retain(|suspect| broken.contains_key(&suspect.what()));
+        for suspect in &mut suspects {
+            if let Some(evidence) = broken.get(&suspect.what()) {
+                suspect.take(*evidence);
+            }
+        }
+        confirmed.extend(suspects.extract_if(.., |suspect| suspect.looks_alike == LOOKS_ALIKE));
     }
     let found = |Suspect { key, rule, detail, .. }| Finding { rule, key: key.to_string(), detail };
-    Ok(suspects.into_iter().map(found).collect())
+    Ok(confirmed.into_iter().chain(suspects).map(found).collect())
 }
 
 /// What is broken now of the records that looked broken before.
@@ -255,17 +300,17 @@ async fn look_again(
     store: &Store,
     suspects: &[Suspect],
     now: Timestamp,
-) -> Result<HashSet<(Key, Rule, String)>, StoreError> {
+) -> Result<HashMap<(Key, Rule, String), Evidence>, StoreError> {
     let keys: BTreeSet<Key> = suspects.iter().map(|suspect| suspect.key.clone()).collect();
     let keys: Vec<Key> = keys.into_iter().collect();
-    let mut broken = HashSet::new();
+    let mut broken = HashMap::new();
     for keys in keys.chunks(LOOKUP) {
         let found = look_up(store, keys, now).await?;
         let records = keys.iter().cloned().zip(found);
         let present =
             |(key, found): (Key, Result<Option<Stored>, _>)| Some((key, found.transpose()?));
         let suspects = examine(store, records.filter_map(present).collect(), now).await?;
-        broken.extend(suspects.iter().map(Suspect::what));
+        broken.extend(suspects.iter().map(|suspect| (suspect.what(), suspect.evidence)));
     }
     Ok(broken)
 }
@@ -311,6 +356,12 @@ async fn excuse(
 impl Suspect {
     fn what(&self) -> (Key, Rule, String) {
         (self.key.clone(), self.rule, self.detail.clone())
+    }
+
+    /// Takes note of what a further look was judged by.
+    fn take(&mut self, evidence: Evidence) {
+        self.looks_alike = if evidence == self.evidence { self.looks_alike + 1 } else { 0 };
+        self.evidence = evidence;
     }
 
     fn is_explained_by(&self, on: &[Partition]) -> bool {

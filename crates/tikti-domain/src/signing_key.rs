@@ -159,7 +159,7 @@ fn unseal(
 
 /// Makes the first key of a deployment: active at once, as no verifier can have cached a set
 /// without it.
-fn first_key(
+pub(crate) fn first_key(
     size: RsaSize,
     master_keys: &[NamedSecret],
     now: Timestamp,

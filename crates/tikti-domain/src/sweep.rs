@@ -50,7 +50,7 @@ pub struct Swept {
 ///
 /// One call looks at up to sixteen intents in each of sixteen lists and at a thousand entries. Call
 /// it about twice a minute, and again at once while there is more. An operation that fails is
-/// logged, counted and tried again in a later round.
+/// counted, logged at debug level, as it may fail every time, and tried again in a later round.
 ///
 /// # Errors
 /// The store's, where the lists cannot be read; what was done stays done.
@@ -86,7 +86,7 @@ async fn sweep_shard(
     for (id, stored) in &page.entries {
         let parsed = std::str::from_utf8(id).ok().and_then(|id| OperationId::parse(id).ok());
         let Some(operation) = parsed else {
-            tracing::warn!("an intent has no operation's id");
+            tracing::debug!("an intent has no operation's id");
             swept.failed += 1;
             continue;
         };
@@ -95,7 +95,7 @@ async fn sweep_shard(
             Ok(intent) if now < intent.since.plus_millis(SWEEP_AFTER_MILLIS) => return Ok(None),
             Ok(intent) => intent,
             Err(error) => {
-                tracing::warn!(operation.id = %operation, %error, "an intent cannot be read");
+                tracing::debug!(operation.id = %operation, %error, "an intent cannot be read");
                 swept.failed += 1;
                 continue;
             }
@@ -104,7 +104,7 @@ async fn sweep_shard(
             Ok(()) => swept.finished += 1,
             Err(error) => {
                 let code = error.code().as_str();
-                tracing::warn!(operation.id = %operation, code, "an operation could not be swept");
+                tracing::debug!(operation.id = %operation, code, "an operation could not be swept");
                 swept.failed += 1;
             }
         }

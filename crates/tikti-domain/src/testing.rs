@@ -7,11 +7,14 @@
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
+use std::path::Path;
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::task::Poll;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use tempfile::TempDir;
 pub use tikti_store::testing::{FaultPlan, RedisServer};
 use tikti_store::{Entry, OpenOptions, Store};
 
@@ -31,6 +34,7 @@ use crate::random::Random;
 use crate::record::{Lasting, Record};
 use crate::secret::{NamedSecret, SecretBytes, Secrets};
 use crate::settings::Settings;
+use crate::signing_key::{SigningKeys, first_key};
 use crate::tenancy::{CreateTenant, add_member, create_tenant};
 use crate::tenant::Tenant;
 use crate::user::{GlobalRole, User};
@@ -64,10 +68,22 @@ impl Fixture {
 
     /// A new deployment whose settings were changed by `change`.
     pub async fn with(change: impl FnOnce(&mut Settings) + Send) -> Self {
-        let (store, home) = new_store().await;
+        Self::within(new_directory(), change).await
+    }
+
+    /// A new deployment whose writes wait for a disk, on the embedded engine: for tests that stop an
+    /// operation wherever it waits, since in memory a write is done before anybody waits for it.
+    pub async fn on_disk() -> Self {
+        Self::within(TempDir::new().expect("a temporary directory"), |_| ()).await
+    }
+
+    async fn within(directory: TempDir, change: impl FnOnce(&mut Settings) + Send) -> Self {
+        let (store, home) = new_store(directory).await;
         let clock = Clock::manual(START);
         let mut config = config();
         change(&mut config.settings);
+        let keys = Entry::new(signing_keys());
+        store.put(&keyspace::signing_keys(), keys, START).await.expect("the store");
         let domain = Domain::open(store, config, clock.clone(), Random::seeded(1))
             .await
             .expect("a new deployment");
@@ -207,17 +223,49 @@ impl Fixture {
     }
 }
 
-/// An empty store, and what it lives in: a directory, or a server of the Redis protocol where
-/// `TIKTI_TEST_STORE` is `redis`.
-async fn new_store() -> (Store, Box<dyn Any + Send + Sync>) {
-    let options = OpenOptions::new([7; 16], "test");
+/// The first signing key of every fixture's deployment, as it is stored: to make one takes longer
+/// than most tests.
+fn signing_keys() -> &'static [u8] {
+    static RECORD: OnceLock<Vec<u8>> = OnceLock::new();
+    RECORD.get_or_init(|| {
+        let DomainConfig { settings, secrets, .. } = config();
+        let random = Random::seeded(0);
+        let key = first_key(settings.rsa_size, &secrets.master_key, START, &random);
+        SigningKeys { keys: vec![key.expect("a key")] }.encode().expect("a record")
+    })
+}
+
+/// Whether this run of tests is one on Redis: `TIKTI_TEST_STORE` is `redis`.
+///
+/// # Panics
+/// For a value that means nothing: it would be a run on the embedded store again.
+#[must_use]
+pub fn redis_is_chosen() -> bool {
     #[expect(clippy::disallowed_methods, reason = "chooses the store of a whole run of tests")]
-    let chosen = std::env::var("TIKTI_TEST_STORE");
-    if chosen.as_deref() == Ok("redis") {
+    let chosen = std::env::var_os("TIKTI_TEST_STORE");
+    let is = |name: &str| chosen.as_deref().is_some_and(|chosen| chosen == name);
+    let is_known = chosen.is_none() || is("embedded") || is("redis");
+    assert!(is_known, "TIKTI_TEST_STORE is neither embedded nor redis: {chosen:?}");
+    is("redis")
+}
+
+/// A directory for an embedded store: in memory where the system has a place for that, since a test
+/// that waits for a disk at every write shows nothing more.
+#[must_use]
+pub fn new_directory() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let directory = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
+    directory.expect("a temporary directory")
+}
+
+/// An empty store, and what it lives in: this directory, or a server of the Redis protocol where that
+/// is chosen.
+async fn new_store(directory: TempDir) -> (Store, Box<dyn Any + Send + Sync>) {
+    let options = OpenOptions::new([7; 16], "test");
+    if redis_is_chosen() {
         let server = RedisServer::start();
         return (Store::open(&server.url(), options).await.expect("a new store"), Box::new(server));
     }
-    let directory = tempfile::tempdir().expect("a temporary directory");
     let url = format!("embedded:{}", directory.path().join("store").display());
     (Store::open(&url, options).await.expect("a new store"), Box::new(directory))
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use data_encoding::BASE64;
 use tikti_domain::StoreError;
 pub use tikti_domain::backup::{BackupError, BackupKey, BackupReport, RestoreReport};
-use tikti_domain::backup::{BackupOptions, RestoreOptions, restore, write};
+use tikti_domain::backup::{BackupOptions, RestoreOptions, check, write};
 use tikti_domain::clock::{Clock, rfc3339};
 use tikti_domain::integrity::verify;
 pub use tikti_domain::integrity::{Finding, IntegrityReport, Progress, Rule};
@@ -83,7 +83,8 @@ pub async fn back_up(
     Ok(write(&store, options, out, listener).await?)
 }
 
-/// Fills the store, which must be empty, from a backup.
+/// Fills the store, which must be empty, from a backup. The beginning of the file, the key and the
+/// secrets are checked first: where one of them is wrong, no store is opened or made.
 ///
 /// # Errors
 /// [`MaintenanceError`]; a store that was begun is not served before a restore has ended well.
@@ -93,10 +94,11 @@ pub async fn restore_into(
     input: &mut (dyn Read + Send),
     listener: Listener<'_>,
 ) -> Result<RestoreReport, MaintenanceError> {
-    let store = store.open(HOLDER).await?;
     let Restoring { secrets, key, keep_sessions } = restoring;
     let options = RestoreOptions { secrets, key, keep_sessions, now: Clock::system().now() };
-    let report = restore(&store, options, input, listener).await?;
+    let backup = check(options, input)?;
+    let store = store.open(HOLDER).await?;
+    let report = backup.restore(&store, listener).await?;
     store.close().await;
     Ok(report)
 }

@@ -31,17 +31,28 @@ pub(crate) struct Sweeper {
 }
 
 /// How the last round went: what has not changed is not logged again.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Last {
-    Done,
+    /// This many operations could not be finished.
+    Done {
+        failed: usize,
+    },
     Failed,
+}
+
+/// What one round did.
+#[derive(Clone, Copy, Debug, Default)]
+struct Round {
+    finished: usize,
+    /// The most that one call could not finish: another call may meet the same again.
+    failed: usize,
 }
 
 impl Sweeper {
     /// Sweeps until the server is asked to stop.
     pub(crate) async fn run(mut self) {
         let mut cursor = SweepCursor::default();
-        let mut last = Last::Done;
+        let mut last = Last::Done { failed: 0 };
         let mut asked = self.shutdown.clone();
         loop {
             let rounds = async {
@@ -56,17 +67,17 @@ impl Sweeper {
         }
     }
 
-    /// One round; gives how many operations it finished.
-    async fn round(&mut self, cursor: &mut SweepCursor) -> Result<usize, Error> {
-        let mut finished = 0;
+    async fn round(&mut self, cursor: &mut SweepCursor) -> Result<Round, Error> {
+        let mut round = Round::default();
         for _ in 0..MOST_CALLS {
             let swept = sweep(&self.state.domain, cursor, self.clock.now()).await?;
-            finished += swept.finished;
+            round.finished += swept.finished;
+            round.failed = round.failed.max(swept.failed);
             if !swept.more && swept.reclaimed == 0 {
                 break;
             }
         }
-        Ok(finished)
+        Ok(round)
     }
 
     fn pause(&self) -> Duration {
@@ -77,22 +88,97 @@ impl Sweeper {
 }
 
 /// Logs what is new, and says how it went.
-fn report(round: Result<usize, Error>, last: Last) -> Last {
-    match (round, last) {
-        (Ok(finished), _) => {
-            if last == Last::Failed {
-                tracing::info!("sweeping works again");
+fn report(round: Result<Round, Error>, last: Last) -> Last {
+    let Round { finished, failed } = match round {
+        Ok(round) => round,
+        Err(error) => {
+            if last != Last::Failed {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "the store could not be swept; it is tried again");
             }
-            if finished > 0 {
-                tracing::info!(finished, "finished operations whose processes had ended");
+            return Last::Failed;
+        }
+    };
+    if last == Last::Failed {
+        tracing::info!("sweeping works again");
+    }
+    if finished > 0 {
+        tracing::info!(finished, "finished operations whose processes had ended");
+    }
+    let now = Last::Done { failed };
+    match failed {
+        0 if matches!(last, Last::Done { failed: 1.. }) => {
+            tracing::info!("no operation is left that cannot be finished");
+        }
+        1.. if now != last => tracing::warn!(
+            failed,
+            "operations whose processes had ended cannot be finished; they are tried again (why: at \
+             log level debug)"
+        ),
+        _ => {}
+    }
+    now
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use tikti_domain::error::Code;
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::*;
+
+    /// Keeps what is logged.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl<'a> MakeWriter<'a> for Lines {
+        type Writer = Self;
+
+        fn make_writer(&'a self) -> Self {
+            self.clone()
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_finished_is_logged_when_its_number_changes_and_not_every_round() {
+        let lines = Lines::default();
+        let subscriber =
+            tracing_subscriber::fmt().with_writer(lines.clone()).with_ansi(false).finish();
+        let done = |failed| Ok(Round { finished: 0, failed });
+        tracing::subscriber::with_default(subscriber, || {
+            let mut last = Last::Done { failed: 0 };
+            for (round, logged) in [
+                (done(0), ""),
+                (done(1), "failed=1"),
+                (done(1), ""),
+                (done(2), "failed=2"),
+                (done(2), ""),
+                (done(0), "no operation is left"),
+                (done(0), ""),
+                (Err(Code::StoreUnavailable.into()), "could not be swept"),
+                (Err(Code::StoreUnavailable.into()), ""),
+                (done(1), "failed=1"),
+                (done(1), ""),
+            ] {
+                last = report(round, last);
+                let text = std::mem::take(&mut *lines.0.lock().unwrap());
+                let text = String::from_utf8(text).unwrap();
+                assert_eq!(text.is_empty(), logged.is_empty(), "{text}");
+                assert!(text.contains(logged), "{logged}: {text}");
             }
-            Last::Done
-        }
-        (Err(error), Last::Done) => {
-            let error: &dyn std::error::Error = &error;
-            tracing::warn!(error, "the store could not be swept; it is tried again");
-            Last::Failed
-        }
-        (Err(_), Last::Failed) => Last::Failed,
+        });
     }
 }

@@ -13,11 +13,12 @@
 
 use std::fmt;
 
+use crate::batch::{Batch, Change, Expectation};
 use crate::envelope::{Entry, Stored};
 use crate::error::StoreError;
 use crate::key::{Key, Kind, Partition};
 use crate::maintenance::WalkPage;
-use crate::store::{Expected, Store};
+use crate::store::Store;
 use crate::timestamp::Timestamp;
 
 /// What is written at a time: this many records, or this many bytes.
@@ -25,6 +26,8 @@ const BATCH_RECORDS: usize = 1000;
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// How many keys of records that differ are named.
 const MOST_NAMED: usize = 10;
+/// A walk at this time gives what has expired, too.
+const BEFORE_ALL_EXPIRY: Timestamp = Timestamp::from_millis(0);
 
 const COPYING: Kind = Kind::new("copying");
 
@@ -53,6 +56,8 @@ pub struct CopyProgress {
 pub struct CopyReport {
     /// How many records both stores hold.
     pub records: u64,
+    /// How many records of the source had expired and were left out.
+    pub expired: u64,
     /// Their checksum: see [`Tally`].
     pub checksum: u64,
     /// Whether the target held an unfinished copy before.
@@ -85,12 +90,24 @@ pub enum CopyError {
         /// What was asked for.
         wanted: String,
     },
+    /// The source holds no record that is live.
+    #[error(
+        "the source holds nothing ({expired} expired records apart): is it the right store, and is the \
+         clock of this machine right?"
+    )]
+    EmptySource {
+        /// How many records have expired.
+        expired: u64,
+    },
     /// The source itself is half a copy.
     #[error("the source holds {found} that was not finished: finish it first")]
     UnfinishedSource {
         /// What is under way there.
         found: String,
     },
+    /// A later run of the same has taken the target over.
+    #[error("another run has taken the target over: let it end, or run this again when it has")]
+    TakenOver,
     /// A record of the source is damaged.
     #[error(
         "the record {key} of the source is damaged ({what}): nothing was left out in silence; restore \
@@ -188,15 +205,65 @@ pub async fn unfinished(store: &Store, now: Timestamp) -> Result<Option<String>,
     Ok(stored.map(|stored| stored.value().escape_ascii().to_string()))
 }
 
-/// Marks an empty store as being filled by `what`; says whether it was before, by the same.
+/// One run's right to fill a store. Whoever begins later takes it over.
+#[derive(Debug)]
+pub struct Mark {
+    /// The mark as this run wrote it: nobody else's has its write id.
+    written: Stored,
+    resumed: bool,
+    now: Timestamp,
+}
+
+impl Mark {
+    /// Says whether the store held an unfinished filling of the same kind before.
+    #[must_use]
+    pub fn resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// Refuses to go on where a later run has taken the store over, or finished it. To be asked before
+    /// every write.
+    ///
+    /// # Errors
+    /// [`CopyError::TakenOver`], [`CopyError::Store`].
+    pub async fn check(&self, store: &Store) -> Result<(), CopyError> {
+        match store.get(&mark(), self.now).await? {
+            Some(found) if found == self.written => Ok(()),
+            _ => Err(CopyError::TakenOver),
+        }
+    }
+}
+
+/// Marks an empty store as being filled by `what`, or takes over what an earlier run by the same has
+/// begun.
 ///
 /// # Errors
-/// [`CopyError::NotEmpty`], [`CopyError::OtherCopy`], [`CopyError::Store`].
-pub async fn begin(store: &Store, what: &str, now: Timestamp) -> Result<bool, CopyError> {
-    let other = |found: String| CopyError::OtherCopy { found, wanted: what.to_owned() };
-    if let Some(found) = unfinished(store, now).await? {
-        return if found == what { Ok(true) } else { Err(other(found)) };
+/// [`CopyError::NotEmpty`], [`CopyError::OtherCopy`], [`CopyError::TakenOver`] where another run
+/// begins at the same moment, [`CopyError::Store`].
+pub async fn begin(store: &Store, what: &str, now: Timestamp) -> Result<Mark, CopyError> {
+    let found = store.get(&mark(), now).await?;
+    if let Some(found) = &found
+        && found.value() != what.as_bytes()
+    {
+        let found = found.value().escape_ascii().to_string();
+        return Err(CopyError::OtherCopy { found, wanted: what.to_owned() });
     }
+    if found.is_none() {
+        refuse_records(store, now).await?;
+    }
+    // Sealed here: of two runs that begin at once, each has a write id of its own, and the one whose
+    // write came last holds the store.
+    let written = store.seal(&mark(), Entry::new(what.as_bytes()))?;
+    let expectation = Expectation { key: mark(), expected: found.clone() };
+    let change = Change::Put { key: mark(), record: written.clone() };
+    match store.commit(Batch::conditional(expectation, change, now)).await {
+        Ok(()) => Ok(Mark { written, resumed: found.is_some(), now }),
+        Err(StoreError::Conflict { .. }) => Err(CopyError::TakenOver),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn refuse_records(store: &Store, now: Timestamp) -> Result<(), CopyError> {
     let mut walk = store.walk(now).await?;
     while let Some(page) = walk.next().await? {
         let records = page.records.iter().map(|(key, _)| key.to_string());
@@ -205,21 +272,24 @@ pub async fn begin(store: &Store, what: &str, now: Timestamp) -> Result<bool, Co
             return Err(CopyError::NotEmpty { key });
         }
     }
-    match store.put_if(&mark(), Expected::Absent, Entry::new(what.as_bytes()), now).await {
-        Ok(()) => Ok(false),
-        Err(StoreError::Conflict { .. }) => {
-            Err(other(unfinished(store, now).await?.unwrap_or_else(|| "something".to_owned())))
-        }
-        Err(error) => Err(error.into()),
-    }
+    Ok(())
 }
 
-/// Takes the mark away: the store is whole and may be served.
+/// Takes the mark of this run away: the store is whole and may be served.
 ///
 /// # Errors
-/// `Unavailable`.
-pub async fn finish(store: &Store) -> Result<(), StoreError> {
-    store.delete(&mark()).await
+/// [`CopyError::TakenOver`] where it is not this run's any more, [`CopyError::Store`].
+pub async fn finish(store: &Store, mine: &Mark) -> Result<(), CopyError> {
+    let key = mark();
+    let reads = [key.clone()];
+    store
+        .transact(key.partition(), &reads, mine.now, |txn| {
+            if txn.get(&key)? != Some(&mine.written) {
+                return Err(CopyError::TakenOver);
+            }
+            Ok(txn.delete(&key)?)
+        })
+        .await
 }
 
 /// Copies every record that is live at `now`, write ids and expiries included, and verifies the copy.
@@ -239,23 +309,53 @@ pub async fn copy(
         return Err(CopyError::UnfinishedSource { found });
     }
     let what = format!("a copy of a store ({})", from.engine_name());
-    let mut run = Run { from, to, now, total: from.status().await?.entries, progress };
-    let resumed = begin(to, &what, now).await?;
+    let total = from.status().await?.entries;
+    refuse_nothing(from, now).await?;
+    let mark = begin(to, &what, now).await?;
+    let resumed = mark.resumed();
+    let mut run = Run { from, to, mark: &mark, now, total, expired: 0, progress };
     run.write(resumed).await?;
     if resumed {
         run.remove_what_is_gone().await?;
     }
-    let tally = run.verify().await?;
-    finish(to).await?;
-    Ok(CopyReport { records: tally.records, checksum: tally.checksum, resumed })
+    let Tally { records, checksum } = run.verify().await?;
+    let expired = run.expired;
+    finish(to, &mark).await?;
+    Ok(CopyReport { records, expired, checksum, resumed })
+}
+
+/// A mistyped address, or a server that lost everything, looks like a store without records.
+async fn refuse_nothing(from: &Store, now: Timestamp) -> Result<(), CopyError> {
+    let mut expired = 0;
+    let mut walk = from.walk(BEFORE_ALL_EXPIRY).await?;
+    while let Some(page) = walk.next().await? {
+        for (_, record) in page.records {
+            match record {
+                Ok(record) if is_over(&record, now) => expired += 1,
+                _ => return Ok(()),
+            }
+        }
+        if !page.foreign.is_empty() {
+            return Ok(());
+        }
+    }
+    Err(CopyError::EmptySource { expired })
+}
+
+/// Whether a record has expired, for a walk that gives all of them.
+fn is_over(record: &Stored, now: Timestamp) -> bool {
+    record.expires_at().is_some_and(|at| at <= now)
 }
 
 /// One run of a copy.
 struct Run<'a> {
     from: &'a Store,
     to: &'a Store,
+    mark: &'a Mark,
     now: Timestamp,
     total: Option<u64>,
+    /// Records of the source that were left out.
+    expired: u64,
     progress: &'a mut (dyn FnMut(CopyProgress) + Send),
 }
 
@@ -272,13 +372,18 @@ impl Run<'_> {
 
     /// Writes what the target does not have with the same bytes.
     async fn write(&mut self, resumed: bool) -> Result<(), CopyError> {
-        let mut walk = self.from.walk(self.now).await?;
+        let mut walk = self.from.walk(BEFORE_ALL_EXPIRY).await?;
         let mut done = 0;
         while let Some(page) = walk.next().await? {
-            for batch in batches(&whole(page)?) {
+            let mut live = whole(page)?;
+            let read = live.len();
+            live.retain(|(_, record)| !is_over(record, self.now));
+            self.expired += u64::try_from(read - live.len()).unwrap_or(u64::MAX);
+            for batch in batches(&live) {
                 done += u64::try_from(batch.len()).unwrap_or(u64::MAX);
                 let missing = if resumed { self.missing(batch).await? } else { batch.to_vec() };
                 if !missing.is_empty() {
+                    self.mark.check(self.to).await?;
                     self.to.load(&missing, self.now).await?;
                 }
             }
@@ -311,6 +416,7 @@ impl Run<'_> {
             let found = self.from.get_many(&keys, self.now).await?;
             for (key, found) in keys.iter().zip(found) {
                 if found.is_none() {
+                    self.mark.check(self.to).await?;
                     self.to.delete(key).await?;
                 }
             }
@@ -318,10 +424,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Walks both stores and compares what they hold.
+    /// Walks both stores and compares what they hold: the source last, so that a change of it is seen
+    /// for as long as anything can see it.
     async fn verify(&mut self) -> Result<Tally, CopyError> {
-        let source = self.tally(self.from, 0).await?;
-        let target = self.tally(self.to, source.records).await?;
+        let target = self.tally(self.to, 0).await?;
+        let source = self.tally(self.from, target.records).await?;
         if source == target {
             return Ok(source);
         }

@@ -387,7 +387,7 @@ impl Store {
         &self.turns
     }
 
-    fn seal(&self, key: &Key, entry: Entry<'_>) -> Result<Stored, StoreError> {
+    pub(crate) fn seal(&self, key: &Key, entry: Entry<'_>) -> Result<Stored, StoreError> {
         Stored::seal(key, entry, &self.ids)
     }
 }

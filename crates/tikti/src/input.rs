@@ -5,7 +5,7 @@
 //!
 //! Spec: Command line, `init`, `auth` and `store`.
 
-use std::fs;
+use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Read};
 use std::path::Path;
 
@@ -16,6 +16,8 @@ use crate::output::Output;
 
 /// More than any token (8 KiB) or password (72 bytes) may have.
 const MAX_INPUT_BYTES: u64 = 64 * 1024;
+/// More than the URL of any store may have, with all the hosts of a cluster.
+const MAX_URL_BYTES: u64 = 8 * 1024;
 
 /// Whether somebody is there to be asked.
 pub(crate) fn is_interactive() -> bool {
@@ -62,9 +64,14 @@ pub(crate) fn store_url(argument: &str) -> Result<SecretString, Failure> {
     let Some(file) = argument.strip_prefix('@') else {
         return Ok(SecretString::from(argument));
     };
-    let text = fs::read_to_string(file)
+    let mut text = String::new();
+    File::open(file)
+        .and_then(|opened| opened.take(MAX_URL_BYTES + 1).read_to_string(&mut text))
         .map_err(|cause| Failure::file("reading", Path::new(file), &cause))?;
     match text.trim() {
+        _ if text.len() as u64 > MAX_URL_BYTES => {
+            Err(Failure::usage(format!("{file} is longer than the URL of any store")))
+        }
         "" => Err(Failure::usage(format!("{file} holds no URL of a store"))),
         url => Ok(SecretString::from(url)),
     }
@@ -90,7 +97,23 @@ fn without_line_end(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::*;
+
+    #[test]
+    fn a_file_with_a_url_is_read_up_to_a_bound() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("url");
+        let argument = format!("@{}", file.display());
+        let url = format!("redis://{}", "h".repeat(8 * 1024 - 9));
+        std::fs::write(&file, format!("{url}\n")).unwrap();
+        assert_eq!(store_url(&argument).unwrap().expose_secret(), url);
+        std::fs::write(&file, format!("{url}h\n")).unwrap();
+        assert!(store_url(&argument).unwrap_err().message.contains("longer than"));
+        let endless = store_url("@/dev/zero").unwrap_err();
+        assert!(endless.message.contains("longer than"), "{}", endless.message);
+    }
 
     #[test]
     fn one_line_end_is_stripped_and_no_more() {

@@ -2,7 +2,7 @@
 
 use tikti_domain::clock::{Clock, Timestamp};
 use tikti_domain::random::Random;
-use tikti_domain::testing::{START, config};
+use tikti_domain::testing::{START, config, new_directory};
 use tikti_domain::{Domain, OpenOptions, StartError, Store};
 
 async fn open_store(directory: &tempfile::TempDir) -> Store {
@@ -16,7 +16,7 @@ async fn open(store: Store, seed: u64) -> Result<Domain, StartError> {
 
 #[tokio::test]
 async fn replicas_that_start_at_once_share_one_signing_key() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = new_directory();
     let store = open_store(&directory).await;
     let (first, second) = tokio::join!(open(store.clone(), 1), open(store, 2));
     assert_eq!(first.unwrap().jwks(), second.unwrap().jwks());
@@ -24,7 +24,7 @@ async fn replicas_that_start_at_once_share_one_signing_key() {
 
 #[tokio::test]
 async fn a_replica_whose_clock_lags_signs_with_the_first_key_too() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = new_directory();
     let store = open_store(&directory).await;
     let first = open(store.clone(), 1).await.unwrap();
     let behind = Clock::manual(Timestamp::from_millis(START.as_millis() - 5_000));
@@ -34,7 +34,7 @@ async fn a_replica_whose_clock_lags_signs_with_the_first_key_too() {
 
 #[tokio::test]
 async fn the_key_is_the_same_after_a_restart() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = new_directory();
     let before = open(open_store(&directory).await, 1).await.unwrap().jwks();
     let after = open(open_store(&directory).await, 2).await.unwrap().jwks();
     assert_eq!(before, after);
@@ -42,7 +42,7 @@ async fn the_key_is_the_same_after_a_restart() {
 
 #[tokio::test]
 async fn another_issuer_and_other_secrets_do_not_start() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = new_directory();
     let store = open_store(&directory).await;
     open(store.clone(), 1).await.unwrap();
     let clock = || Clock::manual(START);
@@ -66,7 +66,7 @@ async fn another_issuer_and_other_secrets_do_not_start() {
 /// Attacks, row K2: what is published holds the public members and nothing else.
 #[tokio::test]
 async fn k2_the_published_keys_hold_no_private_member() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = new_directory();
     let domain = open(open_store(&directory).await, 1).await.unwrap();
     let document: serde_json::Value = serde_json::from_str(&domain.jwks().body).unwrap();
     let keys = document["keys"].as_array().unwrap();

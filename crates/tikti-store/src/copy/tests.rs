@@ -7,6 +7,7 @@ use super::*;
 use crate::{FaultPlan, OpenOptions};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+const EARLIER: Timestamp = Timestamp::from_millis(1_600_000_000_000);
 const RECORD: Kind = Kind::new("record");
 
 struct Stores {
@@ -119,16 +120,16 @@ async fn is_finished_by_a_second_run_wherever_the_first_one_died() {
         }
         assert!(matches!(first, Err(CopyError::Store(_))));
         let begun = unfinished(&target.to, NOW).await.unwrap();
-        assert_eq!(begun.is_some(), calls > 2, "{calls}");
         let writes = target.to.statistics().writes;
         let loaded = contents(&target.to).await.len();
         let report = copy(&stores.from, &target.to, NOW, &mut |_| ()).await.unwrap();
-        assert_eq!((report.resumed, report.records), (calls > 2, 2_400));
+        assert_eq!((report.resumed, report.records), (begun.is_some(), 2_400), "{calls}");
+        assert_eq!(report.expired, 600);
         assert_eq!(contents(&target.to).await, source);
         assert_eq!(unfinished(&target.to, NOW).await.unwrap(), None);
         if loaded > 2_400 {
-            // All was there, and the mark: only that was removed.
-            assert_eq!(target.to.statistics().writes, writes + 1);
+            // All was there, and the mark: only that was taken over and removed.
+            assert_eq!(target.to.statistics().writes, writes + 2);
         }
         calls += 1;
     }
@@ -138,9 +139,14 @@ async fn is_finished_by_a_second_run_wherever_the_first_one_died() {
 #[tokio::test]
 async fn a_second_run_takes_over_what_the_source_changed_since_the_first() {
     let stores = Stores::with(10).await;
-    let faulty = stores.to.with_faults(FaultPlan::crash_after(4));
-    copy(&stores.from, &faulty, NOW, &mut |_| ()).await.unwrap_err();
-    assert_eq!(contents(&stores.to).await.len(), 9);
+    // It dies at the first call after everything was written.
+    for calls in 0.. {
+        let faulty = stores.to.with_faults(FaultPlan::crash_after(calls));
+        copy(&stores.from, &faulty, NOW, &mut |_| ()).await.unwrap_err();
+        if contents(&stores.to).await.len() == 9 {
+            break;
+        }
+    }
     stores.from.delete(&key(2)).await.unwrap();
     stores.from.put(&key(3), Entry::new(b"new"), NOW).await.unwrap();
     stores.from.put(&key(50), Entry::new(b"newer"), NOW).await.unwrap();
@@ -148,30 +154,34 @@ async fn a_second_run_takes_over_what_the_source_changed_since_the_first() {
     assert_eq!(contents(&stores.to).await, contents(&stores.from).await);
 }
 
+/// The target is changed when all is written, the source even while the target is read again.
 #[tokio::test]
 async fn a_record_that_changed_behind_its_back_is_named_and_the_mark_stays() {
-    for (change, count) in [("changed", 24), ("removed", 23), ("added", 25)] {
+    let changes = [("changed", 24), ("removed", 23), ("added", 25)];
+    let target = changes.map(|(change, count)| (change, CopyPhase::Copying, (24, count)));
+    let source = changes.map(|(change, count)| (change, CopyPhase::Verifying, (count, 24)));
+    for (change, during, counts) in target.into_iter().chain(source) {
         let stores = Stores::with(30).await;
         let tampered = key(7);
-        let (to, key) = (stores.to.clone(), tampered.clone());
+        let changed = if during == CopyPhase::Copying { &stores.to } else { &stores.from };
         let mut done = false;
         let tamper = &mut |progress: CopyProgress| {
-            if progress.phase == CopyPhase::Verifying && !done {
+            if progress.phase == during && progress.done == 24 && !done {
                 done = true;
                 aside(async {
                     match change {
-                        "changed" => to.put(&key, Entry::new(b"x"), NOW).await.unwrap(),
-                        "removed" => to.delete(&key).await.unwrap(),
-                        _ => to.put(&self::key(99), Entry::new(b"x"), NOW).await.unwrap(),
+                        "changed" => changed.put(&tampered, Entry::new(b"x"), NOW).await.unwrap(),
+                        "removed" => changed.delete(&tampered).await.unwrap(),
+                        _ => changed.put(&key(99), Entry::new(b"x"), NOW).await.unwrap(),
                     }
                 });
             }
         };
         let refused = copy(&stores.from, &stores.to, NOW, tamper).await.unwrap_err();
-        let named = if change == "added" { self::key(99) } else { tampered };
+        let named = if change == "added" { key(99) } else { key(7) };
         match refused {
             CopyError::Mismatch { source_records, target_records, keys } => {
-                assert_eq!((source_records, target_records), (24, count));
+                assert_eq!((source_records, target_records), counts);
                 assert_eq!(keys, [named]);
             }
             other => panic!("{change}: {other}"),
@@ -200,6 +210,47 @@ async fn a_target_whose_records_are_all_expired_is_empty() {
     let stores = Stores::with(10).await;
     stores.to.put(&key(77), Entry::new(b"x").expires_at(NOW), NOW).await.unwrap();
     assert_eq!(stores.copy().await.unwrap().records, 8);
+}
+
+#[tokio::test]
+async fn a_source_without_a_live_record_is_refused_and_its_target_stays_unmarked() {
+    let stores = Stores::new().await;
+    let refused = stores.copy().await.unwrap_err();
+    assert!(matches!(refused, CopyError::EmptySource { expired: 0 }), "{refused}");
+    stores.from.put(&key(1), Entry::new(b"x").expires_at(NOW), EARLIER).await.unwrap();
+    let refused = stores.copy().await.unwrap_err();
+    assert!(matches!(refused, CopyError::EmptySource { expired: 1 }), "{refused}");
+    assert_eq!(unfinished(&stores.to, NOW).await.unwrap(), None);
+    stores.from.put(&key(2), Entry::new(b"x"), NOW).await.unwrap();
+    let report = stores.copy().await.unwrap();
+    assert_eq!((report.records, report.expired), (1, 1));
+}
+
+/// Each begins after the other has looked, and before it writes.
+#[tokio::test]
+async fn of_two_copies_that_begin_at_once_one_goes_on() {
+    for resumed in [false, true] {
+        let stores = Stores::with(10).await;
+        if resumed {
+            begin(&stores.to, "a copy", NOW).await.unwrap();
+        }
+        let begun = tokio::join!(
+            begin(&stores.to, "a copy", NOW),
+            begin(&stores.to, "a copy", NOW),
+            begin(&stores.to, "a copy", NOW)
+        );
+        let marks: Vec<Mark> = [begun.0, begun.1, begun.2].into_iter().flatten().collect();
+        let mut owners = 0;
+        for mark in &marks {
+            owners += usize::from(mark.check(&stores.to).await.is_ok());
+        }
+        assert_eq!(owners, 1, "{marks:?}");
+        for mark in &marks {
+            let was_owner = mark.check(&stores.to).await.is_ok();
+            assert_eq!(finish(&stores.to, mark).await.is_ok(), was_owner);
+        }
+        assert_eq!(unfinished(&stores.to, NOW).await.unwrap(), None);
+    }
 }
 
 #[tokio::test]

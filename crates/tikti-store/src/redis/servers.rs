@@ -136,7 +136,9 @@ impl Servers {
                 Delivered::Answered(replies) => return Ok(replies),
                 Delivered::Refused(refusal) => {
                     let pause = course.follow(&node, refusal).map_err(Failure::not_executed)?;
-                    sleep(pause).await;
+                    if !pause.is_zero() {
+                        sleep(pause).await;
+                    }
                 }
             }
         }

@@ -5,9 +5,9 @@
 //!
 //! Spec: Operations, "Backup".
 
-use std::fs::{File, OpenOptions, Permissions};
-use std::io::{BufWriter, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{BufWriter, ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -15,7 +15,7 @@ use serde::Serialize;
 use tikti_server::maintenance::{BackupReport, Progress, back_up};
 
 use super::store::bytes;
-use super::store_args::{KeyArgs, StoreArgs, not_done};
+use super::store_args::{KeyArgs, StoreArgs, not_done, note_expired};
 use crate::context::Context;
 use crate::exit::Failure;
 
@@ -45,6 +45,7 @@ pub(crate) struct BackupArgs {
 struct Reply {
     file: String,
     records: u64,
+    expired: u64,
     size_bytes: u64,
     sealed: bool,
 }
@@ -67,7 +68,7 @@ pub(crate) async fn run(context: &Context, args: &BackupArgs) -> Result<(), Fail
         Ok((report, part.keep(&args.file)?))
     });
     drop(out);
-    let (BackupReport { records, sealed, .. }, size_bytes) = match kept {
+    let (BackupReport { records, expired, sealed, .. }, size_bytes) = match kept {
         Ok(kept) => kept,
         Err(failure) => {
             part.discard();
@@ -77,11 +78,12 @@ pub(crate) async fn run(context: &Context, args: &BackupArgs) -> Result<(), Fail
     let file = args.file.display().to_string();
     let output = &context.output;
     output.done(&format!("{records} records in {file}, {}", bytes(size_bytes)));
+    note_expired(output, expired);
     if !sealed {
         output.note("It is not sealed: who has the file can read it (--key-file seals it)");
     }
     let bare = file.clone();
-    output.answer(&Reply { file, records, size_bytes, sealed }, "", &bare)
+    output.answer(&Reply { file, records, expired, size_bytes, sealed }, "", &bare)
 }
 
 /// The file while it is written.
@@ -100,17 +102,21 @@ impl Part {
         name.push(".part");
         let path = target.with_file_name(name);
         let failed = |cause| Failure::file("writing", &path, &cause);
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(&path).map_err(failed)?;
-        // Another run that is at it holds the lock, and may have put the file into its place since.
-        let is_ours = file.try_lock().is_ok() && is_at(&file, &path).map_err(failed)?;
-        if !is_ours {
-            let message = format!("another backup is writing {}", path.display());
-            return Err(Failure::refused(message));
+        let busy = || Failure::refused(format!("another backup is writing {}", path.display()));
+        if !clear(&path).map_err(failed)? {
+            return Err(busy());
         }
-        let begun = file.set_permissions(Permissions::from_mode(0o600));
-        begun.and_then(|()| file.set_len(0)).map_err(failed)?;
+        let mut options = OpenOptions::new();
+        let created = options.write(true).create_new(true).mode(0o600).open(&path);
+        let file = match created {
+            Ok(file) => file,
+            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => return Err(busy()),
+            Err(cause) => return Err(failed(cause)),
+        };
+        // Another run may have cleared it away before it was locked.
+        if file.try_lock().is_err() || !is_at(&file, &path) {
+            return Err(busy());
+        }
         Ok(Self { path, file })
     }
 
@@ -132,7 +138,27 @@ impl Part {
     }
 }
 
-fn is_at(file: &File, path: &Path) -> std::io::Result<bool> {
-    let (held, named) = (file.metadata()?, path.symlink_metadata()?);
-    Ok((held.dev(), held.ino()) == (named.dev(), named.ino()))
+/// Removes what an earlier run left, without writing to it: others may have it open, or it is a link.
+/// False where a run is still at it, which holds its lock.
+fn clear(path: &Path) -> std::io::Result<bool> {
+    let left = match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_file() => File::open(path).ok(),
+        Ok(_) => None,
+        Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(true),
+        Err(cause) => return Err(cause),
+    };
+    // Locked until it is gone, so that no two runs remove each other's.
+    if let Some(left) = &left
+        && (left.try_lock().is_err() || !is_at(left, path))
+    {
+        return Ok(false);
+    }
+    std::fs::remove_file(path)?;
+    Ok(true)
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let same =
+        |held: Metadata, named: Metadata| (held.dev(), held.ino()) == (named.dev(), named.ino());
+    file.metadata().is_ok_and(|held| path.symlink_metadata().is_ok_and(|named| same(held, named)))
 }

@@ -28,6 +28,7 @@ mod token_verify;
 
 use std::ffi::OsString;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 use tokio::runtime;
 
@@ -81,7 +82,10 @@ enum Command {
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        Err(error) => return show(&error),
+        Err(mut error) => {
+            hide_passwords(&mut error);
+            return show(&error);
+        }
     };
     let context = Context::new(cli.globals);
     match dispatch(&context, &cli.command) {
@@ -89,6 +93,30 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Err(failure) => {
             context.output.failure(&failure);
             failure.exit
+        }
+    }
+}
+
+/// Takes out of the message what may be a password: the URL of a store, where none belongs.
+///
+/// A value that an option refuses may be an address without one, and its mistake can be seen then.
+fn hide_passwords(error: &mut clap::Error) {
+    const HIDDEN: &str = "a text with a URL or an @, which is not shown";
+    let is_suspect = |kind, text: &str| {
+        text.contains('@') || kind != ContextKind::InvalidValue && text.contains("://")
+    };
+    let told: Vec<ContextKind> = error
+        .context()
+        .filter(|(kind, value)| {
+            *kind != ContextKind::Usage && is_suspect(*kind, &value.to_string())
+        })
+        .map(|(kind, _)| kind)
+        .collect();
+    for kind in told {
+        match kind {
+            // A proposal what else could have been meant, which repeats it.
+            ContextKind::Suggested => drop(error.remove(kind)),
+            _ => drop(error.insert(kind, ContextValue::String(HIDDEN.to_owned()))),
         }
     }
 }
@@ -197,6 +225,8 @@ mod tests {
             "tikti store verify --data d",
             "tikti store verify --store redis://h",
             "tikti store copy --from embedded:d --to redis+cluster://h1,h2",
+            "tikti store copy --from @u --to-config f",
+            "tikti store copy --from-config f --to-config g",
             "tikti store compact",
             "tikti store status --config f --output json",
             "tikti backup f --key-file k --force",

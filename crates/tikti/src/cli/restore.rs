@@ -14,7 +14,7 @@ use tikti_server::maintenance::{
 };
 use tikti_server::telemetry;
 
-use super::store_args::{KeyArgs, StoreArgs, not_done};
+use super::store_args::{KeyArgs, StoreArgs, not_done, note_expired};
 use crate::context::Context;
 use crate::exit::Failure;
 
@@ -75,6 +75,7 @@ pub(crate) async fn run(context: &Context, args: &RestoreArgs) -> Result<(), Fai
     };
     let output = &context.output;
     output.done(&format!("{} records restored, as of {}", reply.records, reply.created));
+    note_expired(output, reply.expired);
     if !keep_sessions {
         output.note("Sessions and tokens from before are dead: everybody signs in again");
     }

@@ -14,6 +14,7 @@ use super::dev::not_prepared;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::input;
+use crate::output::Output;
 
 /// A store, by the server that it belongs to.
 #[derive(Args)]
@@ -84,5 +85,13 @@ pub(crate) fn not_done(cause: MaintenanceError) -> Failure {
     match cause {
         MaintenanceError::Open(_) => Failure::usage(text),
         MaintenanceError::Store(_) | MaintenanceError::Backup(_) => Failure::refused(text),
+    }
+}
+
+/// Says what was left out as expired: a clock that is wrong leaves out what is alive.
+pub(crate) fn note_expired(output: &Output, expired: u64) {
+    if expired > 0 {
+        let text = format!("{expired} had expired by the clock of this machine and were left out");
+        output.note(&text);
     }
 }

@@ -5,14 +5,17 @@
 //!
 //! Spec: Operations, "Backup" (`store copy`).
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 use serde::Serialize;
 use tikti_server::ServeError;
-use tikti_server::config::StoreConfig;
+use tikti_server::config::{self, StoreConfig};
 use tikti_store::Store;
 use tikti_store::copy::{CopyPhase, CopyProgress, CopyReport, copy};
 
 use super::serve::not_started;
+use super::store_args::note_expired;
 use crate::clock;
 use crate::context::Context;
 use crate::exit::Failure;
@@ -22,36 +25,45 @@ const HOLDER: &str = "tikti store copy";
 
 /// Copy everything from one store into another, empty one, and compare the two
 ///
-/// Stop the server first: what it writes meanwhile is not in the copy. Ended early, the same command
+/// Stop all servers of the source first: what they write meanwhile is not in the copy. Ended early, the same command
 /// goes on where it stopped; until it is done, no server starts on the copy.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
   tikti store copy --from embedded:/var/lib/tikti --to redis://127.0.0.1:6666
   tikti store copy --from embedded:/var/lib/tikti --to @/run/secrets/store-url
+  tikti store copy --from embedded:/var/lib/tikti --to-config kvrocks.yaml
 
 A directory of `tikti dev` has its store in DIR/store.")]
 pub(crate) struct CopyArgs {
     /// Store to read; @FILE reads the URL from a file
-    #[arg(long, value_name = "URL")]
-    from: String,
+    #[arg(long, value_name = "URL", required_unless_present = "from_config")]
+    from: Option<String>,
+    /// Configuration whose store is read, with all that is set below `store`
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
+    from_config: Option<PathBuf>,
     /// Store to fill; @FILE reads the URL from a file, since others can see the password of one on the
     /// command line
-    #[arg(long, value_name = "URL")]
-    to: String,
+    #[arg(long, value_name = "URL", required_unless_present = "to_config")]
+    to: Option<String>,
+    /// Configuration whose store is filled, with all that is set below `store`: waitReplicas, tls and
+    /// others
+    #[arg(long, value_name = "FILE", conflicts_with = "to")]
+    to_config: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Reply {
     records: u64,
+    expired: u64,
     checksum: String,
     resumed: bool,
 }
 
 pub(crate) async fn run(context: &Context, args: &CopyArgs) -> Result<(), Failure> {
-    let from = StoreConfig::new(input::store_url(&args.from)?);
-    let to = StoreConfig::new(input::store_url(&args.to)?);
+    let from = named(args.from.as_deref(), args.from_config.as_deref())?;
+    let to = named(args.to.as_deref(), args.to_config.as_deref())?;
     let from = source(from).await.map_err(not_started)?;
     let to = to.open(HOLDER).await.map_err(not_started)?;
     let bar = context.output.progress();
@@ -66,13 +78,26 @@ pub(crate) async fn run(context: &Context, args: &CopyArgs) -> Result<(), Failur
     drop(bar);
     from.close().await;
     to.close().await;
-    let CopyReport { records, checksum, resumed } =
+    let CopyReport { records, expired, checksum, resumed } =
         copied.map_err(|cause| Failure::refused(Failure::chain(&cause)))?;
-    let reply = Reply { records, checksum: format!("{checksum:016x}"), resumed };
+    let reply = Reply { records, expired, checksum: format!("{checksum:016x}"), resumed };
     let output = &context.output;
     output.done(&format!("{records} records copied and compared, checksum {}", reply.checksum));
+    note_expired(output, expired);
     output.note("Start the server with this store, and keep the old one until you are sure");
     output.answer(&reply, "", &records.to_string())
+}
+
+/// The store of a URL, or of a configuration.
+fn named(url: Option<&str>, file: Option<&Path>) -> Result<StoreConfig, Failure> {
+    match (url, file) {
+        (_, Some(file)) => {
+            let config = config::load(file);
+            Ok(config.map_err(|problems| Failure::usage(problems.to_string()))?.store)
+        }
+        (Some(url), None) => Ok(StoreConfig::new(input::store_url(url)?)),
+        (None, None) => Err(Failure::usage("a store is missing: give its URL")),
+    }
 }
 
 /// Opens what is read so that nobody else writes to it, where the engine can do that.

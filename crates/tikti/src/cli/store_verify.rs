@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use tikti_server::maintenance::{IntegrityReport, verify_store};
+use tikti_server::maintenance::{IntegrityReport, Rule, verify_store};
 
 use super::store_args::{StoreArgs, not_done};
 use crate::context::Context;
@@ -36,10 +36,17 @@ pub(crate) async fn run(context: &Context, args: &StoreArgs) -> Result<(), Failu
     let bar = context.output.progress();
     let report = verify_store(&store, &mut |at| bar.show("Verifying", at.done, at.total)).await;
     drop(bar);
-    let reply = Reply::from(report.map_err(not_done)?);
+    let report = report.map_err(not_done)?;
+    let is_half = report.findings.iter().any(|finding| finding.rule == Rule::UnfinishedCopy);
+    let reply = Reply::from(report);
     let output = &context.output;
     let total = reply.findings_total;
     output.answer(&reply, &people(&reply), &total.to_string())?;
+    if is_half {
+        let half = format!("the store is half a copy or half a restore ({total} broken rules)");
+        return Err(Failure::refused(half)
+            .next("run the same `tikti store copy` or `tikti restore` again, it goes on there"));
+    }
     if total > 0 {
         let records = reply.records;
         return Err(Failure::refused(format!("{total} broken rules in {records} records")));

@@ -1,7 +1,7 @@
 //! A backup beside a running server, and what becomes of a deployment that is restored from it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use crate::support::{Dev, Home};
 
@@ -96,13 +96,21 @@ fn a_backup_replaces_no_file_unless_it_may() {
     assert!(stderr.contains("is there already") && stderr.contains("--force"), "{stderr}");
     assert_eq!(fs::read(world.path("tikti.backup")).unwrap(), before);
 
-    // What an interrupted run has left is replaced, too.
-    fs::write(world.path("tikti.backup.part"), vec![7; 1 << 20]).unwrap();
+    // What an interrupted run has left is replaced, too, and not written to.
+    fs::write(world.path("held"), vec![7; 1 << 20]).unwrap();
+    fs::hard_link(world.path("held"), world.path("tikti.backup.part")).unwrap();
     let outcome = world.home.run(&world.line("backup", "--force"));
     assert!(outcome.stderr.contains("It is not sealed"), "{outcome:?}");
     outcome.done();
     assert!(!fs::exists(world.path("tikti.backup.part")).unwrap());
+    assert_eq!(fs::read(world.path("held")).unwrap(), vec![7; 1 << 20]);
     world.home.run(&world.line("restore", "")).done();
+
+    symlink(world.path("held"), world.path("tikti.backup.part")).unwrap();
+    world.home.run(&world.line("backup", "--force")).done();
+    assert_eq!(fs::read(world.path("held")).unwrap(), vec![7; 1 << 20]);
+    let metadata = fs::symlink_metadata(world.path("tikti.backup")).unwrap();
+    assert!(metadata.is_file() && metadata.permissions().mode() & 0o777 == 0o600);
 }
 
 #[test]
@@ -132,6 +140,8 @@ fn a_backup_that_is_not_the_right_one_is_refused_in_one_line() {
 
     fs::write(world.path("tikti.backup"), "something else").unwrap();
     refused("--key-file KEY", 1, "no backup of Tikti");
+    let names = fs::read_dir(world.path("fresh")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.collect::<Vec<_>>(), ["secrets.yaml"]);
     let mut changed = whole.clone();
     let at = changed.len() / 2;
     changed[at] ^= 1;
@@ -158,4 +168,5 @@ fn a_restore_wants_the_secrets_of_its_deployment() {
     fs::copy(world.path("other/secrets.yaml"), world.path("fresh/secrets.yaml")).unwrap();
     let stderr = world.home.run(&world.line("restore", "--key-file KEY")).fails(3);
     assert!(stderr.contains("secrets are not those"), "{stderr}");
+    assert!(!fs::exists(world.path("fresh/store")).unwrap());
 }

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::support::{Dev, Home, finish};
 
-const SECRETS: &str = "
+/// The group that every configuration must have.
+pub(crate) const SECRETS: &str = "
 secrets:
   masterKey: [{kid: m1, secret: AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=}]
   pepper: [{kid: p1, secret: pepper-pepper-pepper-pepper-pepper}]

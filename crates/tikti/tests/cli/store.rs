@@ -7,7 +7,8 @@ use serde_json::json;
 use tikti_store::testing::RedisServer;
 use tikti_store::{FaultPlan, Key, OpenOptions, Store, Timestamp, copy};
 
-use crate::support::{Dev, Home};
+use crate::serve::SECRETS;
+use crate::support::{Dev, Home, redis_is_chosen};
 
 /// Before anything expires.
 const EARLY: Timestamp = Timestamp::from_millis(0);
@@ -89,7 +90,8 @@ fn a_status_names_engine_and_size() {
     let _dev = used(&home, &options);
     let status = home.run(&format!("store status {options} --output json")).json();
     let engine = status["engine"].as_str().unwrap().to_owned();
-    assert!(engine.contains("LMDB") || engine.to_lowercase().contains("redis"), "{engine}");
+    let expected = if redis_is_chosen() { "Redis " } else { "embedded (LMDB " };
+    assert!(engine.starts_with(expected), "{engine}");
     assert!(status["usedBytes"].as_u64().unwrap() > 0, "{status}");
     assert!(home.run(&format!("store status {options}")).done().starts_with("engine"));
 }
@@ -148,6 +150,43 @@ fn a_deployment_moves_from_engine_to_engine_and_its_sessions_with_it() {
     }
 }
 
+/// The settings of a store stand in a configuration, and a copy takes them from there.
+#[test]
+fn a_copy_takes_the_settings_of_a_configuration() {
+    let home = Home::new();
+    let options = format!("--data {}", Dev::data(&home));
+    assert_eq!(used(&home, &options).terminate().code, Some(0));
+    let from = format!("embedded:{}/store", Dev::data(&home));
+    let volatile = RedisServer::start_with(&["--appendonly", "no"]);
+    let stderr = home.run(&format!("store copy --from {from} --to {}", volatile.url())).fails(3);
+    assert!(stderr.contains("allowVolatile"), "{stderr}");
+
+    let configured = |name: &str, store: &str| {
+        let file = home.path().join(name);
+        let yaml = format!("issuer: https://id.example.org\nstore: {{{store}}}\n{SECRETS}");
+        fs::write(&file, yaml).unwrap();
+        file.display().to_string()
+    };
+    let new = configured("new", &format!("url: '{}', allowVolatile: true", volatile.url()));
+    let copied = home.run(&format!("store copy --from {from} --to-config {new} --output json"));
+    let copied = copied.json();
+    assert_eq!(copied["expired"], 0);
+
+    let third = configured("third", &format!("url: embedded:{}", home.path().join("3").display()));
+    let line = format!("store copy --from-config {new} --to-config {third} --output json");
+    let again = home.run(&line).json();
+    assert_eq!(again, copied);
+
+    for (line, said) in [
+        (format!("store copy --from {from} --from-config {new} --to x"), "cannot be used with"),
+        (format!("store copy --from {from}"), "--to <URL>"),
+        (format!("store copy --from {from} --to-config /nonexistent"), "/nonexistent"),
+    ] {
+        let stderr = home.run(&line).fails(3);
+        assert!(stderr.contains(said), "{line}: {stderr}");
+    }
+}
+
 #[tokio::test]
 async fn an_unfinished_copy_is_not_served_and_goes_on() {
     let home = Home::new();
@@ -166,6 +205,12 @@ async fn an_unfinished_copy_is_not_served_and_goes_on() {
 
     let stderr = home.run(&format!("dev --listen 127.0.0.1:0 {options} --store {to}")).fails(3);
     assert!(stderr.contains(&mark), "{stderr}");
+    let verified = home.run(&format!("store verify --store {to}"));
+    assert_eq!(verified.code, Some(1), "{verified:?}");
+    let first = verified.stdout.lines().nth(1).unwrap();
+    assert!(first.contains("A copy into this store was not finished"), "{verified:?}");
+    assert!(verified.stderr.starts_with("error: the store is half a copy"), "{verified:?}");
+    assert!(verified.stderr.contains("next: run the same `tikti store copy`"), "{verified:?}");
     let copied = home.run(&format!("store copy --from {from} --to {to} --output json")).json();
     assert_eq!(copied["resumed"], true);
     let _dev = Dev::start_with(&home, "127.0.0.1:0", &format!("{options} --store {to}"));

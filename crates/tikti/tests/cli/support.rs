@@ -13,6 +13,17 @@ use tikti_store::testing::RedisServer;
 /// The program under test.
 pub(crate) const TIKTI: &str = env!("CARGO_BIN_EXE_tikti");
 
+/// Whether this run of tests is one on Redis. A value that means nothing is refused: it would be a run
+/// on the embedded store again.
+pub(crate) fn redis_is_chosen() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "chooses the store of a whole run of tests")]
+    let chosen = std::env::var_os("TIKTI_TEST_STORE");
+    let is = |name: &str| chosen.as_deref().is_some_and(|chosen| chosen == name);
+    let is_known = chosen.is_none() || is("embedded") || is("redis");
+    assert!(is_known, "TIKTI_TEST_STORE is neither embedded nor redis: {chosen:?}");
+    is("redis")
+}
+
 /// How a command ended.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -72,10 +83,7 @@ impl Home {
     }
 
     fn store_on_redis(&self) -> Option<String> {
-        #[expect(clippy::disallowed_methods, reason = "chooses the store of a whole run of tests")]
-        let chosen = std::env::var("TIKTI_TEST_STORE");
-        let is_wanted = chosen.as_deref() == Ok("redis");
-        is_wanted.then(|| self.redis.get_or_init(RedisServer::start).url())
+        redis_is_chosen().then(|| self.redis.get_or_init(RedisServer::start).url())
     }
 
     /// Signs the administrator of a server in.

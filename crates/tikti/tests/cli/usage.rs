@@ -46,6 +46,37 @@ fn a_wrong_command_line_is_3() {
 }
 
 #[test]
+fn a_url_that_stands_where_none_belongs_is_not_shown() {
+    let home = Home::new();
+    for line in [
+        "store copy redis://:s3cretPW@h redis://h",
+        "store copy --from redis://h redis://:s3cretPW@h",
+        "store verify redis://:s3cretPW@h",
+        "store redis://:s3cretPW@h",
+        "redis://:s3cretPW@h",
+        "dev me:s3cretPW@h:6379",
+        "store verify --sotre=redis://:s3cretPW@h",
+        "store verify --redis://:s3cretPW@h",
+        "store verify -redis://:s3cretPW@h",
+        "backup f redis://:s3cretPW@h",
+        "dev --listen redis://:s3cretPW@h",
+        "tenant list --host http://me:s3cretPW@h:none",
+    ] {
+        let stderr = home.run(line).fails(3);
+        assert!(stderr.contains("error") && !stderr.contains("s3cretPW"), "{line}: {stderr}");
+    }
+    // Everything else is.
+    for (line, shown) in [
+        ("store copy nonsense", "'nonsense'"),
+        ("store verify --sotre=x", "--store"),
+        ("init --host localhost:8080", "localhost:8080"),
+    ] {
+        let stderr = home.run(line).fails(3);
+        assert!(stderr.contains(shown), "{line}: {stderr}");
+    }
+}
+
+#[test]
 fn an_address_is_told_how_to_write_it() {
     let home = Home::new();
     for (line, hint) in [

@@ -39,11 +39,12 @@ impl Place {
     /// One with the store that the run of the tests is about.
     pub(crate) fn new() -> Self {
         #[expect(clippy::disallowed_methods, reason = "chooses the store of a whole run")]
-        let store = std::env::var("TIKTI_TEST_STORE");
-        match store.as_deref() {
-            Ok("redis") => Self::on_redis(),
-            _ => Self::embedded(),
-        }
+        let store = std::env::var_os("TIKTI_TEST_STORE");
+        let is = |name: &str| store.as_deref().is_some_and(|store| store == name);
+        // A mistyped one would be a run on the embedded store again.
+        let is_known = store.is_none() || is("embedded") || is("redis");
+        assert!(is_known, "TIKTI_TEST_STORE is neither embedded nor redis: {store:?}");
+        if is("redis") { Self::on_redis() } else { Self::embedded() }
     }
 
     /// One for a test that is about the embedded store.
