@@ -14,7 +14,7 @@ use std::path::Path;
 
 use heed::CompactionOption;
 
-use super::directory::{DataFileLock, DirectoryLock, io_error, sync};
+use super::directory::{DataFileLock, DirectoryLock, io_error, must_hold_data, sync};
 use super::environment::{DATA_FILE, Records, explain};
 use super::header::Header;
 use crate::error::OpenError;
@@ -26,9 +26,7 @@ const NEW_FILE: &str = "data.mdb.compact";
 /// Compacts the store in `directory`, which nobody else has open, for reading or writing.
 pub(crate) fn compact(directory: &Path, options: &OpenOptions) -> Result<Compacted, OpenError> {
     let data_file = directory.join(DATA_FILE);
-    if !data_file.is_file() {
-        return Err(OpenError::Missing { directory: directory.to_owned() });
-    }
+    must_hold_data(directory)?;
     let _alone = DirectoryLock::acquire(directory, &options.holder)?;
     let _unread = DataFileLock::exclusive(directory)?;
     let records = Records::open(directory, options.map_size_bytes)?;

@@ -104,6 +104,25 @@ impl Drop for DataFileLock {
     }
 }
 
+/// Refuses a directory in which there is no store. One that this user may not look into is not that.
+pub(super) fn must_hold_data(directory: &Path) -> Result<(), OpenError> {
+    let data_file = directory.join(DATA_FILE);
+    let found = match std::fs::metadata(&data_file) {
+        Ok(metadata) => metadata.is_file(),
+        Err(error) if is_absence(error.kind()) => false,
+        Err(source) => {
+            return Err(OpenError::Io { doing: "look for", path: data_file, source });
+        }
+    };
+    let missing = || OpenError::Missing { directory: directory.to_owned() };
+    found.then_some(()).ok_or_else(missing)
+}
+
+/// Does the error say that there is nothing at a path?
+fn is_absence(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
 fn locked(directory: &Path, holder: String) -> OpenError {
     OpenError::Locked { directory: directory.to_owned(), holder }
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use heed::{RoTxn, WithoutTls};
 
 use super::committer::Committer;
-use super::directory::DirectoryLock;
+use super::directory::{DirectoryLock, must_hold_data};
 use super::environment::{ReadGuard, Records, read_error};
 use super::file_system::FileSystem;
 use super::health::Health;
@@ -82,9 +82,7 @@ impl Embedded {
         directory: &Path,
         options: &OpenOptions,
     ) -> Result<Self, OpenError> {
-        if !directory.is_dir() {
-            return Err(OpenError::Missing { directory: directory.to_owned() });
-        }
+        must_hold_data(directory)?;
         let file_system = FileSystem::of(directory)?;
         file_system.check(directory)?;
         let (records, guard) = Records::open_read_only(directory, options.map_size_bytes)?;

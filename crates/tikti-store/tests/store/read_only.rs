@@ -164,6 +164,21 @@ async fn creates_nothing_where_there_is_no_store() {
     assert_eq!(fs::read_dir(&unwritten).unwrap().count(), 1);
 }
 
+/// A loop of links stands for every error that is not an absence, since permissions bind no root.
+#[tokio::test]
+async fn a_directory_that_cannot_be_looked_into_is_not_taken_for_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let looped = directory.path().join("looped");
+    std::os::unix::fs::symlink(&looped, &looped).unwrap();
+    let compacted = Store::compact(&url(&looped), &options("tool")).map(|_| ());
+    let read = open_read_only(&looped).await.map(|_| ());
+    for refused in [read, compacted] {
+        let error = refused.unwrap_err();
+        assert!(matches!(error, OpenError::Io { .. }), "{error}");
+        assert_eq!(error.to_string(), format!("could not look for {}/data.mdb", looped.display()));
+    }
+}
+
 #[tokio::test]
 async fn reads_beside_a_writer_what_it_has_acknowledged() {
     let directory = TempDir::new().unwrap();
