@@ -4,10 +4,12 @@
 #
 #   examples/landing-page.sh                        builds the program first
 #   TIKTI_BIN=/usr/bin/tikti examples/landing-page.sh
+#   DATA=dir TIKTI_DEV_OPTIONS='--store redis://localhost' SLUG=other examples/landing-page.sh
+#                                                   on a deployment that is there, and stays
 #
 # Needs bash and python3. Where PyJWT is not installed, it goes into a temporary environment (venv,
 # pip), in the version that .ci/requirements.txt names.
-# Leaves nothing behind. Exit code 0 means that every step and every check held.
+# Leaves nothing else behind. Exit code 0 means that every step and every check held.
 set -euo pipefail
 exec 2>&1 # one stream, so that what is said and what is printed stay in order
 
@@ -58,7 +60,8 @@ fi
 
 echo "# Starting a server on a free port"
 mkfifo "$work/ready"
-tikti dev --listen 127.0.0.1:0 --data "$work/data" --output json \
+read -ra options <<<"${TIKTI_DEV_OPTIONS:-}"
+tikti dev --listen 127.0.0.1:0 --data "${DATA:-$work/data}" "${options[@]}" --output json \
   >"$work/ready" 2>"$work/server.log" &
 server=$!
 exec 3<"$work/ready"
@@ -67,6 +70,7 @@ member() { "$python" -c 'import json, sys; print(json.loads(sys.argv[1])[sys.arg
 url=$(member "$ready" url)
 password=$(member "$ready" adminPassword)
 
+slug="${SLUG:-codecompany}"
 say() { printf '\n$ %s\n' "$*"; }
 
 say "tikti init --host $url"
@@ -77,23 +81,23 @@ tikti init --host "$url"
 say "tikti auth login --user root@corp.sys"
 printf '%s\n' "$password" | tikti auth login --user root@corp.sys --password-stdin
 
-say "tikti tenant create --slug codecompany"
-tikti tenant create --slug codecompany
+say "tikti tenant create --slug $slug"
+tikti tenant create --slug "$slug"
 
 say 'tikti token exchange \
     --aud backend-worker \
     --scope "jobs:read jobs:write" \
-    --tenant codecompany \
+    --tenant '"$slug"' \
     --sub worker-01'
 token=$(tikti token exchange \
     --aud backend-worker \
     --scope "jobs:read jobs:write" \
-    --tenant codecompany \
+    --tenant "$slug" \
     --sub worker-01)
 printf '%s\n' "$token"
 
 # What the claims must say, asked from the server before PyJWT looks at them.
-tenant=$(tikti tenant get codecompany --quiet)
+tenant=$(tikti tenant get "$slug" --quiet)
 user=$(member "$(tikti auth status --output json)" localId)
 
 printf '\n# Verifying the token with PyJWT, from the discovery document alone\n'

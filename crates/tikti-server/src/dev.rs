@@ -119,7 +119,8 @@ struct KeptSecrets {
 pub fn prepare(dir: &Path, store_url: Option<SecretString>) -> Result<DevSetup, DevError> {
     let file = dir.join(SECRETS_FILE);
     make_directory(dir).map_err(|source| DevError::Directory { path: dir.to_owned(), source })?;
-    if !file.exists() {
+    let is_there = file.try_exists();
+    if !is_there.map_err(|source| DevError::Directory { path: file.clone(), source })? {
         let fresh = KeptSecrets::make(&Random::system())?;
         keep(&file, &fresh).map_err(|source| DevError::Directory { path: file.clone(), source })?;
     }
@@ -153,7 +154,8 @@ pub fn store(dir: &Path, store_url: Option<SecretString>) -> StoreConfig {
 /// [`DevError`], each a line that a person can act on.
 pub fn secrets(dir: &Path) -> Result<Secrets, DevError> {
     let file = dir.join(SECRETS_FILE);
-    if !file.exists() {
+    // One that cannot be looked for is named by the reading.
+    if matches!(file.try_exists(), Ok(false)) {
         return Err(DevError::NoSecrets { path: file });
     }
     read(&file).map(|(_, secrets)| secrets)
