@@ -239,7 +239,8 @@ fn tenant(
         return Ok(found(true, Rule::DeletionAbandoned, id));
     }
     let mut broken = found(!seen.has(&keyspace::tenant_entry(id))?, Rule::TenantNotListed, id);
-    for name in [id.as_str(), slug] {
+    let is_other = id.as_str() != slug;
+    for name in std::iter::once(slug).chain(is_other.then_some(id.as_str())) {
         let claim = seen.at(&keyspace::name_claim(name))?;
         let claimed = matches!(claim, Some(Fact::NameClaim { tenant, .. }) if tenant == id);
         broken.extend(found(!claimed, Rule::TenantWithoutNameClaim, &name));

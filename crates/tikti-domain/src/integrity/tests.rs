@@ -9,13 +9,13 @@ use super::*;
 use crate::account::{NewUser, change_email, create_user, delete_user};
 use crate::api_key::KeyScope;
 use crate::email::Email;
-use crate::id::{ApiKeyId, ClientId, RoleName, TenantId};
+use crate::id::{ApiKeyId, ClientId, RoleName, Slug, TenantId};
 use crate::record::Record;
 use crate::role::Roles;
 use crate::session::DeniedToken;
-use crate::tenancy::{add_member, remove_member};
+use crate::tenancy::{CreateTenant, add_member, create_tenant, remove_member};
 use crate::tenant::{NameClaim, Tenant, TenantStatus};
-use crate::testing::{Fixture, START, new_directory};
+use crate::testing::{Fixture, START, bearing, new_directory};
 use crate::user::{Admins, EmailClaim, GlobalRole, User};
 
 /// A deployment with one of everything.
@@ -267,6 +267,20 @@ async fn a_tenant_without_any_roles_lacks_the_built_in_ones() {
     let world = World::new().await;
     world.delete(&keyspace::roles(&world.acme.id)).await;
     assert_eq!(world.broken().await, [Rule::BuiltInRolesMissing].into());
+}
+
+#[tokio::test]
+async fn a_tenant_whose_id_is_its_slug_has_one_claim_and_lacks_one() {
+    let world = World::new().await;
+    let caller = bearing(&world.fixture.sign_in("root@corp.sys").await.id_token);
+    let (slug, id) = (Slug::parse("corp").unwrap(), TenantId::parse("corp").unwrap());
+    let ask = CreateTenant { slug, name: None, id: Some(id) };
+    create_tenant(&world.fixture.domain, &caller, &ask).await.unwrap();
+    assert_eq!(world.verify().await.findings, []);
+    world.delete(&keyspace::name_claim("corp")).await;
+    let report = world.verify().await;
+    let found: Vec<_> = report.findings.iter().map(|finding| finding.rule).collect();
+    assert_eq!(found, [Rule::TenantWithoutNameClaim]);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 //! | step | after a crash here |
 //! |---|---|
 //! | 1. say so (intent) | nothing has changed |
-//! | 2. claim the slug, then the id | names are claimed by a tenant that does not exist |
+//! | 2. claim the slug, then the id where that is another name | names are claimed by a tenant that does not exist |
 //! | 3. list it: among all tenants, and among the creator's memberships | the lists name a tenant that does not exist |
 //! | 4. in one transaction of its partition, if nothing stands there: tenant, roles, clients, membership | done, but for the next line |
 //! | 5. a creator without a default tenant gets this one | done |
@@ -15,13 +15,13 @@
 
 use tikti_store::Entry;
 
-use super::names::{claim_name, release_name};
+use super::names::{claim_name, names_of, release_name};
 use super::seats::{self, MOST_TRIES, Seat};
 use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
 use crate::error::{Code, Error, Refusal};
 use crate::fence;
-use crate::id::{OperationId, Slug, TenantId, TenantRef, UserId};
+use crate::id::{OperationId, Slug, TenantId, UserId};
 use crate::intent::{self, CreatingTenant, Work};
 use crate::keyspace;
 use crate::membership::Membership;
@@ -139,8 +139,9 @@ async fn make(
     now: Timestamp,
 ) -> Result<(), Error> {
     let ours = NameClaim { tenant_id: tenant.id.clone(), token: operation.clone() };
-    claim_name(domain, &TenantRef::from(&tenant.slug), &ours, now).await?;
-    claim_name(domain, &TenantRef::from(&tenant.id), &ours, now).await?;
+    for name in names_of(&tenant.slug, &tenant.id) {
+        claim_name(domain, &name, &ours, now).await?;
+    }
     enlist(domain, operation, &tenant.id, now).await?;
     let mut fenced = None;
     for _ in 0..MOST_TRIES {
@@ -260,8 +261,9 @@ pub(crate) async fn settle(
         Made::Deleted => delist(domain, operation, tenant_id, now).await?,
         Made::Never => {
             let ours = NameClaim { tenant_id: tenant_id.clone(), token: operation.clone() };
-            release_name(domain, &TenantRef::from(slug), &ours, now).await?;
-            release_name(domain, &TenantRef::from(tenant_id), &ours, now).await?;
+            for name in names_of(slug, tenant_id) {
+                release_name(domain, &name, &ours, now).await?;
+            }
             delist(domain, operation, tenant_id, now).await?;
         }
     }

@@ -1,6 +1,7 @@
 //! Which tenant does a name mean?
 //!
-//! Ids and slugs share one namespace: every tenant claims both, so a reference is never ambiguous.
+//! Ids and slugs share one namespace: every tenant claims both, so a reference is never ambiguous. A
+//! tenant whose id is its slug has one name and one claim.
 //! What a name means hardly ever changes, so it is kept in process for at most an hour, and
 //! forgotten when the tenant reads as deleted.
 //!
@@ -14,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::error::{Code, Error};
 use crate::fence;
-use crate::id::{TenantId, TenantRef};
+use crate::id::{Slug, TenantId, TenantRef};
 use crate::keyspace;
 use crate::record::{Cause, Lasting, Record, Tombstone};
 use crate::tenant::{NameClaim, Tenant};
@@ -76,6 +77,14 @@ pub(crate) async fn resolve(
         domain.names.keep(reference, &claim.tenant_id, now);
     }
     Ok(claim.map(|claim| claim.tenant_id))
+}
+
+/// The names that a tenant claims: its slug, and its id where that is another one.
+pub(super) fn names_of(slug: &Slug, id: &TenantId) -> impl Iterator<Item = TenantRef> {
+    let (slug, id) = (TenantRef::from(slug), TenantRef::from(id));
+    // Its own claim would look like somebody else's.
+    let other = (id != slug).then_some(id);
+    std::iter::once(slug).chain(other)
 }
 
 /// Claims a name for a tenant, over the claim of a creator that died if need be.

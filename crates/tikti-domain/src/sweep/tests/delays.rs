@@ -113,6 +113,7 @@ async fn an_operation_that_wakes_late_and_dies_leaves_a_name_that_is_free_at_mos
         Operation::CreateAdmin,
         Operation::ChangeEmail,
         Operation::CreateTenantOfId,
+        Operation::CreateTenantOfOneName,
         Operation::AddMember,
     ];
     for operation in all {

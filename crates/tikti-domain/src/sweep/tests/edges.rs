@@ -8,11 +8,13 @@ use crate::account::{NewUser, change_email, create_user, delete_user};
 use crate::clock::Timestamp;
 use crate::email::Email;
 use crate::error::Code;
-use crate::id::{OperationId, RoleName, Slug, TenantId};
+use crate::id::{OperationId, RoleName, Slug, TenantId, TenantRef};
 use crate::intent::{self, AddingMember, Work};
 use crate::keyspace;
 use crate::sweep::{SWEEP_AFTER_MILLIS, SweepCursor, sweep};
-use crate::tenancy::{CreateTenant, add_member, create_tenant, delete_tenant, remove_member};
+use crate::tenancy::{
+    CreateTenant, add_member, create_tenant, delete_tenant, get_tenant, remove_member,
+};
 use crate::testing::{Fixture, all, bearing};
 use crate::user::{GlobalRole, User};
 
@@ -192,6 +194,43 @@ async fn the_id_of_a_deleted_tenant_never_returns_and_its_slug_after_ninety_days
     create_tenant(&fixture.domain, &caller, &ask("acme", None)).await.unwrap();
     let never = create_tenant(&fixture.domain, &caller, &ask("corp", None)).await.unwrap_err();
     assert_eq!(never.code(), Code::TenantExists);
+    clean(&fixture).await;
+}
+
+#[tokio::test]
+async fn a_tenant_whose_id_is_its_slug_is_made_found_and_deleted_like_any_other() {
+    let fixture = Fixture::new().await;
+    fixture.admin("root@corp.sys").await;
+    let acme = TenantId::parse("acme").unwrap();
+    let ask = |slug: &str, id: Option<&TenantId>| CreateTenant {
+        slug: Slug::parse(slug).unwrap(),
+        name: None,
+        id: id.cloned(),
+    };
+    let caller = bearing(&fixture.sign_in("root@corp.sys").await.id_token);
+    let (domain, now) = (&fixture.domain, fixture.now());
+    let made = create_tenant(domain, &caller, &ask("acme", Some(&acme))).await.unwrap();
+    let name = TenantRef::from(&acme);
+    assert_eq!(get_tenant(domain, &caller, &name).await.unwrap(), made);
+    clean(&fixture).await;
+    let refused = |slug: &'static str, id: Option<&TenantId>| {
+        let (ask, caller) = (ask(slug, id), &caller);
+        async move { create_tenant(domain, caller, &ask).await.unwrap_err().code() }
+    };
+    for (slug, id) in [("acme", Some(&acme)), ("acme", None), ("other", Some(&acme))] {
+        assert_eq!(refused(slug, id).await, Code::TenantExists, "{slug}");
+    }
+    delete_tenant(domain, &acme, now).await.unwrap();
+    let gone = get_tenant(domain, &caller, &name).await.unwrap_err();
+    assert_eq!(gone.code(), Code::TenantNotFound);
+    clean(&fixture).await;
+    // The name is an id, and an id is never used again.
+    fixture.clock.advance(90 * 24 * 3_600_000);
+    let caller = bearing(&fixture.sign_in("root@corp.sys").await.id_token);
+    for (slug, id) in [("acme", Some(&acme)), ("acme", None), ("other", Some(&acme))] {
+        let refused = create_tenant(domain, &caller, &ask(slug, id)).await.unwrap_err();
+        assert_eq!(refused.code(), Code::TenantExists, "{slug}");
+    }
     clean(&fixture).await;
 }
 

@@ -40,13 +40,15 @@ pub(super) enum Operation {
     DeleteAdmin,
     CreateTenant,
     CreateTenantOfId,
+    /// Its id is its slug.
+    CreateTenantOfOneName,
     DeleteTenant,
     AddMember,
     RemoveMember,
 }
 
 impl Operation {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::CreateUser,
         Self::CreateAdmin,
         Self::ChangeEmail,
@@ -54,6 +56,7 @@ impl Operation {
         Self::DeleteAdmin,
         Self::CreateTenant,
         Self::CreateTenantOfId,
+        Self::CreateTenantOfOneName,
         Self::DeleteTenant,
         Self::AddMember,
         Self::RemoveMember,
@@ -63,7 +66,9 @@ impl Operation {
     pub(super) fn says_that_it_was_done(self, code: Code) -> bool {
         code == match self {
             Self::CreateUser | Self::CreateAdmin => Code::EmailExists,
-            Self::CreateTenant | Self::CreateTenantOfId => Code::TenantExists,
+            Self::CreateTenant | Self::CreateTenantOfId | Self::CreateTenantOfOneName => {
+                Code::TenantExists
+            }
             Self::AddMember => Code::MemberExists,
             Self::DeleteUser | Self::DeleteAdmin | Self::RemoveMember => Code::UserNotFound,
             Self::DeleteTenant => Code::TenantNotFound,
@@ -153,6 +158,10 @@ impl World {
         match operation {
             Operation::CreateUser | Operation::CreateAdmin => return case,
             Operation::CreateTenant | Operation::CreateTenantOfId => return case,
+            Operation::CreateTenantOfOneName => {
+                case.tenant = TenantId::parse(case.slug.as_str()).unwrap();
+                return case;
+            }
             Operation::DeleteAdmin => case.user = fixture.admin(&email).await.id,
             _ => case.user = fixture.user(&email, GlobalRole::CompanyEmployee).await.id,
         }
@@ -264,7 +273,9 @@ impl Case {
             }
             Operation::DeleteUser | Operation::DeleteAdmin => delete_user(domain, user, now).await,
             Operation::CreateTenant => self.create_tenant(domain, None).await,
-            Operation::CreateTenantOfId => self.create_tenant(domain, Some(tenant.clone())).await,
+            Operation::CreateTenantOfId | Operation::CreateTenantOfOneName => {
+                self.create_tenant(domain, Some(tenant.clone())).await
+            }
             Operation::DeleteTenant => delete_tenant(domain, tenant, now).await,
             Operation::AddMember => {
                 let roles = [RoleName::parse("TENANT_USER").unwrap()].into();
@@ -302,9 +313,9 @@ impl Case {
                 new
             }
             Operation::DeleteUser | Operation::DeleteAdmin => self.user_is_gone(fixture).await,
-            Operation::CreateTenant | Operation::CreateTenantOfId => {
-                self.tenant_is_there(fixture).await
-            }
+            Operation::CreateTenant
+            | Operation::CreateTenantOfId
+            | Operation::CreateTenantOfOneName => self.tenant_is_there(fixture).await,
             Operation::DeleteTenant => self.tenant_is_gone(fixture).await,
             Operation::AddMember => self.is_member(fixture).await,
             Operation::RemoveMember => !self.is_member(fixture).await,

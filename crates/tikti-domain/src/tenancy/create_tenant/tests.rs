@@ -1,6 +1,7 @@
 //! What a creation leaves behind, wherever it stops, and who gets its names.
 
 use super::*;
+use crate::id::TenantRef;
 use crate::tenancy::{PageRequest, get_tenant, list_tenants};
 use crate::testing::{Fixture, bearing};
 use crate::user::GlobalRole;
@@ -33,7 +34,7 @@ async fn dies(
     let work = CreatingTenant { tenant_id, slug, creator: creator.clone() };
     let operation = intent::begin(domain, Work::CreateTenant(work.clone()), now).await.unwrap();
     let ours = NameClaim { tenant_id: tenant.id.clone(), token: operation.clone() };
-    for name in [TenantRef::from(&tenant.slug), TenantRef::from(&tenant.id)] {
+    for name in names_of(&tenant.slug, &tenant.id) {
         claim_name(domain, &name, &ours, now).await.unwrap();
     }
     if steps == 2 {
