@@ -39,6 +39,16 @@ pub(crate) fn put(
     Ok(txn.put(&keyspace::fence(partition, operation), entry)?)
 }
 
+/// As [`put`], for ever: for an operation that was refused with an intent that may outlive a day.
+pub(crate) fn put_for_ever(
+    txn: &mut Txn,
+    partition: &Partition,
+    operation: &OperationId,
+) -> Result<(), Error> {
+    let bytes = Fence {}.encode()?;
+    Ok(txn.put(&keyspace::fence(partition, operation), Entry::new(&bytes))?)
+}
+
 /// Whether the fence of `operation` stands; the transaction must have declared its key.
 pub(crate) fn stands(
     txn: &Txn,

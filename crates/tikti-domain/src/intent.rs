@@ -72,6 +72,9 @@ pub(crate) struct DeletingUser {
     pub(crate) role: GlobalRole,
     pub(crate) email: Option<Email>,
     pub(crate) email_claim: OperationId,
+    /// The operation that was asked for, where this one has taken its place.
+    #[serde(default)]
+    pub(crate) first: Option<OperationId>,
 }
 
 /// A tenant is being made.

@@ -3,9 +3,12 @@
 //! | step | after a crash here |
 //! |---|---|
 //! | 1. say so (intent) | nothing has changed; the sweep goes on |
-//! | 2. administrators: leave the set, while another one lives | an administrator who is not counted; the sweep goes on |
+//! | 2. administrators: leave the set, while another one lives; else be refused, behind a fence | an administrator who is not counted, and the sweep goes on; or a refusal, and the sweep ends it |
 //! | 3. a tombstone in place of the user | nothing signs in any more; the rest is swept |
 //! | 4. memberships with their entries, sessions, revoked tokens, the claim on the address | done |
+//!
+//! A deletion that was refused never happens: step 2 refuses or lets go in one transaction, for all who
+//! carry the deletion on, and an intent that could not be removed afterwards is only removed.
 //!
 //! Memberships and sessions are only added in a transaction that reads the user, so that after step
 //! 3 their lists are complete.
@@ -35,12 +38,16 @@ use crate::user::{EmailClaim, GlobalRole, User};
 /// could not be swept at once is swept within minutes.
 ///
 /// # Errors
-/// `USER_NOT_FOUND`; `LAST_ADMIN` for the last administrator; the store's: then the deletion may
-/// still happen within minutes.
+/// `USER_NOT_FOUND`; `LAST_ADMIN` for the last administrator: then the deletion never happens; the
+/// store's: then it may still happen within minutes.
 ///
 /// Spec: Domain, rule 4; Authorization, `LAST_ADMIN`.
 pub async fn delete_user(domain: &Domain, user_id: &UserId, now: Timestamp) -> Result<(), Error> {
     let work = work_of(load_user(domain, user_id, now).await?);
+    // Before anything is written: most refusals are seen to be.
+    if work.role == GlobalRole::Admin {
+        admins::look_first(domain, user_id, now).await?;
+    }
     let operation = intent::begin(domain, Work::DeleteUser(work.clone()), now).await?;
     let mut deletion = Deletion { operation, work };
     let buried = deletion.bury(domain, now).await;
@@ -77,7 +84,7 @@ pub(crate) async fn resume(
 
 fn work_of(user: User) -> DeletingUser {
     let User { id, role, email, email_claim, .. } = user;
-    DeletingUser { user_id: id, role, email, email_claim }
+    DeletingUser { user_id: id, role, email, email_claim, first: None }
 }
 
 /// A deletion under way.
@@ -96,17 +103,23 @@ impl Deletion {
             if self.work.role == GlobalRole::Admin {
                 // Who is gone already must not be taken for the last one.
                 load_user(domain, &self.work.user_id, now).await?;
-                admins::leave(domain, &self.work.user_id, now).await?;
+                admins::leave(domain, &self.work.user_id, self.first(), now).await?;
             }
-            let Some(changed) = put_tombstone(domain, &self.work, now).await? else {
+            let Some(mut changed) = put_tombstone(domain, &self.work, now).await? else {
                 return Ok(());
             };
+            changed.first.get_or_insert_with(|| self.operation.clone());
             // Role or address changed: an intent has to name what the user bears at the end.
             let outdated = self.operation.clone();
             self.operation = intent::begin(domain, Work::DeleteUser(changed.clone()), now).await?;
             self.work = changed;
             intent::end(domain, &outdated).await?;
         }
+    }
+
+    /// The operation that was asked for, by which a refusal is remembered.
+    fn first(&self) -> &OperationId {
+        self.work.first.as_ref().unwrap_or(&self.operation)
     }
 
     /// Step 4: the user is dead for ever.
@@ -153,7 +166,7 @@ async fn put_tombstone(
         .store
         .transact(key.partition(), &reads, now, |txn| {
             let user = User::load(&key, txn.get(&key)?)?.ok_or(Code::UserNotFound)?;
-            let found = work_of(user);
+            let found = DeletingUser { first: seen.first.clone(), ..work_of(user) };
             if found != *seen {
                 return Ok(Some(found));
             }

@@ -3,6 +3,7 @@
 mod crashes;
 mod delays;
 mod edges;
+mod last_admin;
 mod pairs;
 mod races;
 mod world;

@@ -1,0 +1,144 @@
+//! The last administrator is told no, and whatever fails then, stays.
+
+use std::sync::Arc;
+
+use tikti_store::FaultPlan;
+
+use super::delays::run_until;
+use super::world::{assert_clean, is_left_out, open_replica, sweep_all};
+use crate::account::delete_user;
+use crate::error::{Code, Error};
+use crate::id::{OperationId, UserId};
+use crate::intent::{Intent, Work};
+use crate::keyspace;
+use crate::record::Record;
+use crate::sweep::{SWEEP_AFTER_MILLIS, finish};
+use crate::testing::Fixture;
+use crate::user::User;
+
+/// Two administrators.
+async fn two(fixture: &Fixture) -> (UserId, UserId) {
+    (fixture.admin("root@corp.sys").await.id, fixture.admin("other@corp.sys").await.id)
+}
+
+/// Waits for every write that somebody has begun and not waited for.
+async fn land(fixture: &Fixture) {
+    fixture.domain.store.delete(&keyspace::intent(&OperationId::default())).await.unwrap();
+}
+
+async fn lives(fixture: &Fixture, user: &UserId) -> bool {
+    let key = keyspace::user(user);
+    let stored = fixture.domain.store.get(&key, fixture.now()).await.unwrap();
+    User::load(&key, stored.as_ref()).unwrap().is_some()
+}
+
+/// Appoints another administrator, takes everything under way for dead, and fails if the user who was
+/// told no is gone, or the one who was told yes is not.
+async fn settles(fixture: &Fixture, user: &UserId, told: &Result<(), Error>, when: &str) {
+    fixture.admin(&format!("next-to-{user}@corp.sys")).await;
+    fixture.clock.advance(SWEEP_AFTER_MILLIS);
+    assert_eq!(sweep_all(&fixture.domain, fixture.now()).await.failed, 0, "{when}");
+    match told {
+        Ok(()) => assert!(!lives(fixture, user).await, "{when}"),
+        Err(Error::Refused(refusal)) => match refusal.code {
+            Code::LastAdmin => assert!(lives(fixture, user).await, "{when}"),
+            // The sweep was quicker.
+            Code::UserNotFound => assert!(!lives(fixture, user).await, "{when}"),
+            code => panic!("{when}: {code:?}"),
+        },
+        // Nobody was told anything.
+        Err(_) => {}
+    }
+    assert_clean(&fixture.domain.store, fixture.now(), when).await;
+}
+
+#[tokio::test]
+async fn a_deletion_that_was_refused_never_happens_whatever_call_fails() {
+    for calls in (0..).filter(|calls| !is_left_out(*calls)) {
+        let fixture = Fixture::new().await;
+        let root = fixture.admin("root@corp.sys").await;
+        let mut replica = open_replica(&fixture, 2).await;
+        let plan = FaultPlan::crash_after(calls);
+        replica.store = replica.store.with_faults(Arc::clone(&plan));
+        let told = delete_user(&replica, &root.id, fixture.now()).await;
+        settles(&fixture, &root.id, &told, &format!("after {calls} calls")).await;
+        if plan.calls() <= calls {
+            assert_eq!(told.unwrap_err().code(), Code::LastAdmin);
+            return;
+        }
+    }
+}
+
+/// The other administrator goes while the deletion is under way, and the store fails at every call.
+#[tokio::test]
+async fn a_deletion_that_is_refused_half_way_never_happens_whatever_call_fails() {
+    let mut refused = 0;
+    for stops in (1..).filter(|stops| !is_left_out(u64::from(*stops))) {
+        for calls in (0..).filter(|calls| !is_left_out(*calls)) {
+            let when = format!("at wait {stops}, dead after {calls} calls");
+            let fixture = Fixture::on_disk().await;
+            let (root, other) = two(&fixture).await;
+            let mut replica = open_replica(&fixture, 2).await;
+            let plan = FaultPlan::crash_after(calls);
+            replica.store = replica.store.with_faults(Arc::clone(&plan));
+            let mut running = Box::pin(delete_user(&replica, &root, fixture.now()));
+            let early = run_until(&mut running, stops).await;
+            let is_over = early.is_some();
+            let told = match early {
+                Some(told) => told,
+                None => {
+                    land(&fixture).await;
+                    let _ = delete_user(&fixture.domain, &other, fixture.now()).await;
+                    running.await
+                }
+            };
+            settles(&fixture, &root, &told, &when).await;
+            refused += u32::from(told.is_err_and(|error| error.code() == Code::LastAdmin));
+            if plan.calls() <= calls {
+                if is_over {
+                    assert!(refused > 0);
+                    return;
+                }
+                break;
+            }
+        }
+    }
+}
+
+/// What is under way.
+async fn intents(fixture: &Fixture) -> Vec<(OperationId, Work)> {
+    let mut found = Vec::new();
+    for shard in 0..keyspace::INTENT_SHARDS {
+        let shard = keyspace::of_intents(shard);
+        let store = &fixture.domain.store;
+        let page = store.scan(&shard, keyspace::INTENT, None, 100, fixture.now()).await.unwrap();
+        for (id, stored) in page.entries {
+            let operation = OperationId::parse(std::str::from_utf8(&id).unwrap()).unwrap();
+            let intent = Intent::decode(&keyspace::intent(&operation), &stored).unwrap();
+            found.push((operation, intent.work));
+        }
+    }
+    found
+}
+
+/// A sweep has read the intent, and sleeps for days while the deletion itself is refused.
+#[tokio::test]
+async fn a_sweep_that_is_slow_does_not_carry_on_what_was_refused_meanwhile() {
+    let fixture = Fixture::on_disk().await;
+    let (root, other) = two(&fixture).await;
+    let replica = open_replica(&fixture, 2).await;
+    let mut running = Box::pin(delete_user(&replica, &root, fixture.now()));
+    assert!(run_until(&mut running, 1).await.is_none());
+    land(&fixture).await;
+    let intents = intents(&fixture).await;
+    delete_user(&fixture.domain, &other, fixture.now()).await.unwrap();
+    let told = running.await;
+    assert_eq!(told.as_ref().unwrap_err().code(), Code::LastAdmin);
+    fixture.admin("another@corp.sys").await;
+    fixture.clock.advance(3 * 24 * 3_600_000);
+    assert_eq!(intents.len(), 1);
+    for (operation, work) in intents {
+        finish(&fixture.domain, &operation, &work, fixture.now()).await.unwrap();
+    }
+    settles(&fixture, &root, &told, "a slow sweep").await;
+}
