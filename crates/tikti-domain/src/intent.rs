@@ -8,7 +8,7 @@
 //! Spec: Storage, "what crosses partitions". Why: docs/decisions/0015.
 
 use serde::{Deserialize, Serialize};
-use tikti_store::Entry;
+use tikti_store::{Entry, Store, StoreError, Stored};
 
 use crate::clock::Timestamp;
 use crate::domain::Domain;
@@ -125,6 +125,51 @@ pub(crate) async fn begin(
 /// Says that nothing is left to do.
 pub(crate) async fn end(domain: &Domain, operation: &OperationId) -> Result<(), Error> {
     Ok(domain.store.delete(&keyspace::intent(operation)).await?)
+}
+
+/// Some intents of one list, in the order of their ids.
+pub(crate) struct IntentPage {
+    /// The id of each and its record, or what is wrong with it.
+    pub(crate) entries: Vec<(Vec<u8>, Result<Stored, StoreError>)>,
+    /// Where to go on, if there are more.
+    pub(crate) next: Option<Vec<u8>>,
+}
+
+/// Reads up to `limit` intents of one list. A damaged one is one of them, and hides no other.
+///
+/// # Errors
+/// The store's, but for `Corrupt`.
+pub(crate) async fn page(
+    store: &Store,
+    (shard, limit): (u8, usize),
+    after: Option<&[u8]>,
+    now: Timestamp,
+) -> Result<IntentPage, StoreError> {
+    let list = keyspace::of_intents(shard);
+    let (mut entries, mut next) = (Vec::new(), after.map(Vec::from));
+    let mut size = limit;
+    loop {
+        match store.scan(&list, keyspace::INTENT, next.as_deref(), size, now).await {
+            Ok(page) => {
+                let read = page.entries.into_iter();
+                entries.extend(read.map(|(id, stored)| (id.to_vec(), Ok(stored))));
+                next = page.next.map(|last| last.to_vec());
+            }
+            // One by one, up to the damaged one and behind it.
+            Err(StoreError::Corrupt { .. }) if size > 1 => {
+                size = 1;
+                continue;
+            }
+            Err(StoreError::Corrupt { key, what }) => {
+                next = Some(key.id().to_vec());
+                entries.push((key.id().to_vec(), Err(StoreError::Corrupt { key, what })));
+            }
+            Err(error) => return Err(error),
+        }
+        if size == limit || entries.len() >= limit || next.is_none() {
+            return Ok(IntentPage { entries, next });
+        }
+    }
 }
 
 /// Takes note of how the work after the decisive step went: the caller's answer is settled by then,

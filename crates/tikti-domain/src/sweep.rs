@@ -3,16 +3,19 @@
 //! Its intent is still there. The sweep finishes every intent older than a minute: what has reached
 //! its decisive step, or takes something away, is carried on; anything else is given up behind a
 //! fence and tidied up after. Invariant: each step may be repeated and may come late, so that any
-//! number of replicas may sweep at once, and an operation that was merely slow does no harm.
+//! number of replicas may sweep at once, and an operation that was merely slow does no harm. What cannot
+//! be read or finished keeps nothing else from being swept.
 //!
 //! Spec: Storage, "what crosses partitions". Why: docs/decisions/0015.
+
+use tikti_store::{Key, StoreError, Stored};
 
 use crate::account::{change_email, create_user, delete_user};
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::error::Error;
 use crate::id::OperationId;
-use crate::intent::{Intent, Work};
+use crate::intent::{self, Intent, Work};
 use crate::keyspace;
 use crate::record::Record;
 use crate::tenancy::{create_tenant, delete_tenant, members};
@@ -28,9 +31,21 @@ const RECLAIM_PAGE: usize = 1000;
 /// Where the next call goes on. Belongs to one caller; losing it loses nothing.
 #[derive(Clone, Debug, Default)]
 pub struct SweepCursor {
-    /// By list of intents: the last one that was looked at.
-    intents: Vec<Option<Vec<u8>>>,
+    /// By list of intents: how far this round is.
+    intents: Vec<Place>,
     reclaim: Option<Vec<u8>>,
+}
+
+/// How far a round is in one list of intents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Place {
+    #[default]
+    Beginning,
+    /// The last one that was looked at.
+    Behind(Vec<u8>),
+    /// Stays so until the round is over: or those that fail every time would be looked at again and
+    /// again while another list has more.
+    End,
 }
 
 /// What one call did.
@@ -49,8 +64,9 @@ pub struct Swept {
 /// Finishes operations whose processes died, and gives back the space of some expired entries.
 ///
 /// One call looks at up to sixteen intents in each of sixteen lists and at a thousand entries. Call
-/// it about twice a minute, and again at once while there is more. An operation that fails is
-/// counted, logged at debug level, as it may fail every time, and tried again in a later round.
+/// it about twice a minute, and again at once while there is more. An operation that fails, or whose
+/// intent is damaged, is counted, logged at debug level, as it may fail every time, and tried again in
+/// a later round: a round is over when the end of every list was reached.
 ///
 /// # Errors
 /// The store's, where the lists cannot be read; what was done stays done.
@@ -62,10 +78,19 @@ pub async fn sweep(
     now: Timestamp,
 ) -> Result<Swept, Error> {
     let mut swept = Swept::default();
-    cursor.intents.resize(usize::from(keyspace::INTENT_SHARDS), None);
-    for (shard, after) in (0_u8..).zip(&mut cursor.intents) {
-        *after = sweep_shard(domain, shard, after.as_deref(), (&mut swept, now)).await?;
-        swept.more |= after.is_some();
+    cursor.intents.resize(usize::from(keyspace::INTENT_SHARDS), Place::Beginning);
+    for (shard, place) in (0_u8..).zip(&mut cursor.intents) {
+        *place = match &*place {
+            Place::Beginning => sweep_shard(domain, shard, None, (&mut swept, now)).await?,
+            Place::Behind(last) => {
+                sweep_shard(domain, shard, Some(last), (&mut swept, now)).await?
+            }
+            Place::End => Place::End,
+        };
+    }
+    swept.more = cursor.intents.iter().any(|place| *place != Place::End);
+    if !swept.more {
+        cursor.intents.fill(Place::Beginning);
     }
     let after = cursor.reclaim.as_deref();
     let reclaimed = domain.store.reclaim(after, RECLAIM_PAGE, now).await?;
@@ -74,28 +99,24 @@ pub async fn sweep(
     Ok(swept)
 }
 
-/// Sweeps a page of one list; gives where to go on, if there are more old ones.
+/// Sweeps a page of one list; says where to go on, if there are more old ones.
 async fn sweep_shard(
     domain: &Domain,
     shard: u8,
     after: Option<&[u8]>,
     (swept, now): (&mut Swept, Timestamp),
-) -> Result<Option<Vec<u8>>, Error> {
-    let partition = keyspace::of_intents(shard);
-    let page = domain.store.scan(&partition, keyspace::INTENT, after, PAGE, now).await?;
-    for (id, stored) in &page.entries {
-        let parsed = std::str::from_utf8(id).ok().and_then(|id| OperationId::parse(id).ok());
-        let Some(operation) = parsed else {
-            tracing::debug!("an intent has no operation's id");
-            swept.failed += 1;
-            continue;
-        };
-        let intent = match Intent::decode(&keyspace::intent(&operation), stored) {
+) -> Result<Place, Error> {
+    let page = intent::page(&domain.store, (shard, PAGE), after, now).await?;
+    for (id, stored) in page.entries {
+        let (operation, intent) = match read(shard, &id, stored) {
             // Ids are in the order of time: all that follow are younger still.
-            Ok(intent) if now < intent.since.plus_millis(SWEEP_AFTER_MILLIS) => return Ok(None),
-            Ok(intent) => intent,
+            Ok((_, intent)) if now < intent.since.plus_millis(SWEEP_AFTER_MILLIS) => {
+                return Ok(Place::End);
+            }
+            Ok(read) => read,
             Err(error) => {
-                tracing::debug!(operation.id = %operation, %error, "an intent cannot be read");
+                let intent = id.escape_ascii().to_string();
+                tracing::debug!(intent, %error, "an intent cannot be read");
                 swept.failed += 1;
                 continue;
             }
@@ -109,7 +130,19 @@ async fn sweep_shard(
             }
         }
     }
-    Ok(page.next.map(Into::into))
+    Ok(page.next.map_or(Place::End, Place::Behind))
+}
+
+/// What an intent says, if it is whole.
+fn read(
+    shard: u8,
+    id: &[u8],
+    stored: Result<Stored, StoreError>,
+) -> Result<(OperationId, Intent), Error> {
+    let key = Key::new(&keyspace::of_intents(shard), keyspace::INTENT, id);
+    let intent = Intent::decode(&key, &stored?)?;
+    let operation = OperationId::parse(&String::from_utf8_lossy(id))?;
+    Ok((operation, intent))
 }
 
 /// Finishes one operation, or tidies up after it. May be repeated, at any time.

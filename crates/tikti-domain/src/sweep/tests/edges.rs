@@ -8,8 +8,8 @@ use crate::account::{NewUser, change_email, create_user, delete_user};
 use crate::clock::Timestamp;
 use crate::email::Email;
 use crate::error::Code;
-use crate::id::{OperationId, RoleName, Slug, TenantId, TenantRef};
-use crate::intent::{self, AddingMember, Work};
+use crate::id::{OperationId, RoleName, Slug, TenantId, TenantRef, UserId};
+use crate::intent::{self, AddingMember, DeletingTenant, Work};
 use crate::keyspace;
 use crate::sweep::{SWEEP_AFTER_MILLIS, SweepCursor, sweep};
 use crate::tenancy::{
@@ -28,11 +28,15 @@ async fn user(fixture: &Fixture, email: &str) -> User {
     create_user(&fixture.domain, new, fixture.now()).await.unwrap()
 }
 
+fn nobody() -> UserId {
+    UserId::parse("nobody").unwrap()
+}
+
 /// Begins additions to a tenant that does not exist, and leaves them.
 async fn begin(fixture: &Fixture, count: usize) {
     for _ in 0..count {
         let tenant_id = TenantId::parse("t-none").unwrap();
-        let user_id = crate::id::UserId::parse("nobody").unwrap();
+        let user_id = nobody();
         let work = Work::AddMember(AddingMember { tenant_id, user_id });
         intent::begin(&fixture.domain, work, fixture.now()).await.unwrap();
     }
@@ -80,6 +84,55 @@ async fn intents_that_cannot_be_read_hold_nobody_up() {
     fixture.clock.advance(SWEEP_AFTER_MILLIS);
     let swept = sweep_all(&fixture.domain, fixture.now()).await;
     assert_eq!((swept.finished, swept.failed), (40, 41));
+}
+
+/// Puts the bytes of another record at this key: their checksum is over another key.
+async fn damage(fixture: &Fixture, key: &Key) {
+    let (store, now) = (&fixture.domain.store, fixture.now());
+    let bytes = store.get(&keyspace::deployment(), now).await.unwrap().unwrap();
+    store.load(&[(key.clone(), bytes)], now).await.unwrap();
+}
+
+#[tokio::test]
+async fn damaged_intents_are_counted_and_hold_nobody_up() {
+    let fixture = Fixture::new().await;
+    begin(&fixture, 200).await;
+    // Before, between and behind the others.
+    let mut damaged = 0;
+    for shard in 0..keyspace::INTENT_SHARDS {
+        let list = keyspace::of_intents(shard);
+        let store = &fixture.domain.store;
+        let page = store.scan(&list, keyspace::INTENT, None, 100, fixture.now()).await.unwrap();
+        let mut ids = vec![b"0".to_vec(), b"00".to_vec(), b"Z".to_vec()];
+        ids.extend(page.entries.iter().map(|(id, _)| [id.as_ref(), b"0"].concat()));
+        for id in &ids {
+            damage(&fixture, &Key::new(&list, keyspace::INTENT, id)).await;
+        }
+        damaged += ids.len();
+    }
+    fixture.clock.advance(SWEEP_AFTER_MILLIS);
+    let swept = sweep_all(&fixture.domain, fixture.now()).await;
+    assert_eq!((swept.finished, swept.failed), (200, damaged));
+    let again = sweep_all(&fixture.domain, fixture.now()).await;
+    assert_eq!((again.finished, again.failed), (0, damaged));
+}
+
+#[tokio::test]
+async fn operations_that_fail_every_time_starve_none_behind_them() {
+    let fixture = Fixture::new().await;
+    // What these would look at first is damaged.
+    let member = keyspace::member(&TenantId::parse("t-none").unwrap(), &nobody());
+    damage(&fixture, &member).await;
+    begin(&fixture, 600).await;
+    fixture.clock.advance(1);
+    let work = DeletingTenant { tenant_id: TenantId::parse("t-gone").unwrap() };
+    for _ in 0..64 {
+        let work = Work::DeleteTenant(work.clone());
+        intent::begin(&fixture.domain, work, fixture.now()).await.unwrap();
+    }
+    fixture.clock.advance(SWEEP_AFTER_MILLIS);
+    let swept = sweep_all(&fixture.domain, fixture.now()).await;
+    assert_eq!((swept.finished, swept.failed), (64, 600));
 }
 
 #[tokio::test]
