@@ -114,7 +114,9 @@ impl CheckedBackup<'_> {
         let deployment = loaded.deployment.ok_or(BackupError::NoDeployment { place: "backup" })?;
         let mut deployment = check_owner(&keyspace::deployment(), &deployment, secrets)?;
         if !keep_sessions {
-            deployment.not_before = deployment.not_before.max(Some(now));
+            // This machine's clock may be behind the one that the backup, and what is in it, is from.
+            let restored = now.max(self.frames.header.created);
+            deployment.not_before = deployment.not_before.max(Some(restored));
         }
         target.put(&deployment).await?;
         copy::finish(store, &target.mark).await?;

@@ -180,6 +180,27 @@ async fn a_later_restore_never_brings_the_moment_forward_again() {
 }
 
 #[tokio::test]
+async fn a_machine_whose_clock_is_behind_leaves_no_session_of_the_backup_alive() {
+    let fixture = deployment().await;
+    let token = fixture.sign_in("ann@example.org").await.id_token;
+    let file = {
+        let (mut file, random) = (Vec::new(), random());
+        let options = BackupOptions { key: None, random: &random, now: LATER };
+        write(&fixture.domain.store, options, &mut file, &mut |_| ()).await.unwrap();
+        file
+    };
+    let target = target().await;
+    let secrets = config().secrets;
+    let hour_ago = Timestamp::from_millis(START.as_millis() - 3_600_000);
+    let options =
+        RestoreOptions { secrets: &secrets, key: None, keep_sessions: false, now: hour_ago };
+    check(options, &mut &*file).unwrap().restore(&target.store, &mut |_| ()).await.unwrap();
+    let domain = open(&target.store).await.unwrap();
+    assert_eq!(domain.not_before, Some(LATER));
+    assert_eq!(look_up(&domain, &token).await, Err(Code::TokenRevoked));
+}
+
+#[tokio::test]
 async fn what_has_expired_since_the_backup_is_left_out() {
     let fixture = deployment().await;
     let store = &fixture.domain.store;
