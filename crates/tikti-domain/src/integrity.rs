@@ -21,7 +21,9 @@ use tikti_store::{Key, Partition, Store, StoreError, Stored};
 
 use crate::clock::Timestamp;
 use crate::id::UserId;
+use crate::intent;
 use crate::keyspace;
+use crate::sweep::SWEEP_AFTER_MILLIS;
 use fact::{Fact, read};
 use judge::{Sight, Sights, judge, needs, subjects};
 
@@ -45,6 +47,10 @@ const LOOKS_ALIKE: u32 = 2;
 const MOST_LOOKS: u32 = 100;
 /// How many intents are held at a time.
 const INTENTS: usize = 1000;
+/// How old an operation is that nobody finishes, in milliseconds: ten times the age at which a sweep
+/// takes it for dead. A server sweeps twice a minute, so it has failed some twenty times by then, or
+/// nobody sweeps. It explains nothing any more.
+const OVERDUE_MILLIS: u64 = 10 * SWEEP_AFTER_MILLIS;
 
 /// What `store verify` found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,7 +59,8 @@ pub struct IntegrityReport {
     pub records: u64,
     /// How many of each kind, by `<prefix of the partition>/<kind>`.
     pub kinds: BTreeMap<String, u64>,
-    /// How many operations are under way: what they explain is no finding.
+    /// How many operations are under way: what one of them explains is no finding, unless it began more
+    /// than ten minutes ago; then it is a finding itself.
     pub pending: u64,
     /// How many rules are broken.
     pub findings_total: u64,
@@ -192,7 +199,7 @@ async fn examine(
     let (seen, evidence_at) = see(store, &facts, now).await?;
     for (key, fact, own) in facts {
         // What hangs on a record that cannot be read is not judged.
-        for (rule, detail) in judge(&key, &fact, &seen).unwrap_or_default() {
+        for (rule, detail) in judge((&key, &fact), &seen, now).unwrap_or_default() {
             let subjects = subjects_of(rule, &fact, &detail);
             let others: Vec<_> = needs(&fact).iter().map(|key| evidence_at.get(key)).collect();
             let evidence = evidence_of(&(own, others));
@@ -315,6 +322,11 @@ async fn look_again(
     Ok(broken)
 }
 
+/// Whether an operation that began at `since` should have been finished long ago.
+fn is_overdue(since: Timestamp, now: Timestamp) -> bool {
+    now >= since.plus_millis(OVERDUE_MILLIS)
+}
+
 /// Drops every suspect that an operation under way explains: one on nobody but whom it is about.
 async fn excuse(
     store: &Store,
@@ -322,29 +334,20 @@ async fn excuse(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     for shard in 0..keyspace::INTENT_SHARDS {
-        let shard = keyspace::of_intents(shard);
-        let (mut after, mut limit) = (None, INTENTS);
+        let mut after = None;
         loop {
-            let after_id = after.as_deref();
-            let page = match store.scan(&shard, keyspace::INTENT, after_id, limit, now).await {
-                Ok(page) => page,
-                // One by one, up to the damaged one and behind it.
-                Err(StoreError::Corrupt { key, .. }) => {
-                    if limit == 1 {
-                        after = Some(key.id().to_vec());
-                    }
-                    limit = 1;
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            for (id, intent) in &page.entries {
-                let key = Key::new(&shard, keyspace::INTENT, id);
-                if let Ok(Fact::Intent(on)) = read(&key, intent) {
+            let page = intent::page(store, (shard, INTENTS), after.as_deref(), now).await?;
+            for (id, stored) in &page.entries {
+                let key = Key::new(&keyspace::of_intents(shard), keyspace::INTENT, id);
+                // A damaged one explains nothing.
+                if let Ok(stored) = stored
+                    && let Ok(Fact::Intent { on, since }) = read(&key, stored)
+                    && !is_overdue(since, now)
+                {
                     suspects.retain(|suspect| !suspect.is_explained_by(&on));
                 }
             }
-            after = page.next.map(|next| next.to_vec());
+            after = page.next;
             if after.is_none() {
                 break;
             }

@@ -14,8 +14,9 @@ use tikti_store::{Key, Partition, Stored};
 use super::rule::Rule;
 use crate::api_key::ApiKey;
 use crate::client::Client;
+use crate::clock::Timestamp;
 use crate::deployment::Deployment;
-use crate::id::{ApiKeyId, ClientId, RoleName, SessionId, TenantId, UserId, WorkerId};
+use crate::id::{ApiKeyId, ClientId, OperationId, RoleName, SessionId, TenantId, UserId, WorkerId};
 use crate::keyspace;
 use crate::membership::Membership;
 use crate::record::{Cause, Lasting, Record};
@@ -35,17 +36,17 @@ pub(super) enum Fact {
     /// Keeps every rule by itself: the deployment, signing keys, a fence.
     Plain,
     /// An operation is under way, on these partitions.
-    Intent(Vec<Partition>),
+    Intent { since: Timestamp, on: Vec<Partition> },
     /// The set of administrators.
     Admins(BTreeSet<UserId>),
     /// An entry of the list of tenants.
     TenantEntry(TenantId),
-    /// An address is claimed.
-    EmailClaim(UserId),
+    /// An address is claimed, by this operation.
+    EmailClaim { user: UserId, token: OperationId },
     /// A name is claimed.
     NameClaim { name: String, tenant: TenantId },
-    /// A user who lives.
-    User { id: UserId, email_claim: Option<Key>, is_admin: bool },
+    /// A user who lives, with the key of the claim on the address and the operation that made it.
+    User { id: UserId, email_claim: Option<(Key, OperationId)>, is_admin: bool },
     /// A user who does not, and never will again.
     UserTombstone,
     /// Something of a user that goes with him.
@@ -73,6 +74,7 @@ pub(super) enum Fact {
 /// The part of an intent that every kind of work has in common.
 #[derive(Deserialize)]
 struct UnderWay {
+    since: Timestamp,
     /// By the name of the work.
     work: BTreeMap<String, WorkIds>,
 }
@@ -131,7 +133,10 @@ impl Place<'_> {
 
     fn of_others(&self, prefix: &str) -> Result<Fact, Broken> {
         match (prefix, self.key.kind(), self.id) {
-            ("e", "claim", "") => Ok(Fact::EmailClaim(self.decode::<EmailClaim>()?.user_id)),
+            ("e", "claim", "") => {
+                let EmailClaim { user_id, token } = self.decode()?;
+                Ok(Fact::EmailClaim { user: user_id, token })
+            }
             ("s", "claim", "") => {
                 let tenant = self.decode::<NameClaim>()?.tenant_id;
                 Ok(Fact::NameClaim { name: self.owner.to_owned(), tenant })
@@ -142,12 +147,12 @@ impl Place<'_> {
                 Ok(Fact::ApiKey { id: key.id, tenant: key.tenant_id })
             }
             ("i", "intent", id) if !id.is_empty() => {
-                let UnderWay { work } = self.json()?;
+                let UnderWay { since, work } = self.json()?;
                 let ids = work.into_values().flat_map(|ids| {
                     let user = ids.user_id.as_ref().map(keyspace::of_user);
                     user.into_iter().chain(ids.tenant_id.as_ref().map(keyspace::of_tenant))
                 });
-                Ok(Fact::Intent(ids.collect()))
+                Ok(Fact::Intent { since, on: ids.collect() })
             }
             _ => Err(unknown()),
         }
@@ -160,8 +165,10 @@ impl Place<'_> {
                 Lasting::Tombstone(_) => Ok(Fact::UserTombstone),
                 Lasting::Live(living) => {
                     self.must_be(living.id.as_str(), self.owner)?;
-                    let email_claim = living.email.as_ref().map(keyspace::email_claim);
-                    Ok(Fact::User { id: user, email_claim, is_admin: living.is_admin() })
+                    let is_admin = living.is_admin();
+                    let claim = living.email.as_ref().map(keyspace::email_claim);
+                    let email_claim = claim.map(|claim| (claim, living.email_claim));
+                    Ok(Fact::User { id: user, email_claim, is_admin })
                 }
             },
             ("session", id) => {

@@ -11,9 +11,11 @@ use std::collections::HashMap;
 use tikti_store::{Key, Partition};
 
 use super::fact::{Broken, Fact};
+use super::is_overdue;
 use super::rule::Rule;
 use crate::client::TIKTI;
-use crate::id::{ApiKeyId, ClientId, TenantId, UserId};
+use crate::clock::Timestamp;
+use crate::id::{ApiKeyId, ClientId, OperationId, TenantId, UserId};
 use crate::keyspace;
 use crate::record::Cause;
 
@@ -61,14 +63,15 @@ impl Sights {
 pub(super) fn subjects(fact: &Fact) -> Vec<Partition> {
     match fact {
         Fact::Plain
-        | Fact::Intent(_)
+        | Fact::Intent { .. }
         | Fact::Admins(_)
         | Fact::UserTombstone
         | Fact::TenantTombstone(_)
         | Fact::ApiKey { tenant: None, .. } => Vec::new(),
-        Fact::EmailClaim(id) | Fact::User { id, .. } | Fact::OfUser(id) | Fact::Denied(id) => {
-            vec![keyspace::of_user(id)]
-        }
+        Fact::EmailClaim { user: id, .. }
+        | Fact::User { id, .. }
+        | Fact::OfUser(id)
+        | Fact::Denied(id) => vec![keyspace::of_user(id)],
         Fact::TenantEntry(tenant)
         | Fact::NameClaim { tenant, .. }
         | Fact::Tenant { id: tenant, .. }
@@ -85,7 +88,7 @@ pub(super) fn subjects(fact: &Fact) -> Vec<Partition> {
 /// The keys that must be looked at to judge a fact.
 pub(super) fn needs(fact: &Fact) -> Vec<Key> {
     match fact {
-        Fact::Plain | Fact::Intent(_) | Fact::UserTombstone | Fact::TenantTombstone(_) => {
+        Fact::Plain | Fact::Intent { .. } | Fact::UserTombstone | Fact::TenantTombstone(_) => {
             Vec::new()
         }
         Fact::Admins(users) => users.iter().map(keyspace::user).collect(),
@@ -93,12 +96,12 @@ pub(super) fn needs(fact: &Fact) -> Vec<Key> {
         | Fact::NameClaim { tenant, .. }
         | Fact::OfTenant(tenant)
         | Fact::Roles { tenant, .. } => vec![keyspace::tenant(tenant)],
-        Fact::EmailClaim(user) | Fact::OfUser(user) | Fact::Denied(user) => {
+        Fact::EmailClaim { user, .. } | Fact::OfUser(user) | Fact::Denied(user) => {
             vec![keyspace::user(user)]
         }
         Fact::User { email_claim, is_admin, .. } => {
             let admins = is_admin.then(keyspace::admins);
-            email_claim.iter().cloned().chain(admins).collect()
+            email_claim.iter().map(|(claim, _)| claim.clone()).chain(admins).collect()
         }
         Fact::Entry { user, tenant, .. } => {
             vec![keyspace::user(user), keyspace::member(tenant, user)]
@@ -122,20 +125,25 @@ pub(super) fn needs(fact: &Fact) -> Vec<Key> {
     }
 }
 
-/// Every rule that the fact at `key` breaks.
-pub(super) fn judge(key: &Key, fact: &Fact, seen: &Sights) -> Result<Vec<Broken>, Unknown> {
+/// Every rule that the fact at `key` breaks at `now`.
+pub(super) fn judge(
+    (key, fact): (&Key, &Fact),
+    seen: &Sights,
+    now: Timestamp,
+) -> Result<Vec<Broken>, Unknown> {
     Ok(match fact {
-        Fact::Plain | Fact::Intent(_) | Fact::UserTombstone | Fact::TenantTombstone(_) => {
-            Vec::new()
-        }
+        Fact::Plain | Fact::UserTombstone | Fact::TenantTombstone(_) => Vec::new(),
+        Fact::Intent { since, .. } => operation(*since, now),
         Fact::Admins(users) => return ghosts(users, seen),
         Fact::TenantEntry(tenant) => {
             found(!seen.tenant_lives(tenant)?, Rule::TenantEntryWithoutTenant, tenant)
         }
-        Fact::EmailClaim(user) => {
+        Fact::EmailClaim { user, .. } => {
             let owner = seen.at(&keyspace::user(user))?;
-            let bears =
-                matches!(owner, Some(Fact::User { email_claim: Some(claim), .. }) if claim == key);
+            let bears = matches!(
+                owner,
+                Some(Fact::User { email_claim: Some((claim, _)), .. }) if claim == key
+            );
             found(!bears, Rule::EmailClaimWithoutUser, user)
         }
         Fact::NameClaim { name, tenant } => {
@@ -179,14 +187,26 @@ fn found(broken: bool, rule: Rule, id: &impl std::fmt::Display) -> Vec<Broken> {
     broken.then(|| (rule, id.to_string())).into_iter().collect()
 }
 
+/// The detail is how long it has not been finished, in minutes.
+fn operation(since: Timestamp, now: Timestamp) -> Vec<Broken> {
+    let minutes = now.as_millis().saturating_sub(since.as_millis()) / 60_000;
+    let age = format!("for {minutes} minutes");
+    found(is_overdue(since, now), Rule::OperationUnfinished, &age)
+}
+
 fn user(
-    (id, email_claim, is_admin): (&UserId, Option<&Key>, bool),
+    (id, email_claim, is_admin): (&UserId, Option<&(Key, OperationId)>, bool),
     seen: &Sights,
 ) -> Result<Vec<Broken>, Unknown> {
     let mut broken = Vec::new();
-    if let Some(claim) = email_claim {
-        let claimed = matches!(seen.at(claim)?, Some(Fact::EmailClaim(by)) if by == id);
-        broken.extend(found(!claimed, Rule::UserWithoutEmailClaim, id));
+    if let Some((claim, borne)) = email_claim {
+        match seen.at(claim)? {
+            // Records from before operations had ids have that of zeros, on both sides.
+            Some(Fact::EmailClaim { user: by, token }) if by == id => {
+                broken.extend(found(token != borne, Rule::EmailClaimDiffers, id));
+            }
+            Some(_) | None => broken.extend(found(true, Rule::UserWithoutEmailClaim, id)),
+        }
     }
     if is_admin {
         let admins = seen.at(&keyspace::admins())?;

@@ -42,8 +42,10 @@ rules! {
     UnfinishedCopy "A copy into this store was not finished." "Operations, \"Backup\"";
     NoDeployment "There is no record of the deployment." "Operations, \"Configuration\"";
     NoSigningKeys "There are no signing keys." "Tokens and keys, \"Signing keys\"";
+    OperationUnfinished "An operation has not been finished." "Storage, \"what crosses partitions\"";
     EmailClaimWithoutUser "An address is claimed for a user who does not bear it." "Domain, rule 1";
     UserWithoutEmailClaim "A user bears an address that is not claimed for him." "Domain, rule 1";
+    EmailClaimDiffers "A user's address stands on another claim than the one that is stored." "Domain, rule 1";
     NameClaimWithoutTenant "A name is claimed for a tenant that does not bear it." "Domain, \"Tenant\"";
     TenantWithoutNameClaim "A tenant bears a name that is not claimed for it." "Domain, \"Tenant\"";
     TenantEntryWithoutTenant "The list of tenants names one that does not live." "Domain, rule 4";
