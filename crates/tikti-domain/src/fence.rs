@@ -17,8 +17,8 @@ use crate::id::OperationId;
 use crate::keyspace;
 use crate::record::Record;
 
-/// How long a fence stands, in milliseconds: longer than any process can be stopped and still hold
-/// a request.
+/// How long a fence stands, in milliseconds, by whichever clock is ahead, of who puts it up or of the
+/// operation: longer than any process can be stopped and still hold a request.
 const STANDS_MILLIS: u64 = 24 * 3_600_000;
 
 /// The record: that it is there says it all.
@@ -35,6 +35,8 @@ pub(crate) fn put(
     now: Timestamp,
 ) -> Result<(), Error> {
     let bytes = Fence {}.encode()?;
+    // The operation reads it by its own clock, which may be far ahead of this one.
+    let now = now.max(operation.made_at());
     let entry = Entry::new(&bytes).expires_at(now.plus_millis(STANDS_MILLIS));
     Ok(txn.put(&keyspace::fence(partition, operation), entry)?)
 }

@@ -177,6 +177,11 @@ impl OperationId {
         new_ulid(now, random).map(Self)
     }
 
+    /// When the id was made, by the clock that it was made with.
+    pub(crate) fn made_at(&self) -> Timestamp {
+        Timestamp::from_millis(ulid::Ulid::from_string(&self.0).map_or(0, |id| id.timestamp_ms()))
+    }
+
     /// The four last bits of the id: they are random, whenever it was made.
     pub(crate) fn shard(&self) -> u8 {
         let number = ulid::Ulid::from_string(&self.0).map_or(0, |id| id.0);

@@ -9,7 +9,7 @@ use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -88,6 +88,21 @@ impl Fixture {
             .await
             .expect("a new deployment");
         Self { domain, clock, home }
+    }
+
+    /// Another replica of the same deployment, whose store fails as `plan` says.
+    pub async fn replica(&self, seed: u64, plan: &Arc<FaultPlan>) -> Domain {
+        let store = self.domain.store.clone();
+        let opened = Domain::open(store, config(), self.clock.clone(), Random::seeded(seed)).await;
+        let mut replica = opened.expect("a replica");
+        replica.store = replica.store.with_faults(Arc::clone(plan));
+        replica
+    }
+
+    /// What everything is kept in.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.domain.store
     }
 
     /// The rules alone, and what has to live as long as they are asked.

@@ -37,7 +37,8 @@ impl NameCache {
         let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         names
             .get(reference.as_str())
-            .filter(|(_, read)| now < read.plus_millis(KEPT_MILLIS))
+            // One of the future was read before the clock jumped back.
+            .filter(|(_, read)| *read <= now && now < read.plus_millis(KEPT_MILLIS))
             .map(|(tenant, _)| tenant.clone())
     }
 
@@ -160,4 +161,25 @@ async fn is_free_of(
             })
         })
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_kept_for_an_hour_and_not_for_as_long_as_a_clock_has_jumped_back() {
+        let (names, at) = (NameCache::default(), Timestamp::from_millis);
+        let (name, tenant) = (TenantRef::parse("acme").unwrap(), TenantId::parse("t-1").unwrap());
+        names.keep(&name, &tenant, at(KEPT_MILLIS));
+        for (now, kept) in [
+            (KEPT_MILLIS - 1, false),
+            (KEPT_MILLIS, true),
+            (2 * KEPT_MILLIS - 1, true),
+            (2 * KEPT_MILLIS, false),
+        ] {
+            let now = at(now);
+            assert_eq!(names.find(&name, now).is_some(), kept, "{now:?}");
+        }
+    }
 }

@@ -5,6 +5,7 @@
     reason = "a test that cannot go on has failed; this holds for its helpers too"
 )]
 
+mod clock;
 mod lookup;
 mod sign_in;
 mod start;

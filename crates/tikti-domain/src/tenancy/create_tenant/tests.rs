@@ -97,6 +97,25 @@ async fn a_creation_that_died_is_repeated_with_the_same_id() {
     assert_eq!(get_tenant(domain, &caller, &acme).await.unwrap(), made);
 }
 
+/// A creation sleeps; its name goes to another by a clock that is decades back, and the clock returns.
+#[tokio::test]
+async fn a_fence_that_was_put_up_by_a_clock_that_was_back_stands_when_it_returns() {
+    let fixture = Fixture::new().await;
+    let root = fixture.admin("root@corp.sys").await;
+    let (domain, now) = (&fixture.domain, fixture.now());
+    let slow = tenant("t-slow", "acme", now);
+    let (operation, _) = dies(&fixture, &slow, &root.id, 2).await;
+    fixture.clock.set(Timestamp::from_millis(0));
+    let made = fixture.tenant("root@corp.sys", "acme").await;
+    fixture.clock.set(now);
+    let last = (&slow, &root.id, &operation);
+    let late = bring_to_life(domain, &operation, last, now).await.map(|_| ()).unwrap_err();
+    assert_eq!(late.code(), Code::TenantExists);
+    let caller = bearing(&fixture.sign_in("root@corp.sys").await.id_token);
+    let acme = TenantRef::parse("acme").unwrap();
+    assert_eq!(get_tenant(domain, &caller, &acme).await.unwrap(), made);
+}
+
 /// The claim of a creation that failed half-way does not make its name mean another tenant.
 #[tokio::test]
 async fn a_name_that_a_living_tenant_does_not_bear_is_nobody_s() {
