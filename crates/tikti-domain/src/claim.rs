@@ -48,7 +48,8 @@ pub(crate) async fn put<C: Record + Sync>(
     })
 }
 
-/// Replaces a claim that its owner lost; says whether nobody else was quicker.
+/// Replaces a claim that its owner lost, or has given up meanwhile: or of many that claim at once, the
+/// last one could be refused for a claim that is gone. Says whether nobody else was quicker.
 pub(crate) async fn take_over<C: Record + Sync>(
     domain: &Domain,
     key: &Key,
@@ -57,11 +58,14 @@ pub(crate) async fn take_over<C: Record + Sync>(
     now: Timestamp,
 ) -> Result<bool, Error> {
     let bytes = claim.encode()?;
-    match domain.store.put_if(key, Expected::Equals(lost), Entry::new(&bytes), now).await {
-        Ok(()) => Ok(true),
-        Err(StoreError::Conflict { .. }) => Ok(false),
-        Err(error) => Err(error.into()),
+    for expected in [Expected::Equals(lost), Expected::Absent] {
+        match domain.store.put_if(key, expected, Entry::new(&bytes), now).await {
+            Ok(()) => return Ok(true),
+            Err(StoreError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
+    Ok(false)
 }
 
 /// What stands at the key of a claim's owner, once and for all.
@@ -87,5 +91,33 @@ where
             Ok(Owner::Found(Lasting::decode(key, &stored)?))
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{OperationId, TenantId};
+    use crate::keyspace;
+    use crate::tenant::NameClaim;
+    use crate::testing::Fixture;
+
+    #[tokio::test]
+    async fn a_claim_that_its_owner_has_given_up_meanwhile_is_taken_and_one_of_another_is_not() {
+        let fixture = Fixture::new().await;
+        let (domain, now) = (&fixture.domain, fixture.now());
+        let key = keyspace::name_claim("acme");
+        let claim = |tenant: &str| NameClaim {
+            tenant_id: TenantId::parse(tenant).unwrap(),
+            token: OperationId::default(),
+        };
+        let (first, second) = (claim("t-first"), claim("t-second"));
+        put(domain, &key, &first, now).await.unwrap();
+        let lost = domain.store.get(&key, now).await.unwrap().unwrap();
+        domain.store.delete(&key).await.unwrap();
+        assert!(take_over(domain, &key, &lost, &second, now).await.unwrap());
+        assert!(!take_over(domain, &key, &lost, &first, now).await.unwrap());
+        let stored = domain.store.get(&key, now).await.unwrap().unwrap();
+        assert_eq!(NameClaim::decode(&key, &stored).unwrap(), second);
     }
 }
