@@ -34,7 +34,7 @@ pub struct Walk(Walker);
 
 enum Walker {
     Embedded(Box<embedded::Walk>),
-    Redis(redis::Walk),
+    Redis(Box<redis::Walk>),
 }
 
 impl Walk {
@@ -104,7 +104,7 @@ impl Store {
         self.step()?;
         match self.engine() {
             Engine::Embedded(engine) => Ok(Walk(Walker::Embedded(Box::new(engine.walk(now)?)))),
-            Engine::Redis(engine) => Ok(Walk(Walker::Redis(engine.walk(now).await?))),
+            Engine::Redis(engine) => Ok(Walk(Walker::Redis(Box::new(engine.walk(now).await?)))),
         }
     }
 

@@ -22,7 +22,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(4);
 /// How often a request is sent on before this is called a circle.
 const HOPS: u32 = 8;
 /// The longest pause before asking again a server that is busy moving a slot.
-const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// The way of one request.
 pub(super) struct Course<'a> {

@@ -127,6 +127,12 @@ impl Directory {
         self.known().ok_or(Trouble::NoTopology { kind: "server" })
     }
 
+    /// What is so now: asked for, whatever is known.
+    pub(super) async fn topology_now(&self) -> Result<Arc<Topology>, Trouble> {
+        self.ask_again().await?;
+        self.known().ok_or(Trouble::NoTopology { kind: "server" })
+    }
+
     fn known(&self) -> Option<Arc<Topology>> {
         lock(&self.known).clone()
     }

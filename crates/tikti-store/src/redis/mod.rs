@@ -20,6 +20,7 @@
 //! - `scripts`: the scripts, and how they are run.
 //! - `engine`: reads, takes, counters.
 //! - `commit`: how a batch is written; `recover`: what to make of a lost reply.
+//! - `tour`: whether a walk has seen everything.
 //! - `scan`, `walk`, `load`, `reclaim`, `status`: listings and upkeep.
 //!
 //! Spec: Storage, "Engine B".
@@ -53,6 +54,7 @@ mod slot;
 mod status;
 mod tls;
 mod topology;
+mod tour;
 mod trouble;
 mod url;
 mod verdict;

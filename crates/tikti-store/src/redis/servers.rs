@@ -12,17 +12,19 @@ use redis::Cmd;
 use tokio::time::{Instant, sleep};
 
 use super::connection::Dialer;
-use super::course::{Course, PATIENCE};
+use super::course::{Course, LONGEST_PAUSE, PATIENCE};
 use super::directory::Directory;
 use super::jitter::Jitter;
 use super::marker;
-use super::node::Common;
+use super::node::{Common, Node};
 use super::package::{Delivered, LONG_ANSWER_LIMIT, Package};
 use super::probe;
 use super::reads;
 use super::tls::Security;
+use super::topology::Topology;
 use super::trouble::Trouble;
 use super::url::{Address, Layout, ServerUrl};
+use super::verdict::{self, Refusal};
 use crate::error::{OpenError, StoreError};
 use crate::store::{Access, OpenOptions};
 
@@ -74,8 +76,8 @@ impl Failure {
 }
 
 /// A server that serves some of the slots.
-#[derive(Clone, Debug)]
-pub(super) struct Master(Address);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Master(pub(super) Address);
 
 impl Servers {
     /// Connects to all masters, looks at what they are, and refuses what would lose data.
@@ -155,37 +157,56 @@ impl Servers {
         Course::new(&self.0.directory, &self.0.common.jitter)
     }
 
-    /// All masters now, every slot served.
+    /// All masters as far as is known, every slot served.
     pub(super) async fn masters(&self) -> Result<Vec<Master>, StoreError> {
-        let topology = self.0.directory.topology().await;
-        let topology = topology.map_err(|trouble| trouble.while_doing(READING))?;
-        if let Some(slot) = topology.first_unserved() {
-            return Err(Trouble::NoMaster { slot }.while_doing(READING));
-        }
-        Ok(topology.masters().into_iter().map(Master).collect())
+        masters_of(self.0.directory.topology().await)
     }
 
-    /// Sends commands that may be repeated, in one piece, to one server.
+    /// All masters, asked for now, every slot served.
+    pub(super) async fn masters_now(&self) -> Result<Vec<Master>, StoreError> {
+        masters_of(self.0.directory.topology_now().await)
+    }
+
+    /// Sends commands that may be repeated, in one piece, to one server; again for a while where it
+    /// cannot be reached or says that it is not ready.
     pub(super) async fn ask(
         &self,
         master: &Master,
         commands: Vec<Cmd>,
     ) -> Result<Vec<Reply>, StoreError> {
         let node = self.0.directory.node(&master.0);
-        let mut attempts = 0;
+        let deadline = Instant::now() + PATIENCE;
+        let mut failures = 0;
         loop {
-            attempts += 1;
-            let deadline = Instant::now() + PATIENCE;
-            let lease = node.lease(deadline).await;
-            let lease = lease.map_err(|trouble| trouble.while_doing(READING))?;
-            match lease.send(&commands, LONG_ANSWER_LIMIT).await {
-                Ok(replies) => {
-                    lease.give_back();
-                    return Ok(replies);
-                }
-                Err(Trouble::Broke { .. }) if attempts == 1 => {}
-                Err(trouble) => return Err(trouble.while_doing(READING)),
+            let trouble = match ask_once(&node, &commands, deadline).await {
+                Ok(replies) => return Ok(replies),
+                Err(trouble) => trouble,
+            };
+            failures += 1;
+            let pause = self.0.common.jitter.wait_after(failures).min(LONGEST_PAUSE);
+            if !trouble.may_pass() || Instant::now() + pause > deadline {
+                return Err(trouble.while_doing(READING));
             }
+            sleep(pause).await;
         }
+    }
+}
+
+fn masters_of(topology: Result<Arc<Topology>, Trouble>) -> Result<Vec<Master>, StoreError> {
+    let topology = topology.map_err(|trouble| trouble.while_doing(READING))?;
+    if let Some(slot) = topology.first_unserved() {
+        return Err(Trouble::NoMaster { slot }.while_doing(READING));
+    }
+    Ok(topology.masters().into_iter().map(Master).collect())
+}
+
+async fn ask_once(node: &Node, commands: &[Cmd], deadline: Instant) -> Result<Vec<Reply>, Trouble> {
+    let lease = node.lease(deadline).await?;
+    let replies = lease.send(commands, LONG_ANSWER_LIMIT).await?;
+    lease.give_back();
+    let errors = replies.iter().filter_map(|reply| reply.as_ref().err());
+    match errors.filter_map(|error| verdict::refusal(node.address(), error)).next() {
+        Some(Refusal::Wait(code)) => Err(Trouble::refused(node.address(), &code)),
+        _ => Ok(replies),
     }
 }

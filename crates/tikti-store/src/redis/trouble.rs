@@ -7,6 +7,7 @@
 
 use crate::error::StoreError;
 use crate::redis::url::Address;
+use crate::redis::verdict;
 
 /// What stands behind a [`StoreError::Unavailable`] of this engine.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -35,6 +36,10 @@ pub(super) enum Trouble {
     NoTopology { kind: &'static str },
     #[error("the sentinels call {server} the master, and it does not say so")]
     Demoted { server: Address },
+    #[error("{server} was restarted too often to be walked over")]
+    Restarted { server: Address },
+    #[error("the servers took over from each other too often to be walked over")]
+    Restless,
     #[error("the servers send each other the request in a circle")]
     Circle,
 }
@@ -50,6 +55,14 @@ impl Trouble {
     /// Whether a request was on its way when it happened.
     pub(super) fn was_sent(&self) -> bool {
         matches!(self, Self::TimedOut { .. } | Self::Broke { .. } | Self::Nonsense { .. })
+    }
+
+    /// Whether it may be over in a moment.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Refused { code, .. } => verdict::may_pass(code),
+            _ => true,
+        }
     }
 
     /// For the caller of the store.

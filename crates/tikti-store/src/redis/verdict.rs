@@ -116,12 +116,17 @@ pub(super) fn refusal(asked: &Address, error: &ServerError) -> Option<Refusal> {
     match code {
         "MOVED" => Some(target(asked, error).map_or_else(|| wait(code), Refusal::Moved)),
         "ASK" => Some(target(asked, error).map_or_else(|| wait(code), Refusal::Ask)),
-        "TRYAGAIN" | "LOADING" | "CLUSTERDOWN" | "MASTERDOWN" | "READONLY" => Some(wait(code)),
+        _ if may_pass(code) => Some(wait(code)),
         "OOM" | "MISCONF" | "NOREPLICAS" | "NOAUTH" | "NOPERM" | "BUSY" => {
             Some(Refusal::Final(code.to_owned()))
         }
         _ => None,
     }
+}
+
+/// Whether what an error code says may be over in a moment.
+pub(super) fn may_pass(code: &str) -> bool {
+    matches!(code, "TRYAGAIN" | "LOADING" | "CLUSTERDOWN" | "MASTERDOWN" | "READONLY")
 }
 
 fn wait(code: &str) -> Refusal {

@@ -143,6 +143,20 @@ impl RedisCluster {
     /// # Panics
     /// If a node refuses a step.
     pub fn move_slot(&self, slot: u16, from: usize, to: usize) {
+        self.move_keys(slot, from, to);
+        let (text, to_id) = (slot.to_string(), self.id(to));
+        // The new owner first: between the two a client is sent to the one that knows.
+        let masters = (0..self.nodes.len()).filter(|node| self.is_master(*node));
+        for node in [to, from].into_iter().chain(masters) {
+            self.nodes[node].call(&["CLUSTER", "SETSLOT", &text, "NODE", &to_id]);
+        }
+    }
+
+    /// Moves the keys of a slot from one master to another, and leaves the slot open at both.
+    ///
+    /// # Panics
+    /// If a node refuses a step.
+    pub fn move_keys(&self, slot: u16, from: usize, to: usize) {
         let (text, port) = (slot.to_string(), self.nodes[to].port().to_string());
         let (from_id, to_id) = (self.id(from), self.id(to));
         self.nodes[to].call(&["CLUSTER", "SETSLOT", &text, "IMPORTING", &from_id]);
@@ -160,11 +174,6 @@ impl RedisCluster {
             let arguments: Vec<_> =
                 command.iter().map(|word| word.as_bytes().to_vec()).chain(keys).collect();
             self.nodes[from].call(&arguments);
-        }
-        // The new owner first: between the two a client is sent to the one that knows.
-        let masters = (0..self.nodes.len()).filter(|node| self.is_master(*node));
-        for node in [to, from].into_iter().chain(masters) {
-            self.nodes[node].call(&["CLUSTER", "SETSLOT", &text, "NODE", &to_id]);
         }
     }
 

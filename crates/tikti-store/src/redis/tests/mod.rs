@@ -7,3 +7,4 @@ mod refusals;
 mod sentinel;
 mod single;
 mod support;
+mod walking;
