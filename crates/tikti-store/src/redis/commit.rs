@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use redis::{Cmd, Value};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::engine::Redis;
 use super::recover::{self, Outcome};
@@ -74,7 +74,7 @@ impl Redis {
                 // What differs may be what our own earlier request has written.
                 (Ok(Answer::Differs(_)), Some(error)) | (Err(Failure::Lost(error)), _) => error,
             };
-            match self.outcome(batch).await {
+            match self.outcome(batch, until).await {
                 Outcome::Happened => {
                     self.count_write();
                     return Ok(());
@@ -189,11 +189,21 @@ impl Redis {
         }
     }
 
-    /// Reads what is there now, and judges.
-    async fn outcome(&self, batch: &Batch) -> Outcome {
+    /// Reads what is there now, and judges. What cannot be read is tried again until then: whoever took
+    /// away the reply may be away for a moment longer.
+    async fn outcome(&self, batch: &Batch, until: Instant) -> Outcome {
         let keys = recover::keys(batch);
-        let Ok(found) = self.read_raw(&keys).await else {
-            return Outcome::Unknown;
+        let mut failures = 0;
+        let found = loop {
+            if let Ok(found) = self.read_raw(&keys).await {
+                break found;
+            }
+            failures += 1;
+            let pause = self.servers().pause_after(failures);
+            if Instant::now() + pause > until {
+                return Outcome::Unknown;
+            }
+            sleep(pause).await;
         };
         let found: BTreeMap<_, _> = keys.iter().zip(&found).collect();
         let outcome = recover::outcome(batch, |key| found.get(key)?.as_deref());

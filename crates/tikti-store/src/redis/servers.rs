@@ -7,6 +7,7 @@
 //! Spec: Storage, "retries only of what is idempotent; `MOVED`/`ASK`/`TRYAGAIN` followed".
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use redis::Cmd;
 use tokio::time::{Instant, sleep};
@@ -153,6 +154,11 @@ impl Servers {
         read.map_err(|trouble| trouble.while_doing(READING))
     }
 
+    /// How long to wait before a call that failed so often is tried again.
+    pub(super) fn pause_after(&self, failures: u32) -> Duration {
+        self.0.common.jitter.wait_after(failures).min(LONGEST_PAUSE)
+    }
+
     fn course(&self) -> Course<'_> {
         Course::new(&self.0.directory, &self.0.common.jitter)
     }
@@ -183,7 +189,7 @@ impl Servers {
                 Err(trouble) => trouble,
             };
             failures += 1;
-            let pause = self.0.common.jitter.wait_after(failures).min(LONGEST_PAUSE);
+            let pause = self.pause_after(failures);
             if !trouble.may_pass() || Instant::now() + pause > deadline {
                 return Err(trouble.while_doing(READING));
             }

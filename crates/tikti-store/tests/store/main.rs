@@ -16,6 +16,7 @@ mod embedded;
 mod faults;
 mod read_only;
 mod redis_engine;
+mod redis_outages;
 mod round_trips;
 mod servers;
 mod support;
