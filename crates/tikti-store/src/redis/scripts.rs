@@ -128,31 +128,32 @@ impl Script {
     /// Runs the script at the master of `slot`. `add_arguments` adds the number of the keys, the keys
     /// and the other arguments; it may be called twice.
     ///
-    /// A server that does not know the script has done nothing: it is told, and asked once more.
+    /// A server that does not know the script has done nothing, and is sent the text.
     pub(super) async fn run(
         &self,
         servers: &Servers,
         slot: Slot,
         add_arguments: impl Fn(&mut Cmd),
     ) -> Result<Reply, Failure> {
-        let mut told = false;
-        loop {
-            let digest = match self.digest.get().filter(|_| !told) {
-                Some(digest) => digest.clone(),
-                None => self.tell(servers, slot).await?,
-            };
-            let mut call = redis::cmd("EVALSHA");
-            call.arg(digest);
-            add_arguments(&mut call);
-            let reply = self.call(servers, slot, call).await?;
-            let is_unknown = matches!(&reply, Err(error)
-                if error.kind() == Some(ServerErrorKind::NoScript));
-            // The digest may have come from another node, or from before a restart of this one.
-            if !is_unknown || told {
-                return Ok(reply);
-            }
-            told = true;
+        let digest = match self.digest.get() {
+            Some(digest) => digest.clone(),
+            None => self.tell(servers, slot).await?,
+        };
+        let mut call = redis::cmd("EVALSHA");
+        call.arg(digest);
+        add_arguments(&mut call);
+        let reply = self.call(servers, slot, call).await?;
+        let is_unknown = matches!(&reply, Err(error)
+            if error.kind() == Some(ServerErrorKind::NoScript));
+        if !is_unknown {
+            return Ok(reply);
         }
+        // The digest may have come from another node, or from before a restart of this one. To tell it
+        // would not do: while a slot is moved, the request ends at a node that we cannot address.
+        let mut call = redis::cmd("EVAL");
+        call.arg(self.text);
+        add_arguments(&mut call);
+        self.call(servers, slot, call).await
     }
 
     async fn call(&self, servers: &Servers, slot: Slot, call: Cmd) -> Result<Reply, Failure> {

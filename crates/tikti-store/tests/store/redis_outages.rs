@@ -1,8 +1,8 @@
-//! What becomes of a call of the Redis engine while its server is away, or full?
+//! What becomes of a call of the Redis engine while its servers are away, full, or on the move?
 
 use std::time::{Duration, Instant};
 
-use tikti_store::testing::{Direction, Frame, Proxy, RedisServer};
+use tikti_store::testing::{Direction, Frame, Proxy, RedisCluster, RedisServer, ask};
 use tikti_store::{Entry, Expected, Key, Store};
 
 use crate::support::{NOW, key, open_url, value};
@@ -55,5 +55,26 @@ async fn a_write_is_recognised_after_a_short_outage() {
         written.unwrap();
     }
     assert_eq!(value(&store, &alone).await, Some(b"x".to_vec()));
+    assert_eq!(value(&store, &two[1]).await, Some(b"x".to_vec()));
+}
+
+/// While a slot is moved, its new node serves what has arrived, and has never heard of the scripts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_runs_at_a_node_that_does_not_know_it_while_a_slot_is_moved() {
+    let cluster = RedisCluster::start(3, 0).await;
+    let store = open_url(&cluster.url()).await;
+    let two = [key("a"), key("b")];
+    put_two(&store, &two).await.unwrap();
+    let slot: u16 = ask(cluster.ports()[0], &["CLUSTER", "KEYSLOT", "g"]).text().parse().unwrap();
+    let from = usize::from(slot) * 3 / 16_384;
+    let to = (from + 1) % 3;
+    cluster.move_keys(slot, from, to);
+    let forget = || assert_eq!(ask(cluster.ports()[to], &["SCRIPT", "FLUSH"]).text(), "OK");
+    forget();
+    put_two(&store, &two).await.unwrap();
+    forget();
+    let old = store.get(&two[0], NOW).await.unwrap().unwrap();
+    store.put_if(&two[0], Expected::Equals(&old), Entry::new(b"y"), NOW).await.unwrap();
+    assert_eq!(value(&store, &two[0]).await, Some(b"y".to_vec()));
     assert_eq!(value(&store, &two[1]).await, Some(b"x".to_vec()));
 }
