@@ -76,12 +76,8 @@ fn judge_transaction(asked: &Address, replies: &[Reply]) -> Verdict {
                     _ => None,
                 })
                 .collect();
-            // A script that ran out of memory in its middle says so as well.
-            let is_full =
-                |refusal: &Refusal| matches!(refusal, Refusal::Final(code) if code == "OOM");
-            if refusals.iter().flatten().any(is_full) {
-                return Verdict::Partly;
-            }
+            // That of a script as well: a server asks for memory, a disk and replicas before the first
+            // write of a script only, and then lets it come to its end.
             all_or_nothing(&refusals)
         }
         Ok(Value::Nil) => Verdict::Executed,
@@ -202,6 +198,7 @@ mod tests {
     fn judges_transactions() {
         let asked = at("a", 1);
         let moved = || Verdict::Refused(Refusal::Moved(at("b", 2)));
+        let full = || Verdict::Refused(Refusal::Final("OOM".to_owned()));
         let abort = || refused("EXECABORT Transaction discarded");
         for (replies, expected) in [
             (vec![OKAY, OKAY, inner(&["OK"])], Verdict::Executed),
@@ -210,7 +207,9 @@ mod tests {
             (vec![OKAY, OKAY, inner(&["-TRYAGAIN x"])], wait_for("TRYAGAIN")),
             (vec![OKAY, OKAY, inner(&["-MOVED 1 b:2"])], moved()),
             (vec![OKAY, OKAY, inner(&["OK", "-TRYAGAIN x"])], Verdict::Partly),
-            (vec![OKAY, OKAY, inner(&["-OOM in the middle"])], Verdict::Partly),
+            (vec![OKAY, OKAY, inner(&["-OOM of a script"])], full()),
+            (vec![OKAY, OKAY, inner(&["OK", "-OOM of a script"])], Verdict::Partly),
+            (vec![OKAY, refused("OOM when it is queued"), abort()], full()),
             (vec![OKAY, refused("MOVED 1 b:2"), abort()], moved()),
             (vec![OKAY, refused("TRYAGAIN x"), abort()], wait_for("TRYAGAIN")),
             (

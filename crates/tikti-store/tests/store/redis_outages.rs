@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use tikti_store::testing::{Direction, Frame, Proxy, RedisCluster, RedisServer, ask};
-use tikti_store::{Entry, Expected, Key, Store};
+use tikti_store::{Entry, Expected, Key, Partition, Store, StoreError};
 
-use crate::support::{NOW, key, open_url, value};
+use crate::support::{NOW, RECORD, key, open_url, value};
 
 /// Waits until the server has `name`, whose reply is still on its way.
 async fn wait_until_there(server: &RedisServer, name: &str) {
@@ -19,7 +19,7 @@ async fn wait_until_there(server: &RedisServer, name: &str) {
 /// Long enough to break what is under way meanwhile, and short enough to connect.
 const REPLY_DELAY: Duration = Duration::from_millis(300);
 
-async fn put_two(store: &Store, keys: &[Key; 2]) -> Result<(), tikti_store::StoreError> {
+async fn put_two(store: &Store, keys: &[Key; 2]) -> Result<(), StoreError> {
     store
         .transact(keys[0].partition(), keys, NOW, |txn| {
             keys.iter().try_for_each(|key| txn.put(key, Entry::new(b"x")))
@@ -77,4 +77,59 @@ async fn a_script_runs_at_a_node_that_does_not_know_it_while_a_slot_is_moved() {
     store.put_if(&two[0], Expected::Equals(&old), Entry::new(b"y"), NOW).await.unwrap();
     assert_eq!(value(&store, &two[0]).await, Some(b"y".to_vec()));
     assert_eq!(value(&store, &two[1]).await, Some(b"x".to_vec()));
+}
+
+/// The sentence behind what makes a store unavailable.
+fn reason(refused: Result<(), StoreError>) -> String {
+    match refused {
+        Err(StoreError::Unavailable { source, .. }) => source.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_full_memory_refuses_writes_and_leaves_nothing_of_them() {
+    let server = RedisServer::start();
+    let store = open_url(&server.url()).await;
+    let (alone, two, new) = (key(""), [key("a"), key("b")], [key("c"), key("d")]);
+    let other = Key::new(&Partition::new("other", ""), RECORD, "");
+    let spare = Key::new(&Partition::new("spare", ""), RECORD, "");
+    for key in [&alone, &spare] {
+        store.put(key, Entry::new(b"x"), NOW).await.unwrap();
+    }
+    put_two(&store, &two).await.unwrap();
+    let old = store.get(&alone, NOW).await.unwrap().unwrap();
+    let listed = store.get(&two[0], NOW).await.unwrap().unwrap();
+    let entry = Entry::new(b"y");
+    server.call(&["CONFIG", "SET", "maxmemory", "1"]);
+    for (what, refused) in [
+        ("put", store.put(&alone, entry, NOW).await),
+        ("put of a new one", store.put(&other, entry, NOW).await),
+        ("put of a listed one", store.put(&new[0], entry, NOW).await),
+        ("put if absent", store.put_if(&other, Expected::Absent, entry, NOW).await),
+        ("put if equal", store.put_if(&alone, Expected::Equals(&old), entry, NOW).await),
+        (
+            "put if equal, listed",
+            store.put_if(&two[0], Expected::Equals(&listed), entry, NOW).await,
+        ),
+        ("transact", put_two(&store, &new).await),
+        ("load", store.load(&[(new[0].clone(), old.clone())], NOW).await),
+    ] {
+        let said = reason(refused);
+        assert!(said.contains("OOM: its memory is full and nothing was written"), "{what}: {said}");
+    }
+    // What makes room is not refused.
+    store.delete(&spare).await.unwrap();
+    server.call(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert_eq!(value(&store, &alone).await, Some(b"x".to_vec()));
+    assert_eq!(value(&store, &two[0]).await, Some(b"x".to_vec()));
+    for key in [&spare, &new[0], &new[1], &other] {
+        assert_eq!(value(&store, key).await, None);
+    }
+    let page = store.scan(two[0].partition(), RECORD, None, 10, NOW).await.unwrap();
+    assert_eq!(page.entries.len(), 2, "{page:?}");
+    store.put_if(&alone, Expected::Equals(&old), entry, NOW).await.unwrap();
+    put_two(&store, &new).await.unwrap();
+    assert_eq!(value(&store, &alone).await, Some(b"y".to_vec()));
+    assert_eq!(value(&store, &new[1]).await, Some(b"x".to_vec()));
 }
