@@ -3,7 +3,8 @@
 //! What is known is used until a server is in doubt: a connection to it broke, timed out or could
 //! not be made, or it sent us elsewhere. Then everybody who can be reached is asked at the same time,
 //! over connections that serve nothing else. Invariant: one asks while the others wait for its
-//! answer, at most ten times a second; and what is older than what is known is never believed.
+//! answer, at most ten times a second; and what is older than what is known is believed only where
+//! `belief` says so.
 //!
 //! Spec: Storage, "at every reconnect and after every time-out the topology is read again from all
 //! reachable nodes and the newest version of it wins".
@@ -17,11 +18,12 @@ use redis::{Cmd, cmd};
 use tokio::time::{Instant, sleep_until};
 
 use super::all::all;
+use super::belief::{Silences, Witness, is_credible};
 use super::connection::Reply;
 use super::node::{Common, Node};
 use super::sentinel::{self, Opinion};
 use super::slot::Slot;
-use super::topology::Topology;
+use super::topology::{Topology, read_epoch};
 use super::trouble::Trouble;
 use super::url::{Address, Layout};
 
@@ -59,6 +61,13 @@ impl Drop for Doubts {
 struct LastAttempt {
     ended: Option<Instant>,
     trouble: Option<Trouble>,
+    silences: Silences,
+}
+
+/// What was learned from everybody who answered.
+struct Learned {
+    newest: Topology,
+    witnesses: Vec<Witness>,
 }
 
 impl Directory {
@@ -175,7 +184,7 @@ impl Directory {
         let doubtful = nodes.into_iter().filter(|node| node.end_doubt()).collect();
         let mut doubts = Doubts(doubtful);
         self.has_moved.store(false, Ordering::Release);
-        let asked = self.ask().await;
+        let asked = self.ask(&mut last.silences).await;
         last.ended = Some(Instant::now());
         last.trouble = asked.as_ref().err().cloned();
         self.attempts.fetch_add(1, Ordering::AcqRel);
@@ -189,60 +198,85 @@ impl Directory {
         known.masters().iter().any(|address| self.node(address).is_doubtful())
     }
 
-    fn believe(&self, topology: Topology) {
+    fn believe(&self, learned: Learned) {
+        let Learned { newest, witnesses } = learned;
         let mut known = lock(&self.known);
-        if known.as_ref().is_none_or(|known| known.epoch() <= topology.epoch()) {
-            let members: BTreeSet<_> = topology.members().collect();
-            *known = Some(Arc::new(topology));
+        let is_credible =
+            |known: &Arc<Topology>| is_credible(known.epoch(), newest.epoch(), &witnesses);
+        if known.as_ref().is_none_or(is_credible) {
+            let members: BTreeSet<_> = newest.members().collect();
+            *known = Some(Arc::new(newest));
             drop(known);
             lock(&self.nodes).retain(|address, _| members.contains(address));
         }
     }
 
-    async fn ask(&self) -> Result<Topology, Trouble> {
+    async fn ask(&self, silences: &mut Silences) -> Result<Learned, Trouble> {
         match &self.layout {
-            Layout::Single(address) => Ok(Topology::single(address.clone(), 0)),
-            Layout::Cluster(seeds) => self.ask_cluster(seeds).await,
-            Layout::Sentinel { sentinels, master } => self.ask_sentinels(sentinels, master).await,
+            Layout::Single(address) => {
+                let newest = Topology::single(address.clone(), 0);
+                Ok(Learned { newest, witnesses: Vec::new() })
+            }
+            Layout::Cluster(seeds) => self.ask_cluster(seeds, silences).await,
+            Layout::Sentinel { sentinels, master } => {
+                self.ask_sentinels(sentinels, master, silences).await
+            }
         }
     }
 
-    async fn ask_cluster(&self, seeds: &[Address]) -> Result<Topology, Trouble> {
-        let members = self.known();
-        let members = members.iter().flat_map(|known| known.members().collect::<Vec<_>>());
+    async fn ask_cluster(
+        &self,
+        seeds: &[Address],
+        silences: &mut Silences,
+    ) -> Result<Learned, Trouble> {
+        let known = self.known();
+        let members = known.iter().flat_map(|known| known.members().collect::<Vec<_>>());
         let everybody: BTreeSet<_> = seeds.iter().cloned().chain(members).collect();
         lock(&self.asked).retain(|address, _| everybody.contains(address));
         let mut questions = [cmd("CLUSTER"), cmd("CLUSTER")];
         for (question, about) in questions.iter_mut().zip(["INFO", "SLOTS"]) {
             question.arg(about);
         }
-        let views = all(everybody.iter().map(|address| async {
+        let answers = all(everybody.iter().map(|address| async {
             let replies = self.ask_one(address, &questions).await?;
             let [Ok(info), Ok(slots)] = replies.as_slice() else { return None };
-            Topology::read(address, info, slots)
+            Some((read_epoch(info)?, Topology::read(address, info, slots)))
         }));
-        let views: Vec<_> = views.await.into_iter().flatten().collect();
-        Topology::newest(&views).ok_or(Trouble::NoTopology { kind: "node of the cluster" })
+        let answers: BTreeMap<_, _> = everybody.iter().zip(answers.await).collect();
+        // A master may have lost its slots and know it: that it knows no others is an answer as well.
+        let said = known.iter().flat_map(|known| known.masters()).map(|master| {
+            let epoch = answers.get(&master).and_then(|answer| answer.as_ref());
+            (master, epoch.map(|(epoch, _)| *epoch))
+        });
+        let witnesses = silences.note(Instant::now(), said.collect::<Vec<_>>());
+        let views: Vec<_> = answers.into_values().flatten().filter_map(|(_, view)| view).collect();
+        let newest = Topology::newest(&views);
+        let newest = newest.ok_or(Trouble::NoTopology { kind: "node of the cluster" })?;
+        Ok(Learned { newest, witnesses })
     }
 
     async fn ask_sentinels(
         &self,
         sentinels: &[Address],
         master: &str,
-    ) -> Result<Topology, Trouble> {
+        silences: &mut Silences,
+    ) -> Result<Learned, Trouble> {
         let questions = sentinel::questions(master);
         let opinions = all(sentinels.iter().map(|address| async {
             let replies = self.ask_one(address, &questions).await?;
             sentinel::read(address, &replies)
         }));
-        let opinions: Vec<_> = opinions.await.into_iter().flatten().collect();
+        let opinions = opinions.await;
+        let epochs = opinions.iter().map(|opinion| opinion.as_ref().map(|opinion| opinion.epoch));
+        let witnesses = silences.note(Instant::now(), sentinels.iter().cloned().zip(epochs));
+        let opinions: Vec<_> = opinions.into_iter().flatten().collect();
         let newest = sentinel::newest(&opinions).ok_or(Trouble::NoTopology { kind: "sentinel" })?;
         let Opinion { epoch, master } = newest;
         let role = self.ask_one(master, &[cmd("ROLE")]).await;
         if !role.is_some_and(|replies| replies.first().is_some_and(sentinel::is_master)) {
             return Err(Trouble::Demoted { server: master.clone() });
         }
-        Ok(Topology::single(master.clone(), *epoch))
+        Ok(Learned { newest: Topology::single(master.clone(), *epoch), witnesses })
     }
 
     /// Asks once more where the first question met a connection that had been closed meanwhile.

@@ -9,7 +9,7 @@
 //! - `url`: what a store URL says; `tls`, `connection`: how one server is reached.
 //! - `node`: the connections to one server; `breaker`, `jitter`: when to try a dead one again.
 //! - `topology`, `sentinel`: which server is the master of a slot; `slot`: which slot a partition has;
-//!   `directory`: how that is kept up to date.
+//!   `directory`: how that is kept up to date; `belief`: when an older one is believed.
 //! - `verdict`: what the replies to a request say about whether it was executed.
 //! - `course`: where a request goes next; `package`: what a write is on the wire; `reads`: many reads
 //!   at once.
@@ -26,6 +26,7 @@
 //! Spec: Storage, "Engine B".
 
 mod all;
+mod belief;
 mod breaker;
 mod commands;
 mod commit;

@@ -39,9 +39,7 @@ impl Topology {
     /// Reads what the node at `asked` answered to `CLUSTER INFO` and `CLUSTER SLOTS`; `None` if it
     /// cannot be read or names no master at all.
     pub(super) fn read(asked: &Address, info: &Value, slots: &Value) -> Option<Self> {
-        let info = text(info)?;
-        let epoch = info.lines().find_map(|line| line.strip_prefix("cluster_current_epoch:"));
-        let epoch = epoch?.trim().parse().ok()?;
+        let epoch = read_epoch(info)?;
         let Value::Array(lines) = slots else { return None };
         let (mut ranges, mut replicas) = (Vec::new(), Vec::new());
         for line in lines {
@@ -113,6 +111,13 @@ impl Topology {
         }
         (next < SLOTS).then_some(next)
     }
+}
+
+/// The newest epoch that a node knows, by its answer to `CLUSTER INFO`.
+pub(super) fn read_epoch(info: &Value) -> Option<u64> {
+    let info = text(info)?;
+    let epoch = info.lines().find_map(|line| line.strip_prefix("cluster_current_epoch:"));
+    epoch?.trim().parse().ok()
 }
 
 /// What a bulk or simple string says.

@@ -43,8 +43,8 @@ impl RedisCluster {
         let count = masters * (1 + replicas_each);
         let start = |_| RedisServer::start_on(&ports::CLUSTER, &options);
         let cluster = Self { nodes: (0..count).map(start).collect() };
-        cluster.give_slots(masters);
-        cluster.introduce().await;
+        give_slots(&cluster.nodes, masters);
+        introduce(&cluster.nodes).await;
         for number in masters..count {
             let master = cluster.id((number - masters) / replicas_each);
             cluster.nodes[number].call(&["CLUSTER", "REPLICATE", &master]);
@@ -53,28 +53,20 @@ impl RedisCluster {
         cluster
     }
 
-    fn give_slots(&self, masters: usize) {
-        for (number, node) in self.nodes.iter().enumerate() {
-            node.call(&["CLUSTER", "SET-CONFIG-EPOCH", &(number + 1).to_string()]);
+    /// Makes another cluster of the same servers, which knows nothing of the old one: an empty one of
+    /// so many masters, while the other servers are left without slots and by themselves.
+    ///
+    /// # Panics
+    /// If a node refuses a step, or it does not come to work within 20 seconds.
+    pub async fn make_anew(&self, masters: usize) {
+        for node in &self.nodes {
+            node.flush_all();
+            node.call(&["CLUSTER", "RESET", "HARD"]);
         }
-        for (number, node) in self.nodes.iter().take(masters).enumerate() {
-            let [first, end] = [number, number + 1].map(|part| part * SLOTS / masters);
-            let (first, last) = (first.to_string(), (end - 1).to_string());
-            node.call(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]);
-        }
-    }
-
-    async fn introduce(&self) {
-        for node in &self.nodes[1..] {
-            self.nodes[0].call(&["CLUSTER", "MEET", "127.0.0.1", &node.port().to_string()]);
-        }
-        wait_for("all nodes to know each other", || {
-            self.nodes.iter().all(|node| {
-                let known = node.call(&["CLUSTER", "NODES"]).text();
-                known.lines().count() == self.nodes.len() && !known.contains("handshake")
-            })
-        })
-        .await;
+        let nodes = &self.nodes[..masters];
+        give_slots(nodes, masters);
+        introduce(nodes).await;
+        wait_until_settled(nodes).await;
     }
 
     /// Waits until every node that runs serves, agrees with the others and has its copy.
@@ -82,11 +74,7 @@ impl RedisCluster {
     /// # Panics
     /// If that takes more than 20 seconds.
     pub async fn wait_until_settled(&self) {
-        wait_for("the cluster to settle", || {
-            let views: Vec<_> = self.nodes.iter().filter_map(view).collect();
-            views.len() == self.nodes.len() && views.iter().all(|view| *view == views[0])
-        })
-        .await;
+        wait_until_settled(&self.nodes).await;
     }
 
     /// Gives the URL that opens a store on it, with every node in it.
@@ -190,6 +178,39 @@ impl RedisCluster {
     fn id(&self, number: usize) -> String {
         self.nodes[number].call(&["CLUSTER", "MYID"]).text()
     }
+}
+
+/// Gives every slot to one of the first nodes, and each node an epoch of its own.
+fn give_slots(nodes: &[RedisServer], masters: usize) {
+    for (number, node) in nodes.iter().enumerate() {
+        node.call(&["CLUSTER", "SET-CONFIG-EPOCH", &(number + 1).to_string()]);
+    }
+    for (number, node) in nodes.iter().take(masters).enumerate() {
+        let [first, end] = [number, number + 1].map(|part| part * SLOTS / masters);
+        let (first, last) = (first.to_string(), (end - 1).to_string());
+        node.call(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]);
+    }
+}
+
+async fn introduce(nodes: &[RedisServer]) {
+    for node in &nodes[1..] {
+        nodes[0].call(&["CLUSTER", "MEET", "127.0.0.1", &node.port().to_string()]);
+    }
+    wait_for("all nodes to know each other", || {
+        nodes.iter().all(|node| {
+            let known = node.call(&["CLUSTER", "NODES"]).text();
+            known.lines().count() == nodes.len() && !known.contains("handshake")
+        })
+    })
+    .await;
+}
+
+async fn wait_until_settled(nodes: &[RedisServer]) {
+    wait_for("the cluster to settle", || {
+        let views: Vec<_> = nodes.iter().filter_map(view).collect();
+        views.len() == nodes.len() && views.iter().all(|view| *view == views[0])
+    })
+    .await;
 }
 
 /// Calls `is_true` every 20 ms until it is, for 20 seconds at most.

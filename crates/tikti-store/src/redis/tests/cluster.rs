@@ -142,3 +142,21 @@ async fn a_master_that_dies_is_replaced_and_the_others_go_on() {
         assert_eq!(get(&servers, "{a}/k/1").await, bulk("z"));
     }
 }
+
+/// What was known has a newer epoch, and nobody holds it any more.
+#[tokio::test]
+async fn a_cluster_that_was_made_anew_is_found_without_a_restart() {
+    let cluster = RedisCluster::start(3, 0).await;
+    let moving = Slot::of(b"a");
+    let from = home(moving);
+    cluster.move_slot(moving.number(), from, (from + 1) % 3);
+    let servers = connect(&cluster.url()).await;
+    set(&servers, "{a}/k/1", "x").await.unwrap();
+    cluster.make_anew(2).await;
+    // Of every master that was known, one.
+    for tag in ["a", "b", "c", "d", "e", "f", "g"] {
+        let key = format!("{{{tag}}}/k/1");
+        recovers(|| set(&servers, &key, "y")).await;
+    }
+    assert_eq!(servers.masters().await.unwrap().len(), 2);
+}
