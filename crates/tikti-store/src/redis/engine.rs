@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use redis::Cmd;
 
+use super::chunk::Chunk;
 use super::scripts::Scripts;
 use super::servers::{Failure, Request, Servers};
 use super::{commands, keys, replies};
@@ -41,6 +42,8 @@ struct Open {
     /// How many replicas a write has to reach before it is answered.
     wait_replicas: u32,
     writes: AtomicU64,
+    /// Of listings.
+    chunk: Chunk,
 }
 
 impl Redis {
@@ -54,6 +57,7 @@ impl Redis {
             scripts: Scripts::new(),
             wait_replicas: options.redis.wait_replicas,
             writes: AtomicU64::new(0),
+            chunk: Chunk::most(),
         })))
     }
 
@@ -216,6 +220,10 @@ impl Redis {
 
     pub(super) fn scripts(&self) -> &Scripts {
         &self.0.scripts
+    }
+
+    pub(super) fn chunk(&self) -> &Chunk {
+        &self.0.chunk
     }
 
     pub(super) fn waits_for_replicas(&self) -> bool {

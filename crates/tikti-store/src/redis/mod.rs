@@ -21,6 +21,7 @@
 //! - `engine`: reads, takes, counters.
 //! - `commit`: how a batch is written; `recover`: what to make of a lost reply.
 //! - `tour`: whether a walk has seen everything.
+//! - `chunk`: how many records are read at once.
 //! - `scan`, `walk`, `load`, `reclaim`, `status`: listings and upkeep.
 //!
 //! Spec: Storage, "Engine B".
@@ -28,6 +29,7 @@
 mod all;
 mod belief;
 mod breaker;
+mod chunk;
 mod commands;
 mod commit;
 mod connection;

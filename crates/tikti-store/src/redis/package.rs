@@ -20,7 +20,7 @@ pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 /// The same for transactions, which wait for each other, and for requests of many commands.
 pub(super) const LONG_ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// A request of more commands is a long one.
-pub(super) const SHORT_COMMANDS: usize = 64;
+const SHORT_COMMANDS: usize = 64;
 /// How long replicas have to take a write.
 const REPLICA_LIMIT: Duration = Duration::from_secs(1);
 

@@ -16,10 +16,13 @@ use super::all::all;
 use super::connection::Reply;
 use super::course::Course;
 use super::node::Node;
-use super::package::{ANSWER_LIMIT, LONG_ANSWER_LIMIT, SHORT_COMMANDS};
+use super::package::{ANSWER_LIMIT, LONG_ANSWER_LIMIT};
 use super::slot::Slot;
 use super::trouble::Trouble;
 use super::verdict;
+
+/// Records are up to 1 MiB: what asks for more than so many has more time.
+const SHORT_ARGUMENTS: usize = 16;
 
 struct Question<'a> {
     /// Where its reply stands among all.
@@ -99,8 +102,7 @@ async fn ask(groups: Vec<Group<'_>>) -> Vec<Asked<'_>> {
             places.push(commands.len());
             commands.push(question.command.clone());
         }
-        let limit = if commands.len() > SHORT_COMMANDS { LONG_ANSWER_LIMIT } else { ANSWER_LIMIT };
-        let replies = node.read(&commands, limit).await.map(|replies| {
+        let replies = node.read(&commands, limit(&commands)).await.map(|replies| {
             let mut places = places.into_iter().peekable();
             let own = replies.into_iter().enumerate();
             let own = own.filter(|(place, _)| places.next_if_eq(place).is_some());
@@ -109,4 +111,29 @@ async fn ask(groups: Vec<Group<'_>>) -> Vec<Asked<'_>> {
         (node, questions, replies)
     }));
     asked.await
+}
+
+/// How long a server has for these.
+fn limit(commands: &[Cmd]) -> Duration {
+    let arguments = |command: &Cmd| command.args_iter().count().saturating_sub(1);
+    let all: usize = commands.iter().map(arguments).sum();
+    if all > SHORT_ARGUMENTS { LONG_ANSWER_LIMIT } else { ANSWER_LIMIT }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_asks_for_much_waits_for_longer() {
+        let of = |keys: usize| {
+            let mut command = cmd("MGET");
+            command.arg(vec!["key"; keys]);
+            command
+        };
+        assert_eq!(limit(&[of(16)]), ANSWER_LIMIT);
+        assert_eq!(limit(&[of(17)]), LONG_ANSWER_LIMIT);
+        assert_eq!(limit(&[of(8), of(8), cmd("ASKING")]), ANSWER_LIMIT);
+        assert_eq!(limit(&[of(8), of(8), of(1)]), LONG_ANSWER_LIMIT);
+    }
 }

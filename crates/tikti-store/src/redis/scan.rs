@@ -20,9 +20,6 @@ const DOING: &str = "listing";
 const MAX_SKIPPED: usize = 1024;
 const PAGE_MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// How many records are read at once, so that a reply stays small.
-const CHUNK: usize = 64;
-
 impl Redis {
     pub(crate) async fn scan(&self, scan: &Scan<'_>) -> Result<Page, StoreError> {
         let Scan { partition, kind, limit, now, .. } = *scan;
@@ -30,13 +27,14 @@ impl Redis {
         let mut entries = Vec::new();
         let (mut skipped, mut bytes_read) = (0, 0);
         loop {
-            let room = limit.saturating_sub(entries.len()).min(CHUNK);
+            let room = limit.saturating_sub(entries.len()).min(self.chunk().size());
             // One more, to know whether anything follows.
             let ids = self.ids_behind(&last, room + 1).await?;
             let is_end = ids.len() <= room;
             let chunk: Vec<_> =
                 ids.iter().take(room).map(|id| Key::new(partition, kind, id)).collect();
             let found = self.read_raw(&chunk).await?;
+            self.chunk().learn(&found);
             for (key, raw) in chunk.into_iter().zip(found) {
                 bytes_read += raw.as_ref().map_or(0, Vec::len);
                 match open_live(&key, raw.as_deref(), now)? {

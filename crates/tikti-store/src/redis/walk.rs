@@ -15,6 +15,7 @@ use std::hash::{DefaultHasher, Hasher};
 use bytes::Bytes;
 use redis::Value;
 
+use super::chunk::Chunk;
 use super::engine::Redis;
 use super::keys::Name;
 use super::replies;
@@ -30,9 +31,8 @@ use crate::timestamp::Timestamp;
 
 const DOING: &str = "walking over all records";
 
-/// How many names a server gives at once, and how many records are read at once.
+/// How many names a server gives at once.
 const NAMES: usize = 500;
-const CHUNK: usize = 64;
 
 /// A walk over everything that the servers hold.
 pub(crate) struct Walk {
@@ -44,6 +44,7 @@ pub(crate) struct Walk {
     progress: Progress,
     /// Found and not read yet.
     pending: Vec<Key>,
+    chunk: Chunk,
     seen: HashSet<u128>,
 }
 
@@ -73,6 +74,7 @@ impl Redis {
             masters: VecDeque::new(),
             progress: Progress::new(),
             pending: Vec::new(),
+            chunk: Chunk::careful(),
             seen: HashSet::new(),
         };
         walk.begin_round().await?;
@@ -166,9 +168,10 @@ impl Walk {
 
     /// Reads what was found; what is pending is pending until it has been read.
     async fn read(&mut self) -> Result<WalkPage, StoreError> {
-        let rest = self.pending.len().saturating_sub(CHUNK);
+        let rest = self.pending.len().saturating_sub(self.chunk.size());
         let chunk = self.pending.get(rest..).unwrap_or_default();
         let found = self.engine.read_raw(chunk).await?;
+        self.chunk.learn(&found);
         let mut page = WalkPage::default();
         for (key, raw) in self.pending.drain(rest..).zip(found) {
             let Some(raw) = raw else {

@@ -6,7 +6,7 @@ use crate::envelope::{Entry, Stored, WriteIds};
 use crate::key::{Key, Kind, Partition};
 use crate::redis::servers::Slot;
 use crate::redis::{Redis, Walk};
-use crate::store::{Access, OpenOptions};
+use crate::store::{Access, OpenOptions, Scan};
 use crate::testing::{RedisCluster, RedisServer};
 use crate::{StoreError, Timestamp};
 
@@ -151,4 +151,30 @@ async fn a_master_that_is_replaced_in_the_middle_hides_no_record() {
     assert!(walking.until(counts[first] + 1).await.unwrap());
     cluster.failover(3 + last).await;
     walking.finish(&keys).await;
+}
+
+#[tokio::test]
+async fn a_listing_of_large_records_goes_on_with_fewer_at_once() {
+    let server = RedisServer::start();
+    let engine = open(&server.url(), 0).await;
+    let ids = WriteIds::new([9; 16]);
+    let value = vec![7; 256 * 1024];
+    for number in 0..104_u8 {
+        let key = Key::new(&partition(0), Kind::new("k"), [number]);
+        let sealed = Stored::seal(&key, Entry::new(&value), &ids).unwrap();
+        engine.load(&[(key, sealed)], NOW).await.unwrap();
+    }
+    let (mut sizes, mut after) = (Vec::new(), None);
+    loop {
+        let (partition, kind) = (&partition(0), Kind::new("k"));
+        let scan = Scan { partition, kind, after: after.as_deref(), limit: 100, now: NOW };
+        let page = engine.scan(&scan).await.unwrap();
+        sizes.push(page.entries.len());
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    // Fifteen are a little less than the 4 MiB that end a page, so that it has two chunks.
+    assert_eq!(sizes, [64, 30, 10]);
 }
