@@ -1,5 +1,7 @@
 //! What becomes of a call of the Redis engine while its servers are away, full, or on the move?
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use tikti_store::testing::{Direction, Frame, Proxy, RedisCluster, RedisServer, ask};
@@ -132,4 +134,79 @@ async fn a_full_memory_refuses_writes_and_leaves_nothing_of_them() {
     put_two(&store, &new).await.unwrap();
     assert_eq!(value(&store, &alone).await, Some(b"y".to_vec()));
     assert_eq!(value(&store, &new[1]).await, Some(b"x".to_vec()));
+}
+
+/// What a server answers to `PING`; nothing while it does not listen.
+fn ping(port: u16) -> String {
+    let mut answer = [0; 8];
+    let asked = TcpStream::connect(("127.0.0.1", port)).and_then(|mut stream| {
+        stream.write_all(b"PING\r\n")?;
+        stream.read_exact(&mut answer[..5])
+    });
+    asked.map_or_else(|_| String::new(), |()| String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// A restarted server listens before it has read its log, and refuses everything until then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_call_waits_for_a_server_that_is_loading() {
+    // A quarter of a millisecond for each of 4000 commands in the log.
+    let mut server = RedisServer::start_with(&["--key-load-delay", "250"]);
+    let store = open_url(&server.url()).await;
+    let (alone, two) = (key(""), [key("a"), key("b")]);
+    store.put(&alone, Entry::new(b"x"), NOW).await.unwrap();
+    put_two(&store, &two).await.unwrap();
+    let old = store.get(&alone, NOW).await.unwrap().unwrap();
+    let lengthen = "for i = 1, 4000 do redis.call('SET', KEYS[1], redis.call('GET', KEYS[1])) end";
+    server.call(&["EVAL", lengthen, "1", "{g}/#format"]);
+    let mut walk = store.walk(NOW).await.unwrap();
+    let port = server.port();
+    server.kill();
+    let restarting = std::thread::spawn(move || {
+        server.restart();
+        server
+    });
+    let begin = Instant::now();
+    while ping(port).is_empty() {
+        assert!(begin.elapsed() < Duration::from_secs(20), "it does not listen");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let (found, page, written, both, step) = tokio::join!(
+        store.get_many(&two, NOW),
+        store.scan(two[0].partition(), RECORD, None, 10, NOW),
+        store.put_if(&alone, Expected::Equals(&old), Entry::new(b"y"), NOW),
+        put_two(&store, &two),
+        walk.next(),
+    );
+    assert_eq!(found.unwrap().iter().flatten().count(), 2);
+    assert_eq!(page.unwrap().entries.len(), 2);
+    written.unwrap();
+    both.unwrap();
+    step.unwrap().unwrap();
+    assert_eq!(value(&store, &alone).await, Some(b"y".to_vec()));
+    drop(restarting.join().unwrap());
+}
+
+/// While it is down a walk says so, and goes on where it was when it is up again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_walk_that_failed_goes_on() {
+    let mut server = RedisServer::start();
+    let store = open_url(&server.url()).await;
+    for number in 0..100_u8 {
+        store.put(&key([number]), Entry::new(b"x"), NOW).await.unwrap();
+    }
+    let mut walk = store.walk(NOW).await.unwrap();
+    // The names are known, and no record is read yet.
+    assert_eq!(walk.next().await.unwrap().unwrap().records.len(), 0);
+    server.kill();
+    assert!(matches!(walk.next().await, Err(StoreError::Unavailable { .. })));
+    server.restart();
+    let (mut given, begin) = (0, Instant::now());
+    loop {
+        match walk.next().await {
+            Ok(Some(page)) => given += page.records.len(),
+            Ok(None) => break,
+            Err(error) => assert!(begin.elapsed() < Duration::from_secs(20), "{error}"),
+        }
+    }
+    assert_eq!(given, 100);
 }
