@@ -41,17 +41,45 @@ pub(super) struct Dialer {
 pub(super) enum DialError {
     /// The server does not let us in.
     Denied,
+    /// It accepted the connection, and there was no answer.
+    Silent,
+    /// It accepted the connection and closed it.
+    Closed,
+    /// It answered something else than a Redis would.
+    Odd(String),
     /// Everything else, in the words of the system.
     Failed(String),
 }
 
 impl DialError {
     /// A sentence for an operator.
-    pub(super) fn reason(self) -> String {
+    pub(super) fn reason(&self) -> String {
         match self {
             Self::Denied => "the password is wrong, missing, or not wanted".to_owned(),
-            Self::Failed(reason) => reason,
+            Self::Silent => "it did not answer within a second".to_owned(),
+            Self::Closed => "it closed the connection".to_owned(),
+            Self::Odd(how) => format!("it does not speak as a Redis does ({how})"),
+            Self::Failed(reason) => reason.clone(),
         }
+    }
+
+    /// The same, and what it may mean where nothing has worked yet.
+    pub(super) fn reason_at_first(&self, security: &Security) -> String {
+        let reason = self.reason();
+        let advice = match (security, self) {
+            (Security::Plain, Self::Closed | Self::Odd(_)) => {
+                "if it speaks TLS, use rediss: instead of redis:"
+            }
+            (Security::Tls(_), Self::Silent) => {
+                "if it does not speak TLS, use redis: instead of rediss:"
+            }
+            // What a server says about a certificate may come after it has closed the connection.
+            (Security::Tls(_), Self::Closed) => {
+                "it may want a client certificate: see store.tls.certFile"
+            }
+            _ => return reason,
+        };
+        format!("{reason}; {advice}")
     }
 }
 
@@ -82,8 +110,7 @@ impl Dialer {
                 dialed => dialed,
             }
         };
-        let late = |_| DialError::Failed("it did not answer within a second".to_owned());
-        timeout(CONNECT_LIMIT, dialing).await.map_err(late)?
+        timeout(CONNECT_LIMIT, dialing).await.map_err(|_| DialError::Silent)?
     }
 
     async fn dial_as(
@@ -115,13 +142,11 @@ impl Dialer {
         let connecting: Connecting<'_> =
             Box::pin(client.get_multiplexed_async_connection_with_config(&config));
         let connection = Connection(connecting.await.map_err(|error| explain(&error))?);
-        match connection.exchange(&[cmd("PING")]).await {
-            Ok(replies) => match replies.first() {
-                Some(Err(error)) if is_denial(error) => Err(DialError::Denied),
-                // Loading, for one, is for whoever sends a request to deal with.
-                _ => Ok(connection),
-            },
-            Err(_) => Err(DialError::Failed("it closed the connection".to_owned())),
+        let replies = connection.exchange(&[cmd("PING")]).await.map_err(|error| explain(&error))?;
+        match replies.first() {
+            Some(Err(error)) if is_denial(error) => Err(DialError::Denied),
+            // Loading, for one, is for whoever sends a request to deal with.
+            _ => Ok(connection),
         }
     }
 }
@@ -134,20 +159,17 @@ impl Connection {
         limit: Duration,
     ) -> Result<Vec<Reply>, Broken> {
         let exchanged = timeout(limit, self.exchange(commands)).await;
-        exchanged.map_err(|_| Broken::TimedOut)?
+        let replies = exchanged.map_err(|_| Broken::TimedOut)?.map_err(|_| Broken::Closed)?;
+        if replies.len() == commands.len() { Ok(replies) } else { Err(Broken::Closed) }
     }
 
-    async fn exchange(&self, commands: &[Cmd]) -> Result<Vec<Reply>, Broken> {
+    async fn exchange(&self, commands: &[Cmd]) -> RedisResult<Vec<Reply>> {
         let mut pipeline = Pipeline::with_capacity(commands.len());
         for command in commands {
             pipeline.add_command(command.clone());
         }
         let mut connection = self.0.clone();
-        let answered = connection.send_packed_commands(&pipeline, 0, commands.len()).await;
-        let values = answered.map_err(|_| Broken::Closed)?;
-        if values.len() != commands.len() {
-            return Err(Broken::Closed);
-        }
+        let values = connection.send_packed_commands(&pipeline, 0, commands.len()).await?;
         Ok(values.into_iter().map(reply).collect())
     }
 }
@@ -170,7 +192,10 @@ fn explain(error: &RedisError) -> DialError {
         ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => {
             DialError::Denied
         }
+        ErrorKind::Io if error.is_connection_dropped() && !error.is_connection_refusal() => {
+            DialError::Closed
+        }
         ErrorKind::Io => DialError::Failed(error.to_string()),
-        _ => DialError::Failed(format!("it does not speak as a Redis does ({})", error.category())),
+        _ => DialError::Odd(error.category().to_owned()),
     }
 }

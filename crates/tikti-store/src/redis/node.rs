@@ -205,8 +205,9 @@ impl Node {
                 self.doubt();
                 Err(match error {
                     DialError::Denied => Trouble::refused(&self.address, "NOAUTH"),
-                    DialError::Failed(reason) => {
-                        Trouble::Unreachable { server: self.address.clone(), reason }
+                    error => {
+                        let (server, reason) = (self.address.clone(), error.reason());
+                        Trouble::Unreachable { server, reason }
                     }
                 })
             }

@@ -39,7 +39,7 @@ pub(super) async fn greet(layout: &Layout, dialer: &Dialer) -> Result<(), OpenEr
     let dialed = all(layout.addresses().iter().map(|address| dialer.dial(address))).await;
     let connection = match first(dialed) {
         Ok(connection) => connection,
-        Err(error) => return Err(refusal_to_connect(layout.to_string(), error)),
+        Err(error) => return Err(refusal_to_connect(layout.to_string(), &error, dialer)),
     };
     let unsuitable = |reason: String| OpenError::Unsuitable { server: layout.to_string(), reason };
     match layout {
@@ -84,10 +84,11 @@ fn first(dialed: Vec<Result<Connection, DialError>>) -> Result<Connection, DialE
     Err(error)
 }
 
-fn refusal_to_connect(server: String, error: DialError) -> OpenError {
+fn refusal_to_connect(server: String, error: &DialError, dialer: &Dialer) -> OpenError {
+    let reason = error.reason_at_first(&dialer.security);
     match error {
-        DialError::Denied => OpenError::Unsuitable { server, reason: error.reason() },
-        DialError::Failed(reason) => OpenError::Unreachable { server, reason },
+        DialError::Denied => OpenError::Unsuitable { server, reason },
+        _ => OpenError::Unreachable { server, reason },
     }
 }
 
@@ -134,7 +135,7 @@ pub(super) async fn examine(
 async fn visit(master: &Address, dialer: &Dialer, wishes: &Wishes) -> Result<Findings, OpenError> {
     let server = || master.to_string();
     let dialed = dialer.dial(master).await;
-    let connection = dialed.map_err(|error| refusal_to_connect(server(), error))?;
+    let connection = dialed.map_err(|error| refusal_to_connect(server(), &error, dialer))?;
     let unsuitable = |reason| OpenError::Unsuitable { server: server(), reason };
     let info = info_when_loaded(&connection).await.map_err(unsuitable)?;
     let replies = ask(&connection, &questions(wishes)).await.map_err(unsuitable)?;

@@ -7,8 +7,8 @@
 //!
 //! `redis_server`, `redis_cluster` and `sentinel` start servers; `proxy` stands between them and a
 //! client, breaks what the test says and counts what goes through; `kvrocks_stub` makes a Redis look
-//! like a `KVRocks`; `flush` empties a server that was
-//! there before; `faults` fails calls of a store without any server.
+//! like a `KVRocks`; `certificates` makes what TLS needs (`apt-get install openssl`); `flush` empties
+//! a server that was there before; `faults` fails calls of a store without any server.
 //!
 //! Spec: Storage, "Both must pass the same conformance suite".
 #![expect(
@@ -19,6 +19,7 @@
     reason = "this is test code: a panic is how it fails"
 )]
 
+mod certificates;
 mod faults;
 mod flush;
 mod kvrocks_stub;
@@ -30,6 +31,7 @@ mod redis_server;
 mod resp;
 mod sentinel;
 
+pub use certificates::Certificates;
 pub use faults::FaultPlan;
 pub use flush::flush_all;
 pub use kvrocks_stub::{KvrocksSettings, KvrocksStub};

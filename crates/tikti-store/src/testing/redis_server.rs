@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use tempfile::TempDir;
 
+use super::certificates::Certificates;
 use super::ports;
 use super::process::Process;
 use super::resp::{self, Frame};
@@ -16,6 +17,7 @@ use super::resp::{self, Frame};
 /// A Redis on a free port of this machine, in a temporary directory. Dropped, it is killed.
 pub struct RedisServer {
     port: u16,
+    tls_port: Option<u16>,
     directory: TempDir,
     arguments: Vec<String>,
     process: Option<Process>,
@@ -41,14 +43,33 @@ impl RedisServer {
         Self::start_on(&ports::SINGLE, options)
     }
 
+    /// Starts one that speaks TLS as well, on a port of its own, and asks clients for a certificate
+    /// unless the options say otherwise. The ports are such that it can be a node of a cluster.
+    ///
+    /// # Panics
+    /// As [`RedisServer::start`].
+    #[must_use]
+    pub fn start_with_tls(certificates: &Certificates, options: &[&str]) -> Self {
+        Self::try_many(&ports::CLUSTER, options, Some(certificates))
+    }
+
     pub(super) fn start_on(range: &Range<u16>, options: &[&str]) -> Self {
+        Self::try_many(range, options, None)
+    }
+
+    fn try_many(range: &Range<u16>, options: &[&str], tls: Option<&Certificates>) -> Self {
         const ATTEMPTS: u32 = 20;
         let mut attempts = 1;
         loop {
             let port = ports::free(range);
+            let tls_port = tls.map(|_| ports::free(range));
+            let mut arguments = server_arguments(port, options);
+            if let (Some(tls), Some(port)) = (tls, tls_port) {
+                arguments.extend(["--tls-port".to_owned(), port.to_string()]);
+                arguments.extend(tls.server_options());
+            }
             let directory = TempDir::new().unwrap();
-            let mut server =
-                Self { port, arguments: server_arguments(port, options), directory, process: None };
+            let mut server = Self { port, tls_port, arguments, directory, process: None };
             match server.try_restart() {
                 Ok(()) => return server,
                 // Somebody was faster; the log says it in two ways.
@@ -71,6 +92,15 @@ impl RedisServer {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Gives the port on which it speaks TLS.
+    ///
+    /// # Panics
+    /// If it was started without.
+    #[must_use]
+    pub fn tls_port(&self) -> u16 {
+        self.tls_port.expect("it was started with TLS")
     }
 
     /// Kills it with SIGKILL, and returns when it is gone.

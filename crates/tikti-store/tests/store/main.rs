@@ -20,5 +20,6 @@ mod redis_outages;
 mod round_trips;
 mod servers;
 mod support;
+mod tls;
 mod upkeep;
 mod wellformed;
