@@ -7,7 +7,8 @@
 //!
 //! - `servers`: the servers behind the URL, and what became of a request. Below it:
 //! - `url`: what a store URL says; `tls`, `connection`: how one server is reached.
-//! - `node`: the connections to one server; `breaker`, `jitter`: when to try a dead one again.
+//! - `node`: the connections to one server; `shared`: those that several requests use; `breaker`,
+//!   `jitter`: when to try a dead one again.
 //! - `topology`, `sentinel`: which server is the master of a slot; `slot`: which slot a partition has;
 //!   `directory`: how that is kept up to date; `belief`: when an older one is believed.
 //! - `verdict`: what the replies to a request say about whether it was executed.
@@ -53,6 +54,7 @@ mod scan;
 mod scripts;
 mod sentinel;
 mod servers;
+mod shared;
 mod slot;
 mod status;
 mod tls;

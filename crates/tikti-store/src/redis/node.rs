@@ -1,15 +1,16 @@
 //! Which connections are there to one server, and is it worth using them?
 //!
-//! A write has a connection for itself while it runs: nothing that goes wrong with it, and no late
-//! reply to it, can meet another. There are several, made on demand, since a server works on one
-//! connection at a time. Reads share two. Invariant: a connection that had an error or a time-out is
-//! dropped; and when one broke, the others are asked for a sign of life before a write is trusted
-//! to them, so a restart of the server does not cost one lost write a connection.
+//! A transaction, and whatever waits for replicas, has a connection for itself while it runs. Other
+//! writes share some, pipelined, and reads share two (`shared`). All are made on demand. Invariant: a
+//! connection that had an error or a time-out is given to no later request, so no late reply can meet
+//! another; what was under way on it is lost, or still answered in its turn. When one broke, the
+//! others are asked for a sign of life before a write is trusted to them, so a restart of the server
+//! does not cost one lost write a connection.
 //!
 //! Spec: Storage, "writes are spread over several connections", "reads are pipelined on multiplexed
 //! ones".
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,17 +19,20 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use super::breaker::{Breaker, Permit};
-use super::connection::{Broken, CONNECT_LIMIT, Connection, DialError, Dialer, Reply};
+use super::connection::{Broken, CONNECT_LIMIT, DialError, Dialer, Reply};
 use super::jitter::Jitter;
+use super::shared::{Line, Seat, Shared};
 use super::trouble::Trouble;
 use super::url::Address;
 
-/// The most connections for writes. A KVRocks works on as many at once as it has workers, 8 unless
-/// it is told otherwise; 16 writers with 16 workers were measured to share fsyncs well.
+/// The most connections that writes share, and the most that are for one write each. A KVRocks works
+/// on as many at once as it has workers, 8 unless it is told otherwise; 16 writers with 16 workers were
+/// measured to share fsyncs well.
 const WRITERS: usize = 16;
+/// The most writes under way on a shared connection, where each may wait for the disk in its turn: at
+/// 50 ms a write the last is still answered in time, and whoever comes later has not been sent.
+const SHARING: usize = 32;
 const READERS: usize = 2;
-/// A connection that rested for longer may have been closed on the way.
-const RESTED: Duration = Duration::from_millis(500);
 
 /// What all nodes have in common.
 pub(super) struct Common {
@@ -41,10 +45,12 @@ pub(super) struct Node {
     address: Address,
     common: Arc<Common>,
     breaker: Mutex<Breaker>,
-    idle: Mutex<Vec<Idle>>,
-    writers: Semaphore,
-    readers: [tokio::sync::Mutex<Option<Reader>>; READERS],
-    next_reader: AtomicUsize,
+    /// For one write each.
+    idle: Mutex<Vec<Arc<Line>>>,
+    alone: Semaphore,
+    writers: Shared,
+    sharing: Semaphore,
+    readers: Shared,
     /// How many connections have broken so far.
     broken: AtomicU64,
     /// Set when a connection broke or could not be made: whether this is still the master has to be
@@ -52,22 +58,27 @@ pub(super) struct Node {
     is_doubtful: AtomicBool,
 }
 
-struct Idle {
-    connection: Connection,
-    since: Instant,
-    broken: u64,
+/// Whether a write needs a connection for itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Company {
+    Alone,
+    Shared,
 }
 
-#[derive(Clone)]
-struct Reader {
-    connection: Connection,
-    number: u64,
+#[derive(Clone, Copy)]
+enum Use {
+    Read,
+    Write,
 }
 
-/// A connection for one write. Dropped, it is closed; see [`Lease::give_back`].
+/// A connection for one write, or a share of one. Dropped, the former is closed; see
+/// [`Lease::give_back`].
 pub(super) struct Lease<'a> {
     node: &'a Node,
-    connection: Connection,
+    line: Arc<Line>,
+    /// How many connections had broken before.
+    broken: u64,
+    seat: Option<Seat<'a>>,
     _permit: SemaphorePermit<'a>,
 }
 
@@ -78,9 +89,10 @@ impl Node {
             common,
             breaker: Mutex::default(),
             idle: Mutex::default(),
-            writers: Semaphore::new(WRITERS),
-            readers: Default::default(),
-            next_reader: AtomicUsize::new(0),
+            alone: Semaphore::new(WRITERS),
+            writers: Shared::new(WRITERS),
+            sharing: Semaphore::new(WRITERS * SHARING),
+            readers: Shared::new(READERS),
             broken: AtomicU64::new(0),
             is_doubtful: AtomicBool::new(false),
         }
@@ -110,18 +122,36 @@ impl Node {
     }
 
     /// Gives a connection for a write. Nothing has been sent when it fails.
-    pub(super) async fn lease(&self, deadline: Instant) -> Result<Lease<'_>, Trouble> {
-        let busy = || Trouble::Busy { server: self.address.clone() };
-        let permit = timeout_at(deadline, self.writers.acquire()).await.map_err(|_| busy())?;
-        let permit = permit.map_err(|_| busy())?;
-        let connection = match self.permit()? {
-            Permit::Pass => match self.idle_connection().await {
-                Some(connection) => connection,
-                None => self.dial().await?,
-            },
-            Permit::Trial | Permit::Refuse => self.dial().await?,
+    pub(super) async fn lease(
+        &self,
+        company: Company,
+        deadline: Instant,
+    ) -> Result<Lease<'_>, Trouble> {
+        let places = if company == Company::Alone { &self.alone } else { &self.sharing };
+        let permit = timeout_at(deadline, places.acquire()).await.map_err(|_| self.busy())?;
+        let permit = permit.map_err(|_| self.busy())?;
+        let broken = self.broken();
+        let (line, seat) = match company {
+            Company::Alone => (self.line_alone().await?, None),
+            Company::Shared => {
+                let seat = self.writers.seat().ok_or_else(|| self.busy())?;
+                (self.line_at(&seat, Use::Write).await?, Some(seat))
+            }
         };
-        Ok(Lease { node: self, connection, _permit: permit })
+        Ok(Lease { node: self, line, broken, seat, _permit: permit })
+    }
+
+    async fn line_alone(&self) -> Result<Arc<Line>, Trouble> {
+        if self.permit()? == Permit::Pass {
+            loop {
+                // The one that was used last.
+                let Some(line) = lock(&self.idle).pop() else { break };
+                if self.is_alive(&line).await {
+                    return Ok(line);
+                }
+            }
+        }
+        Ok(Arc::new(self.dial().await?))
     }
 
     /// Sends commands that only read over a shared connection.
@@ -130,42 +160,32 @@ impl Node {
         commands: &[Cmd],
         limit: Duration,
     ) -> Result<Vec<Reply>, Trouble> {
-        let number = self.next_reader.fetch_add(1, Ordering::Relaxed) % READERS;
-        let Some(place) = self.readers.get(number) else {
-            return Err(Trouble::Busy { server: self.address.clone() });
-        };
-        let reader = self.reader(place).await?;
-        match reader.connection.send(commands, limit).await {
-            Ok(replies) => {
-                self.answered();
-                Ok(replies)
-            }
-            Err(broken) => {
-                let trouble = self.broke(broken);
-                let mut held = place.lock().await;
-                if held.as_ref().is_some_and(|held| held.number == reader.number) {
-                    *held = None;
-                }
-                Err(trouble)
-            }
-        }
+        let seat = self.readers.seat().ok_or_else(|| self.busy())?;
+        let line = self.line_at(&seat, Use::Read).await?;
+        let sent = line.connection.send(commands, limit).await;
+        let replies = sent.map_err(|broken| self.broke(&line, broken))?;
+        self.answered();
+        Ok(replies)
     }
 
-    /// The shared connection; one caller makes it, and the others wait for that.
-    async fn reader(&self, place: &tokio::sync::Mutex<Option<Reader>>) -> Result<Reader, Trouble> {
-        let mut held = place.lock().await;
-        if self.permit()? == Permit::Trial {
-            *held = None;
+    /// The connection of a place; one caller makes it, and the others wait for that.
+    async fn line_at(&self, seat: &Seat<'_>, for_what: Use) -> Result<Arc<Line>, Trouble> {
+        let mut held = seat.line().await;
+        if self.permit()? == Permit::Pass
+            && let Some(line) = held.as_ref()
+        {
+            let is_alive = match for_what {
+                // Whatever a read meets, it is repeated.
+                Use::Read => !line.has_ended(),
+                Use::Write => self.is_alive(line).await,
+            };
+            if is_alive {
+                return Ok(Arc::clone(line));
+            }
         }
-        if let Some(reader) = held.as_ref() {
-            return Ok(reader.clone());
-        }
-        static NUMBERS: AtomicU64 = AtomicU64::new(0);
-        let connection = self.dial().await?;
-        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        let reader = Reader { connection, number };
-        *held = Some(reader.clone());
-        Ok(reader)
+        let line = Arc::new(self.dial().await?);
+        *held = Some(Arc::clone(&line));
+        Ok(line)
     }
 
     fn permit(&self) -> Result<Permit, Trouble> {
@@ -175,29 +195,32 @@ impl Node {
         }
     }
 
-    /// The connection that was used last and works, if any.
-    async fn idle_connection(&self) -> Option<Connection> {
-        loop {
-            let idle = lock(&self.idle).pop()?;
-            let is_fresh =
-                idle.since.elapsed() < RESTED && idle.broken == self.broken.load(Ordering::Acquire);
-            if is_fresh {
-                return Some(idle.connection);
+    /// Whether a write can be trusted to it; where that is not certain, it is asked.
+    async fn is_alive(&self, line: &Line) -> bool {
+        let broken = self.broken();
+        if line.has_ended() || line.is_fresh(broken) {
+            return !line.has_ended();
+        }
+        match line.connection.send(&[cmd("PING")], CONNECT_LIMIT).await {
+            Ok(_) => {
+                line.gave_sign(broken);
+                true
             }
-            match idle.connection.send(&[cmd("PING")], CONNECT_LIMIT).await {
-                Ok(_) => return Some(idle.connection),
-                Err(broken) => drop(self.broke(broken)),
+            Err(error) => {
+                drop(self.broke(line, error));
+                false
             }
         }
     }
 
-    async fn dial(&self) -> Result<Connection, Trouble> {
+    async fn dial(&self) -> Result<Line, Trouble> {
+        let broken = self.broken();
         let dialed = self.common.dialer.dial(&self.address).await;
         let mut breaker = self.breaker();
         match dialed {
             Ok(connection) => {
                 breaker.succeeded();
-                Ok(connection)
+                Ok(Line::new(connection, broken))
             }
             Err(error) => {
                 breaker.could_not_connect(Instant::now(), &self.common.jitter);
@@ -219,15 +242,25 @@ impl Node {
     }
 
     /// Notes that a connection broke, and says it.
-    fn broke(&self, broken: Broken) -> Trouble {
+    fn broke(&self, line: &Line, broken: Broken) -> Trouble {
+        // Before anybody can see that it has ended, and makes another.
+        self.doubt();
+        line.end();
         self.broken.fetch_add(1, Ordering::AcqRel);
         self.breaker().lost(Instant::now(), &self.common.jitter);
-        self.doubt();
         let server = self.address.clone();
         match broken {
             Broken::TimedOut => Trouble::TimedOut { server },
             Broken::Closed => Trouble::Broke { server },
         }
+    }
+
+    fn broken(&self) -> u64 {
+        self.broken.load(Ordering::Acquire)
+    }
+
+    fn busy(&self) -> Trouble {
+        Trouble::Busy { server: self.address.clone() }
     }
 
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
@@ -242,23 +275,24 @@ impl Lease<'_> {
         commands: &[Cmd],
         limit: Duration,
     ) -> Result<Vec<Reply>, Trouble> {
-        let sent = self.connection.send(commands, limit).await;
-        let replies = sent.map_err(|broken| self.node.broke(broken))?;
+        let sent = self.line.connection.send(commands, limit).await;
+        let replies = sent.map_err(|broken| self.node.broke(&self.line, broken))?;
+        self.line.gave_sign(self.broken);
         self.node.answered();
         Ok(replies)
     }
 
     /// Notes that what came back belongs to something else: whatever else is open may be no better.
     pub(super) fn distrust(self) -> Trouble {
-        drop(self.node.broke(Broken::Closed));
+        drop(self.node.broke(&self.line, Broken::Closed));
         Trouble::Nonsense { server: self.node.address.clone() }
     }
 
     /// Keeps the connection for the next write, after all replies to this one have come.
     pub(super) fn give_back(self) {
-        let broken = self.node.broken.load(Ordering::Acquire);
-        let idle = Idle { connection: self.connection, since: Instant::now(), broken };
-        lock(&self.node.idle).push(idle);
+        if self.seat.is_none() {
+            lock(&self.node.idle).push(self.line);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What goes over the wire for a write, and what do the replies to it mean?
 //!
-//! Invariant: a connection goes back to the others only when every reply was where it belongs.
+//! Invariant: a connection goes back to the others only when every reply was where it belongs, and
+//! what could keep others waiting, or leave replies behind, has one for itself.
 //!
 //! Spec: Storage, "a reply stream that may be off by one closes its connection", "`WAIT`".
 
@@ -9,7 +10,7 @@ use std::time::Duration;
 use redis::{Cmd, Value, cmd};
 
 use super::connection::Reply;
-use super::node::Lease;
+use super::node::{Company, Lease};
 use super::servers::{Failure, Request};
 use super::trouble::Trouble;
 use super::url::Address;
@@ -44,6 +45,16 @@ impl<'a> Package<'a> {
         let waits_for = (request.is_write && wait_replicas > 0).then_some(wait_replicas);
         let is_transaction = verdict::is_transaction(&request.commands);
         Self { request: &request.commands, is_transaction, waits_for }
+    }
+
+    /// Whether it can share a connection. A transaction waits for others, and the end of its replies
+    /// is to be seen; `WAIT` blocks its connection; what follows `ASKING` must be what it was meant for.
+    pub(super) fn company(&self, is_asking: bool) -> Company {
+        if self.is_transaction || self.waits_for.is_some() || is_asking {
+            Company::Alone
+        } else {
+            Company::Shared
+        }
     }
 
     /// Sends it.

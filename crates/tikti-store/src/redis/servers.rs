@@ -17,7 +17,7 @@ use super::course::{Course, LONGEST_PAUSE, PATIENCE};
 use super::directory::Directory;
 use super::jitter::Jitter;
 use super::marker;
-use super::node::{Common, Node};
+use super::node::{Common, Company, Node};
 use super::package::{Delivered, LONG_ANSWER_LIMIT, Package};
 use super::probe;
 use super::reads;
@@ -121,7 +121,8 @@ impl Servers {
         let mut course = self.course();
         loop {
             let node = course.next(slot).await.map_err(Failure::not_executed)?;
-            let lease = match node.lease(course.deadline).await {
+            let company = package.company(course.is_asking());
+            let lease = match node.lease(company, course.deadline).await {
                 Ok(lease) => lease,
                 Err(trouble) => {
                     course.missed(&node, trouble).map_err(Failure::not_executed)?;
@@ -207,7 +208,7 @@ fn masters_of(topology: Result<Arc<Topology>, Trouble>) -> Result<Vec<Master>, S
 }
 
 async fn ask_once(node: &Node, commands: &[Cmd], deadline: Instant) -> Result<Vec<Reply>, Trouble> {
-    let lease = node.lease(deadline).await?;
+    let lease = node.lease(Company::Alone, deadline).await?;
     let replies = lease.send(commands, LONG_ANSWER_LIMIT).await?;
     lease.give_back();
     let errors = replies.iter().filter_map(|reply| reply.as_ref().err());

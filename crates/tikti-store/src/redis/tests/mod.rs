@@ -5,6 +5,7 @@
 mod cluster;
 mod refusals;
 mod sentinel;
+mod sharing;
 mod single;
 mod support;
 mod walking;
