@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use super::connection::CONNECT_LIMIT;
 use super::jitter::Jitter;
 
-/// So many requests lost in a row open it, although connecting works.
+/// So many connections broken in a row open it, although connecting works. What counts is the
+/// connections: one that many requests share says no more about its server than any other.
 const LOSSES: u32 = 5;
 
 /// The state of one server.
@@ -68,7 +69,7 @@ impl Breaker {
         self.next_trial = Some(now + self.wait(jitter));
     }
 
-    /// A request that was sent was not answered.
+    /// A connection broke, or a request on it was not answered in time.
     pub(super) fn lost(&mut self, now: Instant, jitter: &Jitter) {
         self.losses = self.losses.saturating_add(1);
         if self.losses >= LOSSES && self.next_trial.is_none() {

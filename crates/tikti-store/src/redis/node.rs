@@ -241,13 +241,16 @@ impl Node {
         self.breaker().succeeded();
     }
 
-    /// Notes that a connection broke, and says it.
+    /// Notes once that a connection broke, and says it to everybody whose request was on it.
     fn broke(&self, line: &Line, broken: Broken) -> Trouble {
-        // Before anybody can see that it has ended, and makes another.
-        self.doubt();
-        line.end();
-        self.broken.fetch_add(1, Ordering::AcqRel);
-        self.breaker().lost(Instant::now(), &self.common.jitter);
+        if !line.has_ended() {
+            // Before anybody can see that it has ended, and makes another.
+            self.doubt();
+            if line.end() {
+                self.broken.fetch_add(1, Ordering::AcqRel);
+                self.breaker().lost(Instant::now(), &self.common.jitter);
+            }
+        }
         let server = self.address.clone();
         match broken {
             Broken::TimedOut => Trouble::TimedOut { server },

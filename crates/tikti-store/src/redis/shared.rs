@@ -3,7 +3,8 @@
 //! A server works on one connection at a time, and on a KVRocks each connection waits for the disk by
 //! itself. So a request takes an unused connection while there is one, made on demand, and else the
 //! one with the fewest requests under way, behind which it waits. Invariant: a connection whose end
-//! was noticed is given to no later request.
+//! was noticed is given to no later request, and its end is noticed once, however many requests end
+//! with it.
 //!
 //! Spec: Storage, "writes are spread over several connections", "reads are pipelined on multiplexed
 //! ones".
@@ -43,9 +44,9 @@ impl Line {
         self.has_ended.load(Ordering::Acquire)
     }
 
-    /// No later request may use it.
-    pub(super) fn end(&self) {
-        self.has_ended.store(true, Ordering::Release);
+    /// No later request may use it; whether this is noticed for the first time.
+    pub(super) fn end(&self) -> bool {
+        !self.has_ended.swap(true, Ordering::AcqRel)
     }
 
     /// It answered what was asked when so many had broken.

@@ -6,11 +6,12 @@ use std::time::Duration;
 use redis::Value;
 use tokio::time::Instant;
 
-use super::support::{bulk, words};
+use super::support::{bulk, connect, words};
 use crate::redis::all::all;
 use crate::redis::connection::Dialer;
 use crate::redis::jitter::Jitter;
 use crate::redis::node::{Common, Company, Lease, Node};
+use crate::redis::servers::Slot;
 use crate::redis::tls::Security;
 use crate::redis::trouble::Trouble;
 use crate::redis::url::{Address, Credentials};
@@ -120,4 +121,44 @@ async fn a_late_reply_meets_no_other_request() {
     assert_eq!(replies, [Ok(bulk("new"))]);
     assert_eq!((before, connections(&server)), (MOST, MOST));
     drop(third);
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_under_many_writes_is_one_failure() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.port());
+    let node = node(proxy.port());
+    let leases = leases(&node, 8 * MOST).await;
+    proxy.hold();
+    let command = [words(&["INCR", "a"])];
+    let writes = all(leases.iter().step_by(MOST).map(|lease| lease.send(&command, LIMIT)));
+    let (written, ()) = tokio::join!(writes, async { proxy.cut() });
+    assert_eq!(written.len(), 8);
+    assert!(written.iter().all(|sent| matches!(sent, Err(Trouble::Broke { .. }))), "{written:?}");
+    assert!(node.is_doubtful() && !node.is_resting());
+    proxy.release();
+    drop(leases);
+    // All the other connections are broken as well, and no write is trusted to them.
+    for _ in 0..MOST {
+        let lease = lease(&node, Company::Shared).await;
+        lease.send(&command, LIMIT).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn reads_on_a_connection_that_ends_find_the_next_one() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.port());
+    let servers = connect(&proxy.url()).await;
+    let slot = Slot::of(b"a");
+    let read = || servers.read(vec![(slot, words(&["GET", "{a}/k/1"]))]);
+    read().await.unwrap();
+    proxy.hold();
+    let (answers, ()) = tokio::join!(all((0..40).map(|_| read())), async {
+        proxy.cut();
+        proxy.release();
+    });
+    for answer in answers {
+        assert_eq!(answer.unwrap(), [Ok(Value::Nil)]);
+    }
 }
