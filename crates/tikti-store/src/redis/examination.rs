@@ -95,7 +95,7 @@ fn redis(info: &Info, settings: &Settings, wishes: &Wishes) -> Result<Remark, St
         return volatile(wishes, "set appendonly to yes");
     }
     match settings.value("appendfsync") {
-        Some("always") => Ok(None),
+        Some("always") => rewriting(settings, wishes),
         found if wishes.require_sync => {
             let found = found.unwrap_or("hidden");
             Err(format!("store.requireSync asks for appendfsync always, and it is {found}"))
@@ -110,6 +110,22 @@ fn redis(info: &Info, settings: &Settings, wishes: &Wishes) -> Result<Remark, St
         )),
         None => Ok(Some("what a crash of the machine loses depends on appendfsync")),
     }
+}
+
+/// A log that is synced always is not while it is rewritten, where that is asked for.
+fn rewriting(settings: &Settings, wishes: &Wishes) -> Result<Remark, String> {
+    if settings.value("no-appendfsync-on-rewrite") != Some("yes") {
+        return Ok(None);
+    }
+    if wishes.require_sync {
+        let reason = "store.requireSync asks for no-appendfsync-on-rewrite no: as it is, writes are \
+                      answered before the disk has them while the log is rewritten";
+        return Err(reason.to_owned());
+    }
+    Ok(Some(
+        "a crash of the machine (not of the server alone) while its log is rewritten loses the writes \
+         since then, up to some tens of seconds of them: no-appendfsync-on-rewrite is yes",
+    ))
 }
 
 fn volatile(wishes: &Wishes, cure: &str) -> Result<Remark, String> {
@@ -194,6 +210,18 @@ mod tests {
         let hidden = Settings::read(&[Ok(Value::Nil)]);
         let found = examine_one(&Info::read(REDIS), &hidden, false, &NO_WISHES).unwrap();
         assert!(found.remarks.concat().contains("CONFIG GET is forbidden"));
+    }
+
+    #[test]
+    fn a_log_that_is_not_synced_while_it_is_rewritten_is_not_always_synced() {
+        let pauses = [("appendfsync", "always"), ("no-appendfsync-on-rewrite", "yes")];
+        let found = remarks(REDIS, &pauses, &NO_WISHES);
+        assert!(found.contains("no-appendfsync-on-rewrite is yes"), "{found}");
+        let strict = Wishes { require_sync: true, ..NO_WISHES };
+        let found = refusal(REDIS, &pauses, &strict);
+        assert!(found.contains("asks for no-appendfsync-on-rewrite no"), "{found}");
+        let syncs = [("appendfsync", "always"), ("no-appendfsync-on-rewrite", "no")];
+        assert_eq!(remarks(REDIS, &syncs, &strict), "");
     }
 
     #[test]

@@ -155,8 +155,9 @@ async fn visit(master: &Address, dialer: &Dialer, wishes: &Wishes) -> Result<Fin
 const NO_ANSWER: &str = "it does not answer as a Redis does";
 
 /// The names of settings that say what a crash could lose.
-const SETTINGS: [&str; 5] = [
+const SETTINGS: [&str; 6] = [
     "appendfsync",
+    "no-appendfsync-on-rewrite",
     "maxmemory-policy",
     "rocksdb.write_options.sync",
     "rocksdb.write_options.disable_wal",

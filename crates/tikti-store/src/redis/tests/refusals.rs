@@ -37,6 +37,12 @@ async fn refuses_a_server_that_does_not_sync_where_that_is_asked_for() {
     try_connect(&KvrocksStub::start().url(), &strict).await.unwrap();
     let said = refusal(&RedisServer::start().url(), &strict).await;
     assert!(said.contains("appendfsync always, and it is no"), "{said}");
+    let options = ["--appendfsync", "always", "--no-appendfsync-on-rewrite"];
+    let pauses = RedisServer::start_with(&[&options[..], &["yes"]].concat());
+    let said = refusal(&pauses.url(), &strict).await;
+    assert!(said.contains("asks for no-appendfsync-on-rewrite no"), "{said}");
+    let syncs = RedisServer::start_with(&[&options[..], &["no"]].concat());
+    try_connect(&syncs.url(), &strict).await.unwrap();
 }
 
 #[tokio::test]
