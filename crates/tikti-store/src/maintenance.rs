@@ -83,7 +83,7 @@ pub struct Status {
     pub free_bytes: Option<u64>,
     /// The most that it can grow to, in bytes.
     pub limit_bytes: Option<u64>,
-    /// How many entries it has, indexes and expired records included.
+    /// How many entries it has, indexes and expired records included. A `KVRocks` does not know.
     pub entries: Option<u64>,
     /// The most readers that there were at once, in all processes, since none had it open.
     pub readers: Option<u64>,

@@ -6,6 +6,7 @@
 //! Spec: Storage; Operations, "store status".
 
 use super::engine::Redis;
+use super::info::{Info, Product};
 use super::replies;
 use crate::error::StoreError;
 use crate::maintenance::Status;
@@ -22,15 +23,18 @@ struct Figures {
 }
 
 impl Figures {
-    /// A KVRocks lives on the disk; the others live in memory, where the limit is `maxmemory`.
-    fn of(info: &str, entries: i64) -> Self {
-        let on_disk = number(info, "used_db_size");
-        let limit = if on_disk.is_some() { "max_db_size" } else { "maxmemory" };
+    /// A KVRocks lives on the disk; the others live in memory, where the limit is `maxmemory`. What it
+    /// says of its keys is what its last `DBSIZE SCAN` has counted, and 0 before the first.
+    fn of(info: &Info, entries: i64) -> Self {
+        let number = |name| info.field(name)?.parse().ok();
+        let is_kvrocks = matches!(info.product(), Product::KvRocks(_));
+        let limit = if is_kvrocks { "max_db_size" } else { "maxmemory" };
+        let size = if is_kvrocks { "used_db_size" } else { "used_memory_rss" };
         Self {
-            size_bytes: on_disk.or_else(|| number(info, "used_memory_rss")),
-            used_bytes: if on_disk.is_some() { None } else { number(info, "used_memory") },
-            limit_bytes: number(info, limit).filter(|limit| *limit > 0),
-            entries: u64::try_from(entries).ok(),
+            size_bytes: number(size),
+            used_bytes: if is_kvrocks { None } else { number("used_memory") },
+            limit_bytes: number(limit).filter(|limit| *limit > 0),
+            entries: if is_kvrocks { None } else { u64::try_from(entries).ok() },
         }
     }
 }
@@ -46,7 +50,7 @@ impl Redis {
             };
             let info = replies::string(DOING, replies::value(DOING, info)?)?.unwrap_or_default();
             let entries = replies::integer(DOING, &replies::value(DOING, entries)?)?;
-            figures.push(Figures::of(&String::from_utf8_lossy(&info), entries));
+            figures.push(Figures::of(&Info::read(&String::from_utf8_lossy(&info)), entries));
         }
         let sum = |of: fn(&Figures) -> Option<u64>| figures.iter().map(of).sum();
         let features = self.servers().features();
@@ -68,12 +72,6 @@ impl Redis {
     }
 }
 
-/// The number in a line `<name>:<number>` of `INFO`.
-fn number(info: &str, name: &str) -> Option<u64> {
-    let value = |line: &str| line.strip_prefix(name)?.strip_prefix(':')?.trim().parse().ok();
-    info.lines().find_map(value)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,21 +85,25 @@ mod tests {
             limit_bytes: None,
             entries: Some(7),
         };
-        assert_eq!(Figures::of(redis, 7), expected);
-        let kvrocks = "used_memory_rss:9\r\nused_db_size:500\r\nmax_db_size:800\r\n";
+        assert_eq!(Figures::of(&Info::read(redis), 7), expected);
+        let kvrocks = "kvrocks_version:2.10.1\r\nused_memory_rss:9\r\nused_db_size:500\r\n\
+                       max_db_size:800\r\n";
         let expected = Figures {
             size_bytes: Some(500),
             used_bytes: None,
             limit_bytes: Some(800),
-            entries: Some(7),
+            entries: None,
         };
-        assert_eq!(Figures::of(kvrocks, 7), expected);
+        for counted_last in [0, 7] {
+            assert_eq!(Figures::of(&Info::read(kvrocks), counted_last), expected);
+        }
     }
 
     #[test]
     fn what_a_server_does_not_say_is_absent() {
         let expected =
             Figures { size_bytes: None, used_bytes: None, limit_bytes: None, entries: None };
-        assert_eq!(Figures::of("used_memory:x\r\nmaxmemory_policy:1\r\n", -1), expected);
+        let info = Info::read("used_memory:x\r\nmaxmemory_policy:1\r\n");
+        assert_eq!(Figures::of(&info, -1), expected);
     }
 }

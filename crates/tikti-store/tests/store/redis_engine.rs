@@ -441,3 +441,13 @@ async fn says_how_it_is() {
     assert_eq!((store.engine_name(), store.statistics().writes), ("redis", 1));
     assert_eq!(server.call(&["ZRANGE", INDEX, "0", "-1"]).items(), [Frame::bulk("a")]);
 }
+
+/// A KVRocks gives what its last scan has counted, which may be nothing.
+#[tokio::test]
+async fn does_not_say_how_many_entries_a_kvrocks_has() {
+    let stub = KvrocksStub::start();
+    let store = open(&stub.url()).await;
+    store.put(&key("a"), Entry::new(b"x"), NOW).await.unwrap();
+    let status = store.status().await.unwrap();
+    assert_eq!((status.engine.as_str(), status.entries), ("KVRocks 2.10.1", None));
+}
