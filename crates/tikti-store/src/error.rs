@@ -118,7 +118,7 @@ pub enum OpenError {
     /// Compacting was asked of an engine that does it by itself.
     #[error("only an embedded store is compacted: a server behind \"{scheme}:\" does it by itself")]
     CompactsItself {
-        /// What stood before the first colon; the rest may hold a password.
+        /// The scheme of the URL, one that is known.
         scheme: String,
     },
     /// The data was written in a format that this version does not know.
@@ -142,13 +142,13 @@ pub enum OpenError {
     },
     /// No engine serves such a URL.
     #[error(
-        "no storage engine for \"{scheme}:\" URLs: use embedded:<directory>, redis://<host>, \
+        "no storage engine for {url}: use embedded:<directory>, redis://<host>, \
          redis+cluster://<host>,<host> or redis+sentinel://<host>,<host>/<master>, or rediss:, \
          rediss+cluster: and rediss+sentinel: for TLS"
     )]
     UnknownUrl {
-        /// What stood before the first colon; the rest may hold a password.
-        scheme: String,
+        /// What the URL can be called: by its scheme, where it is certain that this is one.
+        url: String,
     },
     /// The scheme is known, and what follows it is not a URL of that kind.
     #[error("the {scheme}: URL of the store is not right: {reason}")]
@@ -200,4 +200,23 @@ pub enum OpenError {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+impl OpenError {
+    /// No engine serves `url`. What stands before its first colon is shown only if it cannot be but a
+    /// scheme: of `s3cret@host:6379` it would be the password.
+    pub(crate) fn unknown_url(url: &str) -> Self {
+        let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+        let is_scheme = |text: &&str| {
+            let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+            text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.bytes().all(is_part)
+        };
+        // This one comes here where no directory follows it.
+        let own = url.starts_with("embedded:").then_some("embedded");
+        let url = match own.or(scheme.filter(is_scheme)) {
+            Some(scheme) => format!("\"{scheme}:\" URLs"),
+            None => "this URL".to_owned(),
+        };
+        Self::UnknownUrl { url }
+    }
 }

@@ -7,6 +7,7 @@
 use crate::embedded::{self, Embedded};
 use crate::error::OpenError;
 use crate::maintenance::Compacted;
+use crate::redis;
 use crate::store::{Access, Engine, OpenOptions, Store};
 
 impl Store {
@@ -40,10 +41,12 @@ impl Store {
     pub fn compact(url: &str, options: &OpenOptions) -> Result<Compacted, OpenError> {
         match embedded_directory(url) {
             Some(directory) => embedded::compact(directory.as_ref(), options),
-            None => {
-                let (scheme, _rest) = url.split_once(':').unwrap_or_default();
-                Err(OpenError::CompactsItself { scheme: scheme.to_owned() })
-            }
+            None => Err(match url.split_once(':') {
+                Some((scheme, _)) if redis::serves(scheme) => {
+                    OpenError::CompactsItself { scheme: scheme.to_owned() }
+                }
+                _ => OpenError::unknown_url(url),
+            }),
         }
     }
 

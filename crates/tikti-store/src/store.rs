@@ -17,7 +17,7 @@ use crate::embedded::Embedded;
 use crate::envelope::{Entry, Stored, WriteIds};
 use crate::error::{OpenError, StoreError};
 use crate::key::{Key, Kind, Partition};
-use crate::redis::Redis;
+use crate::redis::{self, Redis};
 use crate::timestamp::Timestamp;
 use crate::turns::Turns;
 use crate::window::{Window, WindowCount};
@@ -157,12 +157,10 @@ impl Store {
             "embedded" if !rest.is_empty() => {
                 Engine::Embedded(Embedded::open(rest.as_ref(), options)?)
             }
-            "redis" | "rediss" | "redis+cluster" | "rediss+cluster" | "redis+sentinel"
-            | "rediss+sentinel" => Engine::Redis(Redis::connect(url, options, access).await?),
-            _ => {
-                let scheme = scheme.to_owned();
-                return Err(OpenError::UnknownUrl { scheme });
+            scheme if redis::serves(scheme) => {
+                Engine::Redis(Redis::connect(url, options, access).await?)
             }
+            _ => return Err(OpenError::unknown_url(url)),
         };
         Ok(Self::new(engine, access, options.write_id_seed))
     }

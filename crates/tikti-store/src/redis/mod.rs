@@ -69,4 +69,5 @@ mod walk;
 mod tests;
 
 pub(crate) use engine::Redis;
+pub(crate) use url::serves;
 pub(crate) use walk::Walk;

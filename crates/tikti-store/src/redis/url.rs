@@ -83,13 +83,19 @@ impl ServerUrl {
     pub(super) fn parse(url: &str) -> Result<Self, OpenError> {
         let (scheme, rest) = url.split_once(':').unwrap_or_default();
         let kind = Kind::of(scheme);
-        let kind = kind.ok_or_else(|| OpenError::UnknownUrl { scheme: scheme.to_owned() })?;
+        let kind = kind.ok_or_else(|| OpenError::unknown_url(url))?;
         let bad = |reason| OpenError::BadUrl { scheme: scheme.to_owned(), reason };
         let rest = rest.strip_prefix("//").ok_or_else(|| bad("\"//\" and a host follow it"))?;
         if rest.contains(['?', '#']) {
             return Err(bad("it has no parameters; in a password, write %3F for ? and %23 for #"));
         }
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        // Of a password with a slash in it, the beginning would be taken for a host and shown.
+        if path.contains('@') {
+            return Err(bad(
+                "no @ follows the hosts; in a password, write %2F for /, and in a name %40",
+            ));
+        }
         let (user_info, hosts) = match authority.rsplit_once('@') {
             Some((user_info, hosts)) => (Some(user_info), hosts),
             None => (None, authority),
@@ -98,6 +104,11 @@ impl ServerUrl {
         let layout = kind.layout(hosts, path).map_err(bad)?;
         Ok(Self { uses_tls: scheme.starts_with("rediss"), credentials, layout })
     }
+}
+
+/// Whether URLs of this scheme are for this engine.
+pub(crate) fn serves(scheme: &str) -> bool {
+    Kind::of(scheme).is_some()
 }
 
 #[derive(Clone, Copy)]
@@ -268,6 +279,9 @@ mod tests {
             ("redis://:secret@a", None, Some("secret")),
             ("redis://me:secret@a", Some("me"), Some("secret")),
             ("redis://:a:b@c@a", None, Some("a:b@c")),
+            ("redis://:@@@a", None, Some("@@")),
+            ("redis+cluster://:a@b,c@[::1]:7,d", None, Some("a@b,c")),
+            ("redis+sentinel://me:p%40%2F%3A@a/na%40me", Some("me"), Some("p@/:")),
             ("redis://m%3Ae:%25%2f%40@a", Some("m:e"), Some("%/@")),
             ("redis://:@a", None, None),
         ] {
@@ -302,6 +316,9 @@ mod tests {
             ("redis+sentinel://a", "the name of the master"),
             ("redis+sentinel://a/", "the name of the master"),
             ("redis+sentinel://a/b/c", "the name of the master"),
+            ("redis+sentinel://a,b/na@me", "in a name %40"),
+            ("redis+sentinel://me:1234/56@a/name", "in a password, write %2F"),
+            ("redis://:pass/word@a", "in a password, write %2F"),
         ] {
             let refused = refusal(url);
             assert!(refused.contains(why), "{url}: {refused}");
@@ -314,6 +331,20 @@ mod tests {
         assert!(refused.contains("\"redis+cluser:\""), "{refused}");
         for known in ["embedded:", "redis:", "rediss:", "redis+cluster:", "redis+sentinel:"] {
             assert!(refused.contains(known), "{refused}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_no_scheme_is_not_shown() {
+        for url in ["s3cret@host:6379", "s3cret:6379", "s3cret", "", "s3cret://", "me:s3cret@host"]
+        {
+            let refused = refusal(url);
+            assert_eq!(refused.contains("s3cret"), url.ends_with("://"), "{refused}");
+            assert_eq!(refused.contains("for this URL:"), !url.ends_with("://"), "{refused}");
+        }
+        for odd in ["s3cret@host://a", "1s3cret://a", "my s3cret://a", "://s3cret", "s3cret/a://b"]
+        {
+            assert!(refusal(odd).contains("for this URL:"), "{odd}");
         }
     }
 
@@ -338,10 +369,12 @@ mod tests {
 
         #[test]
         fn no_refusal_shows_the_password(
-            scheme in "redis|rediss|redis\\+cluster|redis\\+sentinel|mysql",
+            scheme in "((redis|rediss|redis\\+cluster|redis\\+sentinel|mysql)?:?(//)?)?",
+            user in "(me|)[:/@]{0,2}",
             junk in "[/:@,%a\\[\\]0-9?#]{0,12}",
         ) {
-            let url = format!("{scheme}://me:pA55w0rd@{junk}");
+            // A host that stands where a host stands is one, whatever it looks like.
+            let url = format!("{scheme}{user}pA55w0rd@{junk}");
             if let Err(refused) = ServerUrl::parse(&url) {
                 let shown = format!("{refused} {refused:?}");
                 prop_assert!(!shown.contains("pA55w0rd"), "{}", shown);

@@ -451,3 +451,20 @@ async fn does_not_say_how_many_entries_a_kvrocks_has() {
     let status = store.status().await.unwrap();
     assert_eq!((status.engine.as_str(), status.entries), ("KVRocks 2.10.1", None));
 }
+
+/// Neither by opening nor by compacting.
+#[tokio::test]
+async fn a_url_without_a_scheme_shows_nothing_of_itself() {
+    for url in ["s3cret@127.0.0.1:6379", "me:s3cret@127.0.0.1", "s3cret"] {
+        let refused = [
+            Store::open(url, options("test")).await.unwrap_err(),
+            Store::open_read_only(url, options("test")).await.unwrap_err(),
+            Store::compact(url, &options("test")).unwrap_err(),
+        ];
+        for refused in refused {
+            let shown = format!("{refused} {refused:?}");
+            assert!(shown.contains("no storage engine for this URL"), "{shown}");
+            assert!(!shown.contains("s3cret") && !shown.contains("\"me"), "{shown}");
+        }
+    }
+}
