@@ -1,17 +1,20 @@
 //! What do the calls of the contract cost on each engine, and how much of the embedded one is LMDB?
 //!
-//! The embedded engine and LMDB alone always; a Redis, Valkey or KVRocks as well where
-//! `TIKTI_BENCH_REDIS` names its URL. Its records stay there.
+//! The embedded engine, LMDB alone, and the Redis engine: on the Redis, Valkey or KVRocks that
+//! `TIKTI_BENCH_REDIS` names by its URL, where the records stay, and else on a Redis of its own that
+//! syncs its log before it answers, where there is a `redis-server`.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot run should stop")]
 
 use std::hint::black_box;
 use std::path::Path;
 use std::pin::pin;
+use std::process::Command;
 use std::task::{Context, Poll, Waker};
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, WithoutTls};
+use tikti_store::testing::RedisServer;
 use tikti_store::{
     Entry, Expected, Key, Kind, MAX_TRANSACTION_CHANGES, OpenOptions, Partition, Store, StoreError,
     Timestamp,
@@ -134,12 +137,28 @@ async fn count_up(store: Store, writer: u32) {
     written.unwrap();
 }
 
+#[expect(clippy::print_stdout, reason = "criterion prints there as well")]
+fn skip(what: &str, why: &str) {
+    println!("skipped: {what}: {why}");
+}
+
+/// A Redis that answers when the disk has it; none where this machine has no program for that.
+fn own_redis() -> Option<RedisServer> {
+    if Command::new("redis-server").arg("--version").output().is_err() {
+        skip("the Redis engine", "TIKTI_BENCH_REDIS names none, and redis-server is missing");
+        return None;
+    }
+    Some(RedisServer::start_with(&["--appendfsync", "always"]))
+}
+
 fn engines(criterion: &mut Criterion) {
     let directory = tempfile::tempdir().unwrap();
     let runtime = Runtime::new().unwrap();
     let mut urls = vec![format!("embedded:{}", directory.path().display())];
     #[expect(clippy::disallowed_methods, reason = "a benchmark has no configuration")]
-    urls.extend(std::env::var("TIKTI_BENCH_REDIS"));
+    let named = std::env::var("TIKTI_BENCH_REDIS").ok();
+    let own = if named.is_none() { own_redis() } else { None };
+    urls.extend(named.or(own.as_ref().map(RedisServer::url)));
     for url in urls {
         let opened = runtime.block_on(Store::open(&url, OpenOptions::new([1; 16], "bench")));
         Subject { store: opened.unwrap(), runtime: &runtime }.bench(criterion);
