@@ -1,7 +1,8 @@
 //! A connection that a test can break: stands between a client and a server on this machine.
 //!
 //! Works on whole requests and replies, so it can count and translate them: the nodes of a cluster
-//! name their own ports, and behind a proxy they must name those of the proxies. Invariant: as long
+//! name their own ports, and behind a proxy they must name those of the proxies. Between a master and
+//! its replica it passes bytes. Invariant: as long
 //! as nothing else is asked for, everything comes through unchanged and in order.
 //!
 //! It runs on a thread of its own, so a test that blocks does not stop it.
@@ -60,9 +61,17 @@ struct Settings {
     cuts: u64,
 }
 
+/// What goes through.
+enum Content {
+    /// Requests and replies, changed by this.
+    Frames(Box<dyn Rewrite>),
+    /// Anything, unchanged and uncounted.
+    Bytes,
+}
+
 struct Shared {
     server: u16,
-    rewrite: Box<dyn Rewrite>,
+    content: Content,
     /// What goes this way next is cut off after so many bytes.
     half_send: Mutex<Option<(Direction, usize)>>,
     counted: Mutex<Counted>,
@@ -81,7 +90,17 @@ impl Proxy {
     /// If there is no port to listen on.
     #[must_use]
     pub fn start(server_port: u16) -> Self {
-        Self::start_on(listen(), server_port, Ports::default())
+        Self::start_on(listen(), server_port, Content::Frames(Box::new(Ports::default())))
+    }
+
+    /// Puts a proxy between a master and its replica, which say other things than requests and
+    /// replies: it counts nothing.
+    ///
+    /// # Panics
+    /// If there is no port to listen on.
+    #[must_use]
+    pub fn start_for_replica(master_port: u16) -> Self {
+        Self::start_on(listen(), master_port, Content::Bytes)
     }
 
     /// Puts a proxy in front of each node of a cluster, and each names the proxies where the cluster
@@ -94,19 +113,21 @@ impl Proxy {
         let listeners: Vec<_> = node_ports.iter().map(|_| listen()).collect();
         let proxies = listeners.iter().map(|listener| listener.local_addr().unwrap().port());
         let ports = Ports(node_ports.iter().copied().zip(proxies).collect());
-        let start = |(listener, port): (_, &u16)| Self::start_on(listener, *port, ports.clone());
+        let start = |(listener, port): (_, &u16)| {
+            Self::start_on(listener, *port, Content::Frames(Box::new(ports.clone())))
+        };
         listeners.into_iter().zip(node_ports).map(start).collect()
     }
 
     pub(super) fn start_rewriting(server_port: u16, rewrite: impl Rewrite) -> Self {
-        Self::start_on(listen(), server_port, rewrite)
+        Self::start_on(listen(), server_port, Content::Frames(Box::new(rewrite)))
     }
 
-    fn start_on(listener: StdListener, server: u16, rewrite: impl Rewrite) -> Self {
+    fn start_on(listener: StdListener, server: u16, content: Content) -> Self {
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
             server,
-            rewrite: Box::new(rewrite),
+            content,
             half_send: Mutex::default(),
             counted: Mutex::default(),
         });
@@ -265,12 +286,18 @@ impl Link<'_> {
         loop {
             let is_end = pipe.from.read_buf(&mut unread).await? == 0;
             let mut out = Vec::with_capacity(CHUNK_BYTES);
-            let mut at = 0;
-            while let Some((frame, length)) = Frame::parse(&unread[at..])? {
-                at += length;
-                self.pass(pipe.way, frame).encode(&mut out);
+            match &self.shared.content {
+                // The next chunk is as large, or a delay would let through a few bytes at a time.
+                Content::Bytes => std::mem::swap(&mut unread, &mut out),
+                Content::Frames(rewrite) => {
+                    let mut at = 0;
+                    while let Some((frame, length)) = Frame::parse(&unread[at..])? {
+                        at += length;
+                        self.pass(pipe.way, frame, rewrite.as_ref()).encode(&mut out);
+                    }
+                    unread.drain(..at);
+                }
             }
-            unread.drain(..at);
             let delay = settings.borrow_and_update().delays[pipe.way as usize];
             if !delay.is_zero() {
                 sleep(delay).await;
@@ -294,28 +321,28 @@ impl Link<'_> {
         Some(bytes.min(out.len()))
     }
 
-    fn pass(&self, way: Direction, frame: Frame) -> Frame {
+    fn pass(&self, way: Direction, frame: Frame, rewrite: &dyn Rewrite) -> Frame {
         match way {
-            Direction::Request => self.pass_request(frame),
-            Direction::Reply => self.pass_reply(frame),
+            Direction::Request => self.pass_request(frame, rewrite),
+            Direction::Reply => self.pass_reply(frame, rewrite),
         }
     }
 
-    fn pass_request(&self, request: Frame) -> Frame {
+    fn pass_request(&self, request: Frame, rewrite: &dyn Rewrite) -> Frame {
         let mut waiting = lock(self.waiting);
         let mut counted = lock(&self.shared.counted);
         counted.round_trips += usize::from(!waiting.is_burst);
         counted.commands.push(command_name(&request));
         waiting.is_burst = true;
         waiting.requests.push_back(request.clone());
-        self.shared.rewrite.request(request)
+        rewrite.request(request)
     }
 
-    fn pass_reply(&self, reply: Frame) -> Frame {
+    fn pass_reply(&self, reply: Frame, rewrite: &dyn Rewrite) -> Frame {
         let mut waiting = lock(self.waiting);
         waiting.is_burst = false;
         match waiting.requests.pop_front() {
-            Some(request) => self.shared.rewrite.reply(&request, reply),
+            Some(request) => rewrite.reply(&request, reply),
             None => reply,
         }
     }

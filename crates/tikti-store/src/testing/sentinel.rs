@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::ports;
 use super::process::Process;
+use super::proxy::Proxy;
 use super::redis_cluster::wait_for;
 use super::redis_server::RedisServer;
 use super::resp;
@@ -23,6 +24,8 @@ pub struct SentinelGroup {
     /// The first is the master in the beginning.
     servers: Vec<RedisServer>,
     sentinels: Vec<Sentinel>,
+    /// Between the first master and its replica.
+    link: Option<Proxy>,
 }
 
 struct Sentinel {
@@ -49,10 +52,58 @@ impl SentinelGroup {
         })
         .await;
         let quorum = sentinels / 2 + 1;
-        let sentinels = (0..sentinels).map(|_| start_sentinel(servers[0].port(), quorum)).collect();
-        let group = Self { servers, sentinels };
+        let start = |_| start_sentinel(servers[0].port(), quorum, "3000");
+        let sentinels = (0..sentinels).map(start).collect();
+        let group = Self { servers, sentinels, link: None };
         group.wait_until_acquainted().await;
         group
+    }
+
+    /// Starts a master, a replica that hears of its writes through [`SentinelGroup::link`], and one
+    /// sentinel. For a minute that lets the replica name the link as its master.
+    ///
+    /// # Panics
+    /// As [`SentinelGroup::start`].
+    pub async fn start_with_link() -> Self {
+        let master = RedisServer::start();
+        let link = Proxy::start_for_replica(master.port());
+        let port = link.port().to_string();
+        let replica = RedisServer::start_with(&["--replicaof", &format!("127.0.0.1 {port}")]);
+        wait_for("the replica to have its copy", || {
+            master.call(&["INFO", "replication"]).text().contains("state=online")
+        })
+        .await;
+        let sentinels = vec![start_sentinel(master.port(), 1, "60000")];
+        let group = Self { servers: vec![master, replica], sentinels, link: Some(link) };
+        group.wait_until_acquainted().await;
+        group
+    }
+
+    /// Gives what is between the first master and its replica.
+    ///
+    /// # Panics
+    /// If it was started without.
+    #[must_use]
+    pub fn link(&self) -> &Proxy {
+        self.link.as_ref().expect("it was started with a link")
+    }
+
+    /// Asks a server anything: 0 is the first master, and the replicas follow.
+    ///
+    /// # Panics
+    /// If it does not answer, or with an error.
+    pub fn call(&self, server: usize, words: &[&str]) -> resp::Frame {
+        self.servers[server].call(words)
+    }
+
+    /// Adds a replica to a server, for writes that wait for one.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn add_replica(&mut self, of: usize) {
+        let port = self.servers[of].port().to_string();
+        let of = format!("127.0.0.1 {port}");
+        self.servers.push(RedisServer::start_with(&["--replicaof", &of]));
     }
 
     async fn wait_until_acquainted(&self) {
@@ -111,7 +162,7 @@ impl SentinelGroup {
     }
 }
 
-fn start_sentinel(master: u16, quorum: usize) -> Sentinel {
+fn start_sentinel(master: u16, quorum: usize, failover_millis: &str) -> Sentinel {
     const ATTEMPTS: u32 = 20;
     let mut attempts = 1;
     loop {
@@ -121,7 +172,7 @@ fn start_sentinel(master: u16, quorum: usize) -> Sentinel {
             "port {port}\nbind 127.0.0.1\ndir {}\n\
              sentinel monitor {NAME} 127.0.0.1 {master} {quorum}\n\
              sentinel down-after-milliseconds {NAME} 500\n\
-             sentinel failover-timeout {NAME} 3000\n",
+             sentinel failover-timeout {NAME} {failover_millis}\n",
             directory.path().display()
         );
         fs::write(&file, text).unwrap();

@@ -7,6 +7,7 @@
 //! for it.
 
 mod cluster;
+mod lag;
 mod sentinel;
 mod standalone;
 mod writers;
@@ -88,4 +89,11 @@ impl Scenario {
 
 fn random_below(end: u64) -> u64 {
     RandomState::new().hash_one(0) % end
+}
+
+/// The first number behind `name` in a text such as `INFO replication`.
+fn number_after(info: &str, name: &str) -> u64 {
+    let (_, rest) = info.split_once(name).unwrap();
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap()
 }

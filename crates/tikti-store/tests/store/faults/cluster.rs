@@ -3,7 +3,7 @@
 use tikti_store::Partition;
 use tikti_store::testing::{RedisCluster, ask};
 
-use super::Scenario;
+use super::{Scenario, number_after};
 use crate::support::say;
 
 const SLOTS: u16 = 16_384;
@@ -46,11 +46,7 @@ async fn a_coordinated_failover_loses_nothing() {
 /// Bytes that the master of a replica has written and its replica has not acknowledged.
 fn lag(cluster: &RedisCluster, master: usize) -> u64 {
     let info = ask(cluster.ports()[master], &["INFO", "replication"]).text();
-    let number_after = |name: &str| {
-        let (_, rest) = info.split_once(name).unwrap();
-        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        digits.parse::<u64>().unwrap()
-    };
+    let number_after = |name| number_after(&info, name);
     number_after("master_repl_offset:").saturating_sub(number_after(",offset="))
 }
 
