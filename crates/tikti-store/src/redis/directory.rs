@@ -142,6 +142,12 @@ impl Directory {
         self.known().ok_or(Trouble::NoTopology { kind: "server" })
     }
 
+    /// Whether a server is, as far as is known, the master of a slot, and not in doubt.
+    pub(super) fn is_master_of(&self, slot: Slot, node: &Node) -> bool {
+        let master = self.known_master(slot);
+        master.is_some_and(|master| master.address() == node.address() && !node.is_doubtful())
+    }
+
     fn known(&self) -> Option<Arc<Topology>> {
         lock(&self.known).clone()
     }

@@ -130,8 +130,8 @@ impl Servers {
                 }
             };
             // The connection that was there is broken, and this is another: who the master is has to
-            // be asked first.
-            if course.is_by_the_book() && node.is_doubtful() {
+            // be asked first. Or another call has asked while this one waited for a connection.
+            if course.is_by_the_book() && !self.0.directory.is_master_of(slot, &node) {
                 lease.give_back();
                 course.count().map_err(Failure::not_executed)?;
                 continue;
