@@ -174,7 +174,12 @@ impl Redis {
             return Ok(Answer::Done);
         };
         let slot = keys::slot(first.key().partition());
-        let script = &self.scripts().transact;
+        let removes = |change: &Change| matches!(change, Change::Delete { .. });
+        let script = if batch.changes.iter().all(removes) {
+            &self.scripts().remove
+        } else {
+            &self.scripts().transact
+        };
         let ran = script.run(self.servers(), slot, |call| push_batch(call, batch));
         Ok(answer_of(ran.await?, |number| usize::try_from(number).ok()?.checked_sub(1)))
     }

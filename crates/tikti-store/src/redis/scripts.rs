@@ -1,7 +1,9 @@
 //! Which scripts are run, and how?
 //!
 //! A bare script is alone on its server but not one write at a crash on KVRocks; inside `MULTI` and
-//! `EXEC` it is one batch and one wait for the disk. Invariant: every key that a script touches is
+//! `EXEC` it is one batch and one wait for the disk. Redis and Valkey put what a script did into their
+//! log as one transaction anyway, and with a full memory refuse whatever is queued in a `MULTI`: there
+//! a script that only removes runs bare, so that it makes room. Invariant: every key that a script touches is
 //! declared; no script reads a clock or calls what one of the servers lacks.
 //!
 //! Spec: Storage, "`transact` is `MULTI; EVALSHA; EXEC` with all keys declared".
@@ -10,6 +12,7 @@ use std::sync::OnceLock;
 
 use redis::{Cmd, ServerErrorKind, Value};
 
+use super::info::Product;
 use super::replies;
 use super::servers::{Failure, Reply, Request, Servers, Slot};
 use crate::error::StoreError;
@@ -97,6 +100,8 @@ enum Writes {
     One,
     /// Several, which happen together.
     Several,
+    /// The same, and none of them takes memory.
+    Removals,
 }
 
 /// A script, and its digest once a server has told it.
@@ -110,6 +115,8 @@ pub(super) struct Script {
 pub(super) struct Scripts {
     pub(super) replace: Script,
     pub(super) transact: Script,
+    /// The same, for a batch that only removes.
+    pub(super) remove: Script,
     pub(super) forget: Script,
 }
 
@@ -119,7 +126,8 @@ impl Scripts {
         Self {
             replace: script(REPLACE, Writes::One),
             transact: script(TRANSACT, Writes::Several),
-            forget: script(FORGET, Writes::Several),
+            remove: script(TRANSACT, Writes::Removals),
+            forget: script(FORGET, Writes::Removals),
         }
     }
 }
@@ -157,15 +165,20 @@ impl Script {
     }
 
     async fn call(&self, servers: &Servers, slot: Slot, call: Cmd) -> Result<Reply, Failure> {
-        let commands = match self.writes {
-            Writes::One => vec![call],
-            Writes::Several => vec![redis::cmd("MULTI"), call, redis::cmd("EXEC")],
+        let is_bare = match self.writes {
+            Writes::One => true,
+            Writes::Several => false,
+            Writes::Removals => {
+                matches!(servers.features().product, Product::Redis(_) | Product::Valkey(_))
+            }
         };
+        let commands =
+            if is_bare { vec![call] } else { vec![redis::cmd("MULTI"), call, redis::cmd("EXEC")] };
         let place = commands.len() - 1;
         let replies = servers.write(slot, &Request { commands, is_write: true }).await?;
         let last = replies.into_iter().nth(place);
         let last = last.ok_or_else(|| Failure::Lost(replies::unknown_shape(DOING)))?;
-        if self.writes == Writes::One {
+        if is_bare {
             return Ok(last);
         }
         let of_exec = match last {

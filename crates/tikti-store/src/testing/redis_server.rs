@@ -135,6 +135,20 @@ impl RedisServer {
         self.call(&["FLUSHALL"]);
     }
 
+    /// What it has written to its log since the log was last rewritten.
+    ///
+    /// # Panics
+    /// If there is no log.
+    #[must_use]
+    pub fn log(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(self.directory.path().join("appendonlydir"))
+            .expect("it writes a log");
+        let mut files = files.map(|entry| entry.expect("a file of the log").path());
+        let is_log = |path: &std::path::PathBuf| path.to_string_lossy().ends_with(".incr.aof");
+        let path = files.find(is_log).expect("a log");
+        std::fs::read(path).expect("a log that can be read")
+    }
+
     /// Asks it anything.
     ///
     /// # Panics

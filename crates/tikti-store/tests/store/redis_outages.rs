@@ -89,6 +89,31 @@ fn reason(refused: Result<(), StoreError>) -> String {
     }
 }
 
+/// A script that only removes runs outside of `MULTI` there: a crash must not come between its writes all
+/// the same.
+#[tokio::test]
+async fn what_a_batch_removes_reaches_the_log_of_a_redis_as_one() {
+    let server = RedisServer::start();
+    let store = open_url(&server.url()).await;
+    let two = [key("a"), key("b")];
+    put_two(&store, &two).await.unwrap();
+    let removed: Result<(), StoreError> = store
+        .transact(two[0].partition(), &[], NOW, |txn| {
+            two.iter().try_for_each(|key| txn.delete(key))
+        })
+        .await;
+    removed.unwrap();
+    let log = String::from_utf8_lossy(&server.log()).into_owned();
+    let (_, last) = log.rsplit_once("MULTI\r\n").unwrap();
+    let (inside, behind) = last.split_once("EXEC\r\n").unwrap();
+    assert_eq!(
+        [inside.matches("DEL\r").count(), inside.matches("ZREM\r").count()],
+        [2, 2],
+        "{log}"
+    );
+    assert!(!behind.contains("DEL") && !behind.contains("ZREM"), "{log}");
+}
+
 #[tokio::test]
 async fn a_full_memory_refuses_writes_and_leaves_nothing_of_them() {
     let server = RedisServer::start();
@@ -120,16 +145,17 @@ async fn a_full_memory_refuses_writes_and_leaves_nothing_of_them() {
         let said = reason(refused);
         assert!(said.contains("OOM: its memory is full and nothing was written"), "{what}: {said}");
     }
-    // What makes room is not refused.
+    // What makes room is not refused, whether or not it stands in a list.
     store.delete(&spare).await.unwrap();
+    store.delete(&two[1]).await.unwrap();
+    assert!(store.take(&two[0], NOW).await.unwrap().is_some());
     server.call(&["CONFIG", "SET", "maxmemory", "0"]);
     assert_eq!(value(&store, &alone).await, Some(b"x".to_vec()));
-    assert_eq!(value(&store, &two[0]).await, Some(b"x".to_vec()));
-    for key in [&spare, &new[0], &new[1], &other] {
+    for key in [&spare, &two[0], &two[1], &new[0], &new[1], &other] {
         assert_eq!(value(&store, key).await, None);
     }
     let page = store.scan(two[0].partition(), RECORD, None, 10, NOW).await.unwrap();
-    assert_eq!(page.entries.len(), 2, "{page:?}");
+    assert_eq!(page.entries.len(), 0, "{page:?}");
     store.put_if(&alone, Expected::Equals(&old), entry, NOW).await.unwrap();
     put_two(&store, &new).await.unwrap();
     assert_eq!(value(&store, &alone).await, Some(b"y".to_vec()));
