@@ -11,7 +11,7 @@ use std::pin::pin;
 use std::process::Command;
 use std::task::{Context, Poll, Waker};
 
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use heed::types::Bytes;
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, WithoutTls};
 use tikti_store::testing::RedisServer;
@@ -32,9 +32,9 @@ fn key(number: u32) -> Key {
     Key::new(&Partition::global(), RECORD, format!("{number:016x}"))
 }
 
-/// A walk over all numbers that does not follow the order of the keys.
-fn numbers() -> impl Iterator<Item = u32> {
-    (0..).map(|step: u32| step.wrapping_mul(2_654_435_761) % RECORDS)
+/// The keys of all records, not in their order.
+fn keys() -> Vec<Key> {
+    (0..RECORDS).map(|step| key(step.wrapping_mul(2_654_435_761) % RECORDS)).collect()
 }
 
 async fn fill(store: &Store) {
@@ -60,35 +60,27 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
 /// An engine and what it runs on.
 struct Subject<'a> {
     store: Store,
+    is_embedded: bool,
     runtime: &'a Runtime,
 }
 
 impl Subject<'_> {
     fn read<T>(&self, future: impl Future<Output = T>) -> T {
-        match self.store.engine_name() {
-            "embedded" => ready(future),
-            _ => self.runtime.block_on(future),
-        }
+        if self.is_embedded { ready(future) } else { self.runtime.block_on(future) }
     }
 
     fn bench(&self, criterion: &mut Criterion) {
         let store = &self.store;
         self.runtime.block_on(fill(store));
         let mut group = criterion.benchmark_group(store.engine_name());
-        let mut keys = numbers().map(key);
+        let keys = keys();
+        let mut next = keys.iter().cycle();
         group.bench_function("get", |bencher| {
-            bencher.iter_batched(
-                || keys.next().unwrap(),
-                |key| black_box(self.read(store.get(&key, NOW)).unwrap().unwrap()),
-                BatchSize::SmallInput,
-            );
+            bencher.iter(|| self.read(store.get(next.next().unwrap(), NOW)).unwrap().unwrap());
         });
+        let mut threes = keys.chunks_exact(3).cycle();
         group.bench_function("get_many of 3", |bencher| {
-            bencher.iter_batched(
-                || keys.by_ref().take(3).collect::<Vec<_>>(),
-                |keys| black_box(self.read(store.get_many(&keys, NOW)).unwrap()),
-                BatchSize::SmallInput,
-            );
+            bencher.iter(|| self.read(store.get_many(threes.next().unwrap(), NOW)).unwrap());
         });
         for writers in WRITERS {
             group.throughput(Throughput::Elements(writers.into()));
@@ -161,7 +153,9 @@ fn engines(criterion: &mut Criterion) {
     urls.extend(named.or(own.as_ref().map(RedisServer::url)));
     for url in urls {
         let opened = runtime.block_on(Store::open(&url, OpenOptions::new([1; 16], "bench")));
-        Subject { store: opened.unwrap(), runtime: &runtime }.bench(criterion);
+        let store = opened.unwrap();
+        let is_embedded = store.engine_name() == "embedded";
+        Subject { store, is_embedded, runtime: &runtime }.bench(criterion);
     }
 }
 
@@ -193,16 +187,13 @@ fn lmdb_alone(criterion: &mut Criterion) {
     put(&mut (0..RECORDS));
 
     let mut group = criterion.benchmark_group("lmdb");
-    let mut keys = numbers().map(key);
+    let keys = keys();
+    let mut next = keys.iter().cycle();
     group.bench_function("get", |bencher| {
-        bencher.iter_batched(
-            || keys.next().unwrap(),
-            |key| {
-                let txn = env.read_txn().unwrap();
-                black_box(database.get(&txn, key.as_bytes()).unwrap().unwrap().to_vec())
-            },
-            BatchSize::SmallInput,
-        );
+        bencher.iter(|| {
+            let txn = env.read_txn().unwrap();
+            database.get(&txn, next.next().unwrap().as_bytes()).unwrap().unwrap().to_vec()
+        });
     });
     for records in WRITERS {
         group.throughput(Throughput::Elements(records.into()));

@@ -188,6 +188,7 @@ impl<'a> Opened<'a> {
         self.raw
     }
 
+    #[inline]
     pub(crate) fn to_stored(&self) -> Stored {
         Stored { raw: Bytes::copy_from_slice(self.raw), expires_at: self.expires_at }
     }

@@ -107,15 +107,13 @@ impl Drop for DataFileLock {
 /// Refuses a directory in which there is no store. One that this user may not look into is not that.
 pub(super) fn must_hold_data(directory: &Path) -> Result<(), OpenError> {
     let data_file = directory.join(DATA_FILE);
-    let found = match std::fs::metadata(&data_file) {
-        Ok(metadata) => metadata.is_file(),
-        Err(error) if is_absence(error.kind()) => false,
-        Err(source) => {
-            return Err(OpenError::Io { doing: "look for", path: data_file, source });
+    match std::fs::metadata(&data_file) {
+        Ok(_) => Ok(()),
+        Err(error) if is_absence(error.kind()) => {
+            Err(OpenError::Missing { directory: directory.to_owned() })
         }
-    };
-    let missing = || OpenError::Missing { directory: directory.to_owned() };
-    found.then_some(()).ok_or_else(missing)
+        Err(source) => Err(OpenError::Io { doing: "look for", path: data_file, source }),
+    }
 }
 
 /// Does the error say that there is nothing at a path?

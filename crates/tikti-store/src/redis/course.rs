@@ -72,6 +72,15 @@ impl<'a> Course<'a> {
         if self.hops > HOPS { Err(Trouble::Circle) } else { Ok(()) }
     }
 
+    /// Nothing was sent, since it is not certain any more that this is the master: that is asked next.
+    /// Who asks goes in no circle, so it is the deadline that counts.
+    pub(super) fn ask_again(&self, node: &Node) -> Result<(), Trouble> {
+        if Instant::now() < self.deadline {
+            return Ok(());
+        }
+        Err(Trouble::Busy { server: node.address().clone() })
+    }
+
     /// The server gave no answer. Another may have taken its place; the same is tried again only if
     /// it had been reached.
     pub(super) fn missed(&mut self, node: &Node, trouble: Trouble) -> Result<(), Trouble> {

@@ -18,7 +18,7 @@ use redis::{Cmd, cmd};
 use tokio::time::{Instant, sleep_until};
 
 use super::all::all;
-use super::belief::{Silences, Witness, is_credible};
+use super::belief::{Witness, is_credible};
 use super::connection::Reply;
 use super::node::{Common, Node};
 use super::sentinel::{self, Opinion};
@@ -61,7 +61,6 @@ impl Drop for Doubts {
 struct LastAttempt {
     ended: Option<Instant>,
     trouble: Option<Trouble>,
-    silences: Silences,
 }
 
 /// What was learned from everybody who answered.
@@ -190,7 +189,7 @@ impl Directory {
         let doubtful = nodes.into_iter().filter(|node| node.end_doubt()).collect();
         let mut doubts = Doubts(doubtful);
         self.has_moved.store(false, Ordering::Release);
-        let asked = self.ask(&mut last.silences).await;
+        let asked = self.ask().await;
         last.ended = Some(Instant::now());
         last.trouble = asked.as_ref().err().cloned();
         self.attempts.fetch_add(1, Ordering::AcqRel);
@@ -217,24 +216,18 @@ impl Directory {
         }
     }
 
-    async fn ask(&self, silences: &mut Silences) -> Result<Learned, Trouble> {
+    async fn ask(&self) -> Result<Learned, Trouble> {
         match &self.layout {
             Layout::Single(address) => {
                 let newest = Topology::single(address.clone(), 0);
                 Ok(Learned { newest, witnesses: Vec::new() })
             }
-            Layout::Cluster(seeds) => self.ask_cluster(seeds, silences).await,
-            Layout::Sentinel { sentinels, master } => {
-                self.ask_sentinels(sentinels, master, silences).await
-            }
+            Layout::Cluster(seeds) => self.ask_cluster(seeds).await,
+            Layout::Sentinel { sentinels, master } => self.ask_sentinels(sentinels, master).await,
         }
     }
 
-    async fn ask_cluster(
-        &self,
-        seeds: &[Address],
-        silences: &mut Silences,
-    ) -> Result<Learned, Trouble> {
+    async fn ask_cluster(&self, seeds: &[Address]) -> Result<Learned, Trouble> {
         let known = self.known();
         let members = known.iter().flat_map(|known| known.members().collect::<Vec<_>>());
         let everybody: BTreeSet<_> = seeds.iter().cloned().chain(members).collect();
@@ -250,31 +243,30 @@ impl Directory {
         }));
         let answers: BTreeMap<_, _> = everybody.iter().zip(answers.await).collect();
         // A master may have lost its slots and know it: that it knows no others is an answer as well.
-        let said = known.iter().flat_map(|known| known.masters()).map(|master| {
-            let epoch = answers.get(&master).and_then(|answer| answer.as_ref());
-            (master, epoch.map(|(epoch, _)| *epoch))
+        let masters = known.iter().flat_map(|known| known.masters());
+        let witnesses = masters.map(|master| match answers.get(&master) {
+            Some(Some((epoch, _))) => Witness::Says(*epoch),
+            _ => Witness::Silent,
         });
-        let witnesses = silences.note(Instant::now(), said.collect::<Vec<_>>());
+        let witnesses = witnesses.collect();
         let views: Vec<_> = answers.into_values().flatten().filter_map(|(_, view)| view).collect();
         let newest = Topology::newest(&views);
         let newest = newest.ok_or(Trouble::NoTopology { kind: "node of the cluster" })?;
         Ok(Learned { newest, witnesses })
     }
 
-    async fn ask_sentinels(
-        &self,
-        sentinels: &[Address],
-        master: &str,
-        silences: &mut Silences,
-    ) -> Result<Learned, Trouble> {
+    async fn ask_sentinels(&self, sentinels: &[Address], master: &str) -> Result<Learned, Trouble> {
         let questions = sentinel::questions(master);
         let opinions = all(sentinels.iter().map(|address| async {
             let replies = self.ask_one(address, &questions).await?;
             sentinel::read(address, &replies)
         }));
         let opinions = opinions.await;
-        let epochs = opinions.iter().map(|opinion| opinion.as_ref().map(|opinion| opinion.epoch));
-        let witnesses = silences.note(Instant::now(), sentinels.iter().cloned().zip(epochs));
+        let word = |opinion: &Option<Opinion>| match opinion {
+            Some(opinion) => Witness::Says(opinion.epoch),
+            None => Witness::Silent,
+        };
+        let witnesses = opinions.iter().map(word).collect();
         let opinions: Vec<_> = opinions.into_iter().flatten().collect();
         let newest = sentinel::newest(&opinions).ok_or(Trouble::NoTopology { kind: "sentinel" })?;
         let Opinion { epoch, master } = newest;

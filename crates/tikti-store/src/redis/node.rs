@@ -19,8 +19,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use super::breaker::{Breaker, Permit};
-use super::connection::{Broken, CONNECT_LIMIT, DialError, Dialer, Reply};
+use super::connection::{Broken, DialError, Dialer, Reply};
 use super::jitter::Jitter;
+use super::package::ANSWER_LIMIT;
 use super::shared::{Line, Seat, Shared};
 use super::trouble::Trouble;
 use super::url::Address;
@@ -201,7 +202,7 @@ impl Node {
         if line.has_ended() || line.is_fresh(broken) {
             return !line.has_ended();
         }
-        match line.connection.send(&[cmd("PING")], CONNECT_LIMIT).await {
+        match line.connection.send(&[cmd("PING")], ANSWER_LIMIT).await {
             Ok(_) => {
                 line.gave_sign(broken);
                 true

@@ -8,7 +8,7 @@
 //!
 //! Spec: Storage, "`transact` is `MULTI; EVALSHA; EXEC` with all keys declared".
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use redis::{Cmd, ServerErrorKind, Value};
 
@@ -108,7 +108,7 @@ enum Writes {
 pub(super) struct Script {
     text: &'static str,
     writes: Writes,
-    digest: OnceLock<String>,
+    digest: Arc<OnceLock<String>>,
 }
 
 /// All scripts of the engine.
@@ -122,11 +122,14 @@ pub(super) struct Scripts {
 
 impl Scripts {
     pub(super) fn new() -> Self {
-        let script = |text, writes| Script { text, writes, digest: OnceLock::new() };
+        let script = |text, writes| Script { text, writes, digest: Arc::default() };
+        let transact = script(TRANSACT, Writes::Several);
+        let digest = Arc::clone(&transact.digest);
+        let remove = Script { text: TRANSACT, writes: Writes::Removals, digest };
         Self {
             replace: script(REPLACE, Writes::One),
-            transact: script(TRANSACT, Writes::Several),
-            remove: script(TRANSACT, Writes::Removals),
+            transact,
+            remove,
             forget: script(FORGET, Writes::Removals),
         }
     }

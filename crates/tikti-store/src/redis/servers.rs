@@ -133,7 +133,7 @@ impl Servers {
             // be asked first. Or another call has asked while this one waited for a connection.
             if course.is_by_the_book() && !self.0.directory.is_master_of(slot, &node) {
                 lease.give_back();
-                course.count().map_err(Failure::not_executed)?;
+                course.ask_again(&node).map_err(Failure::not_executed)?;
                 continue;
             }
             match package.deliver(lease, node.address(), course.is_asking()).await? {

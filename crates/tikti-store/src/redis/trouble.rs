@@ -75,7 +75,7 @@ fn meaning(code: &str) -> &'static str {
     match code {
         "LOADING" => "it is still loading its data",
         "READONLY" => "it has become a replica; the URL has to name the master",
-        "OOM" => "its memory is full and nothing was written: raise maxmemory or remove data",
+        "OOM" => "its memory is full and it refused this: raise maxmemory or remove data",
         "MISCONF" => "it cannot write its data to the disk: see its log",
         "NOREPLICAS" => "too few of its replicas are connected (min-replicas-to-write)",
         "CLUSTERDOWN" => "a part of the cluster is not served by any node",
@@ -98,7 +98,7 @@ mod tests {
         let server = Address { host: "a".to_owned(), port: 1 };
         assert_eq!(
             Trouble::refused(&server, "OOM").to_string(),
-            "a:1 answers OOM: its memory is full and nothing was written: raise maxmemory or remove data"
+            "a:1 answers OOM: its memory is full and it refused this: raise maxmemory or remove data"
         );
         let odd = Trouble::refused(&server, "s3cr3t value").to_string();
         assert_eq!(odd, "a:1 answers an error: it refused the request");

@@ -186,6 +186,8 @@ mod tests {
             (vec![refused("READONLY x")], wait_for("READONLY")),
             (vec![refused("LOADING x")], wait_for("LOADING")),
             (vec![refused("OOM x")], Verdict::Refused(Refusal::Final("OOM".to_owned()))),
+            // The disk is full.
+            (vec![refused("MISCONF x")], Verdict::Refused(Refusal::Final("MISCONF".to_owned()))),
             (vec![OKAY, refused("MOVED 1 b:2")], Verdict::Partly),
             (vec![refused("MOVED 1 b:2"), OKAY], Verdict::Partly),
             (vec![refused("MOVED 1 b:2"), refused("ERR x")], Verdict::Partly),
@@ -212,6 +214,10 @@ mod tests {
             (vec![OKAY, refused("OOM when it is queued"), abort()], full()),
             (vec![OKAY, refused("MOVED 1 b:2"), abort()], moved()),
             (vec![OKAY, refused("TRYAGAIN x"), abort()], wait_for("TRYAGAIN")),
+            (
+                vec![OKAY, refused("MISCONF x"), abort()],
+                Verdict::Refused(Refusal::Final("MISCONF".to_owned())),
+            ),
             (
                 vec![OKAY, refused("ERR arguments"), abort()],
                 Verdict::Refused(Refusal::Final("EXECABORT".to_owned())),

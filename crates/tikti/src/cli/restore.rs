@@ -15,6 +15,7 @@ use tikti_server::maintenance::{
 use tikti_server::telemetry;
 
 use super::store_args::{KeyArgs, StoreArgs, not_done, note_expired};
+use crate::clock;
 use crate::context::Context;
 use crate::exit::Failure;
 
@@ -78,6 +79,13 @@ pub(crate) async fn run(context: &Context, args: &RestoreArgs) -> Result<(), Fai
     note_expired(output, reply.expired);
     if !keep_sessions {
         output.note("Sessions and tokens from before are dead: everybody signs in again");
+    }
+    if report.created > clock::now() {
+        output.note(&format!(
+            "The backup was made by a clock that is ahead of this machine's: set it right, or wait until \
+             {}, since no session that begins before is accepted",
+            reply.created
+        ));
     }
     output.answer(&reply, "", &reply.records.to_string())
 }

@@ -75,9 +75,13 @@ async fn replace_master(name: &'static str, wait_replicas: u32) -> Replaced {
     tasks.spawn(ledger);
     let wait_for_more = async |more: usize| {
         let goal = written.load(Ordering::Acquire) + more;
-        while written.load(Ordering::Acquire) < goal {
-            tokio::task::yield_now().await;
-        }
+        let waiting = async {
+            while written.load(Ordering::Acquire) < goal {
+                tokio::task::yield_now().await;
+            }
+        };
+        // Where the ledger has ended by a panic, nothing comes any more.
+        tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("writes go on");
     };
     wait_for_more(BEHIND).await;
     scenario.let_write().await;
