@@ -31,6 +31,17 @@ fn offset(group: &SentinelGroup, server: usize, name: &str) -> u64 {
     number_after(&group.call(server, &["INFO", "replication"]).text(), name)
 }
 
+/// Waits until the replica has what the master has now.
+async fn wait_for_replica(group: &SentinelGroup) {
+    let goal = offset(group, 0, "master_repl_offset:");
+    let waiting = async {
+        while offset(group, 1, "slave_repl_offset:") < goal {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("the replica follows");
+}
+
 /// Writes until it is told to stop, each time another record.
 async fn keep_ledger(
     group: Arc<SentinelGroup>,
@@ -66,6 +77,8 @@ async fn replace_master(name: &'static str, wait_replicas: u32) -> Replaced {
     let group = Arc::new(SentinelGroup::start_with_link().await);
     let url = group.url();
     let mut scenario = Scenario::start(name, &url, wait_replicas).await;
+    // What makes it a store of ours is not what is to be lost.
+    wait_for_replica(&group).await;
     group.link().delay(Direction::Reply, LAG);
     let (stop, stopped) = watch::channel(false);
     let written = Arc::new(AtomicUsize::new(0));
@@ -86,6 +99,8 @@ async fn replace_master(name: &'static str, wait_replicas: u32) -> Replaced {
     wait_for_more(BEHIND).await;
     scenario.let_write().await;
     if wait_replicas == 0 {
+        // A part of the ledger is there.
+        wait_for_replica(&group).await;
         group.link().hold();
         wait_for_more(BEHIND).await;
     }
