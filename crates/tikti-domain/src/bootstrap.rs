@@ -57,7 +57,7 @@ async fn seed_admin(
         }
         None => {}
     }
-    check_new_password(password)?;
+    check_new_password(password, Some(email))?;
     let password_hash = Some(domain.passwords.hash(password).await?);
     let new = NewUser { email: email.clone(), password_hash, role: GlobalRole::Admin };
     match create_user(domain, new, now).await {

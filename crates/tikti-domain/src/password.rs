@@ -1,4 +1,4 @@
-//! Passwords: the rules for new ones, and bcrypt on its own bounded pool.
+//! Passwords: bcrypt on its own bounded pool; the rules for new ones are in `rules`.
 //!
 //! A check of an unknown user's password costs what a real one costs: the same pool, a hash of the
 //! default cost that no password matches. Longer passwords than bcrypt reads are refused, never
@@ -9,9 +9,14 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Code, Error, InternalError, Refusal};
+use crate::error::{Error, InternalError};
 use crate::pool::{Pool, PoolSize};
 use crate::random::Random;
+use rules::check_length;
+
+pub use rules::check_new_password;
+
+mod rules;
 
 /// Fewest bytes of a password.
 pub const MIN_PASSWORD_BYTES: usize = 8;
@@ -40,33 +45,6 @@ impl std::fmt::Debug for PasswordHash {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "PasswordHash(cost {:?})", self.cost())
     }
-}
-
-/// Checks a password that is to be set.
-///
-/// # Errors
-/// `WEAK_PASSWORD` under 8 bytes, `PASSWORD_TOO_LONG` over 72 bytes, `INVALID_ARGUMENT` where it
-/// holds a NUL: bcrypt repeats the password with a NUL in between, so that `p` and `p NUL p` would
-/// be one.
-pub fn check_new_password(password: &SecretString) -> Result<(), Refusal> {
-    let text = password.expose_secret();
-    if text.len() < MIN_PASSWORD_BYTES {
-        return Err(Refusal::new(Code::WeakPassword, "the password is shorter than 8 bytes")
-            .detail("password", "must be at least 8 bytes"));
-    }
-    check_length(text)?;
-    if text.contains('\0') {
-        return Err(Refusal::invalid("password", "must not hold a NUL character"));
-    }
-    Ok(())
-}
-
-fn check_length(text: &str) -> Result<(), Refusal> {
-    if text.len() > MAX_PASSWORD_BYTES {
-        return Err(Refusal::of(Code::PasswordTooLong)
-            .detail("password", "must be at most 72 bytes of UTF-8"));
-    }
-    Ok(())
 }
 
 /// Hashes and checks passwords.
@@ -169,6 +147,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::error::Code;
 
     fn passwords(cost: u32) -> Passwords {
         let size =
@@ -178,23 +157,6 @@ mod tests {
 
     fn secret(text: &str) -> SecretString {
         SecretString::from(text.to_owned())
-    }
-
-    #[tokio::test]
-    async fn length_is_counted_in_bytes_from_8_to_72() {
-        for (length, code) in [
-            (7, Some(Code::WeakPassword)),
-            (8, None),
-            (71, None),
-            (72, None),
-            (73, Some(Code::PasswordTooLong)),
-        ] {
-            let refused = check_new_password(&secret(&"x".repeat(length))).err();
-            assert_eq!(refused.map(|refusal| refusal.code), code, "{length} bytes");
-        }
-        let too_long = check_new_password(&secret(&"ü".repeat(37))).unwrap_err();
-        assert_eq!(too_long.code, Code::PasswordTooLong);
-        assert!(check_new_password(&secret("12345678\0")).is_err());
     }
 
     #[tokio::test]
