@@ -86,7 +86,7 @@ impl Domain {
         let deployment = deployment::open(&store, &settings, &secrets, now).await?;
         let key_ring =
             KeyRing::open(&store, &secrets.master_key, settings.rsa_size, now, &random).await?;
-        let peppers = Peppers::new(&secrets.pepper);
+        let peppers = Peppers::new(&secrets.pepper).map_err(Error::from)?;
         check_api_key(api_key.as_ref(), &peppers)?;
         let passwords =
             Passwords::start(settings.password_pool, settings.password_cost, random.clone())

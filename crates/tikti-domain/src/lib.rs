@@ -45,6 +45,8 @@ mod intent;
 mod issue;
 mod keyspace;
 pub mod membership;
+pub mod page;
+mod page_token;
 pub mod password;
 mod permission;
 pub mod pool;

@@ -12,7 +12,7 @@ use crate::error::{Error, Refusal};
 use crate::secret::TAG_BYTES;
 
 /// Makes the token that continues `list` after `last`.
-pub(super) fn make(domain: &Domain, list: &str, last: &[u8]) -> Result<String, Error> {
+pub(crate) fn make(domain: &Domain, list: &str, last: &[u8]) -> Result<String, Error> {
     let mut bytes = domain.peppers.tag(&sealed(list, last))?.to_vec();
     bytes.extend_from_slice(last);
     Ok(BASE64URL_NOPAD.encode(&bytes))
@@ -22,7 +22,7 @@ pub(super) fn make(domain: &Domain, list: &str, last: &[u8]) -> Result<String, E
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` naming `pageToken`, for every token that was not made for this very list.
-pub(super) fn parse(domain: &Domain, list: &str, token: &str) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn parse(domain: &Domain, list: &str, token: &str) -> Result<Vec<u8>, Refusal> {
     let refuse = || Refusal::invalid("pageToken", "is not one that this server made for this list");
     let bytes = BASE64URL_NOPAD.decode(token.as_bytes()).map_err(|_| refuse())?;
     let (tag, last) = bytes.split_at_checked(TAG_BYTES).ok_or_else(refuse)?;

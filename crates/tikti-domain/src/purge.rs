@@ -5,7 +5,7 @@
 //!
 //! Spec: Domain, rule 4.
 
-use tikti_store::{Key, Kind, Page, Partition};
+use tikti_store::{Key, Kind, Page, Partition, Stored};
 
 use crate::clock::Timestamp;
 use crate::domain::Domain;
@@ -55,6 +55,42 @@ pub(crate) async fn all(
     loop {
         let found = page(domain, list, after.as_deref(), now).await?;
         remove(domain, list, &found, now).await?;
+        after = found.next.map(Into::into);
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// Removes the records of one kind that `is_meant` picks, each unless it changed since it was picked.
+pub(crate) async fn those(
+    domain: &Domain,
+    list: (&Partition, Kind),
+    is_meant: impl Fn(&[u8], &Stored) -> bool,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let (partition, kind) = list;
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let found = page(domain, list, after.as_deref(), now).await?;
+        let meant = found.entries.iter().filter(|(id, stored)| is_meant(id, stored));
+        let meant: Vec<_> =
+            meant.map(|(id, stored)| (Key::new(partition, kind, id), stored)).collect();
+        let reads: Vec<_> = meant.iter().map(|(key, _)| key.clone()).collect();
+        if !reads.is_empty() {
+            let removed: Result<(), Error> = domain
+                .store
+                .transact(partition, &reads, now, |txn| {
+                    for (key, seen) in &meant {
+                        if txn.get(key)? == Some(*seen) {
+                            txn.delete(key)?;
+                        }
+                    }
+                    Ok(())
+                })
+                .await;
+            removed?;
+        }
         after = found.next.map(Into::into);
         if after.is_none() {
             return Ok(());

@@ -47,7 +47,7 @@ impl Reads {
     }
 
     /// The stored bytes at `key`, if it is there. What was not read is not taken for absent.
-    fn stored(&self, key: &Key) -> Result<Option<&Stored>, InternalError> {
+    pub(crate) fn stored(&self, key: &Key) -> Result<Option<&Stored>, InternalError> {
         // A dozen keys: comparing them beats building a map.
         match self.0.iter().find(|(read, _)| read == key) {
             Some((_, stored)) => Ok(stored.as_ref()),

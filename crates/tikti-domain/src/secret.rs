@@ -7,7 +7,7 @@
 //! Spec: Domain, rule 6.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::{constant_time, digest, hmac};
+use aws_lc_rs::{constant_time, digest, hkdf, hmac};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -90,39 +90,78 @@ pub struct TokenHash {
 
 /// The peppers, prepared once.
 #[derive(Debug)]
-pub(crate) struct Peppers(Vec<(String, hmac::Key)>);
+pub(crate) struct Peppers(Vec<Pepper>);
+
+#[derive(Debug)]
+struct Pepper {
+    kid: String,
+    key: hmac::Key,
+    /// Makes the secrets of refresh tokens from one another.
+    refresh: hmac::Key,
+}
+
+impl Pepper {
+    fn new(named: &NamedSecret) -> Result<Self, InternalError> {
+        let secret = named.secret.expose();
+        let extracted = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(secret);
+        let expanded = extracted.expand(&[b"tikti refresh"], hmac::HMAC_SHA256);
+        let expanded = expanded.map_err(|_| InternalError::Crypto("the pepper"))?;
+        Ok(Self {
+            kid: named.kid.clone(),
+            key: hmac::Key::new(hmac::HMAC_SHA256, secret),
+            refresh: hmac::Key::from(expanded),
+        })
+    }
+
+    fn hash(&self, token: &str) -> TokenHash {
+        let tag = hmac::sign(&self.key, token.as_bytes());
+        TokenHash { pepper: self.kid.clone(), hmac: BASE64URL_NOPAD.encode(tag.as_ref()) }
+    }
+}
 
 impl Peppers {
-    pub(crate) fn new(list: &[NamedSecret]) -> Self {
-        Self(
-            list.iter()
-                .map(|named| {
-                    let key = hmac::Key::new(hmac::HMAC_SHA256, named.secret.expose());
-                    (named.kid.clone(), key)
-                })
-                .collect(),
-        )
+    pub(crate) fn new(list: &[NamedSecret]) -> Result<Self, InternalError> {
+        Ok(Self(list.iter().map(Pepper::new).collect::<Result<_, _>>()?))
+    }
+
+    fn newest(&self) -> Result<&Pepper, InternalError> {
+        self.0.first().ok_or(InternalError::Crypto("the pepper"))
+    }
+
+    fn named(&self, kid: &str) -> Option<&Pepper> {
+        self.0.iter().find(|pepper| pepper.kid == kid)
     }
 
     /// Hashes a token of this service under the newest pepper.
     pub(crate) fn hash(&self, token: &str) -> Result<TokenHash, InternalError> {
-        let (kid, key) = self.0.first().ok_or(InternalError::Crypto("the pepper"))?;
-        let tag = hmac::sign(key, token.as_bytes());
-        Ok(TokenHash { pepper: kid.clone(), hmac: BASE64URL_NOPAD.encode(tag.as_ref()) })
+        Ok(self.newest()?.hash(token))
+    }
+
+    /// Hashes a token under the pepper that its chain began with, if that is still known.
+    pub(crate) fn hash_under(&self, kid: &str, token: &str) -> Option<TokenHash> {
+        Some(self.named(kid)?.hash(token))
+    }
+
+    /// The secret that follows from `bytes`, 256 bits as base64url, if the pepper is still known.
+    ///
+    /// Spec: Operations, "Configuration" (the refresh key is HKDF-SHA256 of the pepper with label
+    /// `tikti refresh`).
+    pub(crate) fn next_secret(&self, kid: &str, bytes: &[u8]) -> Option<SecretString> {
+        let tag = hmac::sign(&self.named(kid)?.refresh, bytes);
+        Some(BASE64URL_NOPAD.encode(tag.as_ref()).into())
     }
 
     /// A tag that only this deployment can make over `bytes`, under the newest pepper.
     pub(crate) fn tag(&self, bytes: &[u8]) -> Result<[u8; TAG_BYTES], InternalError> {
-        let (_, key) = self.0.first().ok_or(InternalError::Crypto("the pepper"))?;
-        let tag = hmac::sign(key, bytes);
+        let tag = hmac::sign(&self.newest()?.key, bytes);
         let short = tag.as_ref().first_chunk::<TAG_BYTES>();
         short.copied().ok_or(InternalError::Crypto("the pepper"))
     }
 
     /// Whether `tag` was made over `bytes` here; constant time in the tag.
     pub(crate) fn confirms(&self, bytes: &[u8], tag: &[u8]) -> bool {
-        self.0.iter().any(|(_, key)| {
-            let made = hmac::sign(key, bytes);
+        self.0.iter().any(|pepper| {
+            let made = hmac::sign(&pepper.key, bytes);
             let short = made.as_ref().get(..TAG_BYTES).unwrap_or_default();
             constant_time::verify_slices_are_equal(short, tag).is_ok()
         })
@@ -130,7 +169,7 @@ impl Peppers {
 
     /// Whether a pepper of this id is known.
     pub(crate) fn knows(&self, kid: &str) -> bool {
-        self.0.iter().any(|(known, _)| known == kid)
+        self.named(kid).is_some()
     }
 
     /// Whether `token` is the one that was hashed; constant time in the token.
@@ -138,10 +177,8 @@ impl Peppers {
         let Ok(tag) = BASE64URL_NOPAD.decode(stored.hmac.as_bytes()) else {
             return false;
         };
-        self.0
-            .iter()
-            .filter(|(kid, _)| *kid == stored.pepper)
-            .any(|(_, key)| hmac::verify(key, token.as_bytes(), &tag).is_ok())
+        self.named(&stored.pepper)
+            .is_some_and(|pepper| hmac::verify(&pepper.key, token.as_bytes(), &tag).is_ok())
     }
 }
 
@@ -235,12 +272,12 @@ mod tests {
 
     #[test]
     fn a_token_matches_its_hash_after_the_pepper_was_rotated() {
-        let before = Peppers::new(&[named("p1", 1)]);
+        let before = Peppers::new(&[named("p1", 1)]).unwrap();
         let hash = before.hash("tk_a_b").unwrap();
-        let after = Peppers::new(&[named("p2", 2), named("p1", 1)]);
+        let after = Peppers::new(&[named("p2", 2), named("p1", 1)]).unwrap();
         assert!(after.matches("tk_a_b", &hash));
         assert!(!after.matches("tk_a_c", &hash));
-        assert!(!Peppers::new(&[named("p2", 2)]).matches("tk_a_b", &hash));
+        assert!(!Peppers::new(&[named("p2", 2)]).unwrap().matches("tk_a_b", &hash));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! "Refresh tokens".
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,8 @@ use crate::clock::Timestamp;
 use crate::id::{ClientId, SessionId, TenantId, UserId};
 use crate::record::Record;
 use crate::secret::TokenHash;
+use crate::settings::Settings;
+use crate::user::User;
 
 /// Which door a session came through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +47,10 @@ pub struct Session {
     pub created_at: Timestamp,
     /// When its tokens were last renewed.
     pub refreshed_at: Timestamp,
+    /// The user's token version that it belongs to: with another one it is over. Sessions from before
+    /// versions were kept cannot be refreshed.
+    #[serde(default)]
+    pub ver: u64,
     /// The tenant context, the `tid` of its idTokens.
     #[serde(default)]
     pub tenant_id: Option<TenantId>,
@@ -76,6 +83,19 @@ pub struct RefreshState {
 }
 
 impl Session {
+    /// Whether it is a session of the user as he is now: everything of before a revocation is over.
+    #[must_use]
+    pub fn is_of(&self, user: &User) -> bool {
+        self.user_id == user.id && self.ver == user.ver
+    }
+
+    /// When it ends if it is not refreshed after `now`.
+    #[must_use]
+    pub fn ends(&self, settings: &Settings, now: Timestamp) -> Timestamp {
+        let longest = self.created_at.plus_millis(millis(settings.session_max));
+        now.plus_millis(millis(settings.session_ttl)).min(longest)
+    }
+
     /// Whether the session may speak for its own tenant only.
     #[must_use]
     pub fn is_bound(&self) -> bool {
@@ -96,6 +116,10 @@ impl Session {
 }
 
 impl Record for Session {}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
 
 /// A token that was revoked alone: the record lives as long as the token would have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

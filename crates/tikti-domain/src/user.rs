@@ -125,6 +125,14 @@ impl User {
         }
     }
 
+    /// The token version that revokes everything of before.
+    ///
+    /// Spec: Tokens and keys, "Revocation".
+    #[must_use]
+    pub(crate) fn next_version(&self, now: Timestamp) -> u64 {
+        self.ver.saturating_add(1).max(now.as_millis())
+    }
+
     /// Whether `email` is this user's address.
     #[must_use]
     pub fn bears(&self, email: &Email) -> bool {

@@ -77,7 +77,7 @@ pub(crate) fn head() -> OpenApi {
 /// Adds to the operation of `route` what follows from its row.
 pub(crate) fn complete(paths: &mut Paths, route: &Route) {
     for item in paths.paths.values_mut() {
-        for operation in [item.get.as_mut(), item.post.as_mut()].into_iter().flatten() {
+        for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
             complete_operation(operation, route);
         }
     }

@@ -36,7 +36,7 @@ pub enum Needs {
 
 /// A row of the table.
 pub struct Route {
-    /// `GET` or `POST`.
+    /// `GET`, `POST` or `DELETE`.
     pub method: &'static str,
     /// The path, with its parameters in braces.
     pub path: &'static str,
@@ -68,6 +68,10 @@ pub const ROUTES: &[Route] = &[
     row!("POST", "/v1/accounts/signInWithPassword", ["/v1/accounts:signInWithPassword"], Needs::ApiKey(KeyScope::SignIn), accounts::sign_in_with_password::sign_in_with_password),
     row!("POST", "/v1/accounts/lookup", ["/v1/accounts:lookup"], Needs::ApiKey(KeyScope::Lookup), accounts::lookup::lookup),
     row!("POST", "/v1/accounts/token/exchange", ["/v1/accounts:token/exchange"], Needs::ApiKey(KeyScope::Exchange), accounts::token_exchange::token_exchange),
+    row!("POST", "/v1/accounts/signOut", ["/v1/accounts:signOut"], Needs::Nothing, accounts::sign_out::sign_out),
+    row!("POST", "/v1/token", [], Needs::Nothing, accounts::token::token),
+    row!("GET", "/v1/accounts/sessions", [], Needs::Bearer, accounts::sessions::list_sessions),
+    row!("DELETE", "/v1/accounts/sessions/{sid}", [], Needs::Bearer, accounts::sessions::end_session),
     row!("POST", "/v1/tenants", [], Needs::AdminBearer, tenants::create::create_tenant),
     row!("GET", "/v1/tenants", [], Needs::Bearer, tenants::list::list_tenants),
     row!("GET", "/v1/tenants/{t}", ["/v1/tenants/id/{t}"], Needs::Bearer, tenants::read::read_tenant),

@@ -8,12 +8,10 @@
 //!
 //! Spec: HTTP API, Identity, `signIn`, "Tenant context at sign-in"; Domain, rule 7.
 
-use std::time::Duration;
-
-use data_encoding::BASE64URL_NOPAD;
 use secrecy::SecretString;
 use tikti_store::{Entry, Stored};
 
+use super::refresh_token::{self, Fresh};
 use super::sign_in_context::{Context, Wanted, resolve_context};
 use crate::api_key::KeyScope;
 use crate::clock::Timestamp;
@@ -25,7 +23,7 @@ use crate::issue;
 use crate::keyspace;
 use crate::password::{Match, PasswordHash};
 use crate::record::{Lasting, Record};
-use crate::session::{RefreshState, Session};
+use crate::session::Session;
 use crate::user::{EmailClaim, User};
 
 /// Which call is used to sign in.
@@ -186,28 +184,26 @@ fn begin_session(
     (user, context): (&User, &Context),
     now: Timestamp,
 ) -> Result<(Session, Option<SecretString>), Error> {
-    let id = SessionId::generate(now, &domain.random)?;
-    let (refresh, refresh_token) = if ask.return_secure_token {
-        let secret = BASE64URL_NOPAD.encode(&domain.random.bytes::<32>()?);
-        let state = RefreshState { generation: 0, hash: domain.peppers.hash(&secret)? };
-        (Some(state), Some(format!("rt_{}.{id}.0.{secret}", user.id).into()))
-    } else {
-        (None, None)
-    };
-    let session = Session {
-        id,
+    let mut session = Session {
+        id: SessionId::generate(now, &domain.random)?,
         user_id: user.id.clone(),
         created_at: now,
         refreshed_at: now,
+        ver: user.ver,
         tenant_id: context.tenant_id().cloned(),
         client_id: ask.client.clone(),
         door: context.door(),
         amr: vec!["pwd".to_owned()],
         user_agent: caller.user_agent.as_deref().map(shorten),
         ip: caller.ip,
-        refresh,
+        refresh: None,
     };
-    Ok((session, refresh_token))
+    if !ask.return_secure_token {
+        return Ok((session, None));
+    }
+    let Fresh { token, state } = refresh_token::first(&domain.peppers, &session, &domain.random)?;
+    session.refresh = Some(state);
+    Ok((session, Some(token)))
 }
 
 /// The part of a program's name for itself that is worth keeping: printable, at most 256 bytes.
@@ -238,7 +234,7 @@ async fn commit(
     let user_key = keyspace::user(&checked.id);
     let session_key = keyspace::session(&checked.id, &session.id);
     let session_bytes = session.encode()?;
-    let ends = now.plus_millis(millis(domain.settings.session_ttl));
+    let ends = session.ends(&domain.settings, now);
     let reads = [user_key.clone()];
     domain
         .store
@@ -265,10 +261,6 @@ async fn commit(
             Ok::<_, Error>(Committed::Done(Box::new(user)))
         })
         .await
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -7,55 +7,19 @@
 
 use tikti_store::{Kind, Partition};
 
-use super::page_token;
 use super::resolve;
 use super::standing::listed;
 use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
-use crate::error::{Code, Error, Refusal};
+use crate::error::{Code, Error};
 use crate::id::{TenantId, TenantRef};
 use crate::keyspace;
 use crate::membership::Membership;
+use crate::page::{Page, PageRequest};
+use crate::page_token;
 use crate::permission::{self, Principal, TenantFacts};
 use crate::reads::Reads;
 use crate::tenant::Tenant;
-
-/// Asks for one page of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PageRequest {
-    /// How many things at most: 1 to 200.
-    pub size: u16,
-    /// Where the page before ended.
-    pub token: Option<String>,
-}
-
-/// Things of one page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page<T> {
-    /// The things.
-    pub items: Vec<T>,
-    /// What to ask for the next page with; absent on the last one.
-    pub next: Option<String>,
-}
-
-impl PageRequest {
-    /// Largest page.
-    pub const LARGEST: u16 = 200;
-    /// Size of a page that names none.
-    pub const USUAL: u16 = 50;
-
-    /// Checks size and token of a request.
-    ///
-    /// # Errors
-    /// `INVALID_ARGUMENT` naming `pageSize`.
-    pub fn new(size: Option<u64>, token: Option<String>) -> Result<Self, Refusal> {
-        let size = size.unwrap_or_else(|| u64::from(Self::USUAL));
-        match u16::try_from(size) {
-            Ok(size) if (1..=Self::LARGEST).contains(&size) => Ok(Self { size, token }),
-            _ => Err(Refusal::invalid("pageSize", "must be 1 to 200")),
-        }
-    }
-}
 
 /// Reads the tenants that the caller may see: all for a global administrator, the caller's own
 /// otherwise.

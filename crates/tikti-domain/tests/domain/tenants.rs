@@ -3,7 +3,8 @@
 use tikti_domain::Caller;
 use tikti_domain::error::{Code, Error};
 use tikti_domain::id::{Slug, TenantId, TenantRef};
-use tikti_domain::tenancy::{CreateTenant, PageRequest, create_tenant, get_tenant, list_tenants};
+use tikti_domain::page::PageRequest;
+use tikti_domain::tenancy::{CreateTenant, create_tenant, get_tenant, list_tenants};
 use tikti_domain::testing::{Fixture, all, bearing, keyed};
 use tikti_domain::user::GlobalRole;
 

@@ -11,6 +11,7 @@
 mod accounts;
 mod error;
 mod platform;
+mod sessions;
 mod tenants;
 mod token_exchange;
 
@@ -19,6 +20,9 @@ pub use accounts::{
 };
 pub use error::ErrorReply;
 pub use platform::{DiscoveryReply, HealthReply, JwkReply, JwksReply, VersionReply};
+pub use sessions::{
+    EmptyReply, SessionListReply, SessionReply, SignOutRequest, TokenReply, TokenRequest,
+};
 pub use tenants::{CreateTenantRequest, TenantListReply, TenantReply};
 pub use token_exchange::{ExchangeReply, ExchangeRequest, ScopeList};
 

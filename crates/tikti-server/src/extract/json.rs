@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request};
-use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, EXPECT};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 use tikti_domain::error::{Code, Refusal};
@@ -41,27 +42,33 @@ impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
     async fn from_request(request: Request, _: &Shared) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         check_media_type(&parts.headers)?;
-        let Ok(bytes) =
-            tokio::time::timeout(BODY_TIME, read(body, Waits::of(&parts.headers))).await
-        else {
-            return Err(Refusal::invalid("body", "did not arrive within 10 seconds").into());
-        };
-        Ok(Self(parse(&bytes?)?))
+        Ok(Self(parse(&read_in_time(&parts, body).await?)?))
     }
 }
 
+/// Reads a whole body of at most 64 KiB, which has to arrive within 10 seconds.
+pub(super) async fn read_in_time(parts: &Parts, body: Body) -> Result<Vec<u8>, Refusal> {
+    let reading = read(body, Waits::of(&parts.headers));
+    let late = |_| Refusal::invalid("body", "did not arrive within 10 seconds");
+    tokio::time::timeout(BODY_TIME, reading).await.map_err(late)?
+}
+
 /// Takes `application/json`, and a body without a type; refuses every other type.
-fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(super) fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
     let Some(value) = headers.get(CONTENT_TYPE) else {
         return Ok(());
     };
-    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-    if essence.trim().eq_ignore_ascii_case("application/json") {
+    if essence(value).eq_ignore_ascii_case("application/json") {
         Ok(())
     } else {
         Err(Refusal::of(Code::UnsupportedMediaType)
             .detail("Content-Type", "must be application/json"))
     }
+}
+
+/// The media type without its parameters.
+pub(super) fn essence(value: &HeaderValue) -> &str {
+    value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim()
 }
 
 /// Reads a body of at most 64 KiB; one that says or shows that it is larger is refused at once.
@@ -119,7 +126,7 @@ async fn discard(mut body: Body) {
 }
 
 /// Parses one JSON object and nothing after it.
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return Err(Refusal::invalid("body", "is not UTF-8"));
     };

@@ -1,8 +1,8 @@
 //! What does a request say? Each file reads one thing from it, strictly, and knows no rule of the
 //! domain beyond the grammar of what it reads.
 //!
-//! A handler takes an [`Asker`], [`KeyAsker`] or [`BearerAsker`] for who asks and a [`JsonBody`] for what is asked; nothing else in
-//! the server looks at headers, query or body.
+//! A handler takes an [`Asker`], [`KeyAsker`] or [`BearerAsker`] for who asks and a [`JsonBody`] or
+//! [`FormOrJson`] for what is asked; nothing else in the server looks at headers, query or body.
 //!
 //! Spec: HTTP API.
 
@@ -10,6 +10,7 @@ mod api_key;
 mod asker;
 mod bearer;
 pub(crate) mod client_ip;
+mod form;
 mod json;
 mod json_error;
 mod page;
@@ -18,6 +19,7 @@ pub(crate) mod request_id;
 mod tenant_ref;
 
 pub(crate) use asker::{Asker, BearerAsker, KeyAsker};
+pub(crate) use form::FormOrJson;
 pub(crate) use json::JsonBody;
 pub(crate) use page::Paging;
 pub(crate) use query::member as query_member;

@@ -5,7 +5,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use tikti_domain::error::Refusal;
-use tikti_domain::tenancy::PageRequest;
+use tikti_domain::page::PageRequest;
 
 use super::query;
 use crate::error::ApiError;

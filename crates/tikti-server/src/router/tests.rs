@@ -27,6 +27,7 @@ fn every_handler_is_documented_where_its_row_mounts_it() {
         let is_documented = match route.method {
             "GET" => item.get.is_some(),
             "POST" => item.post.is_some(),
+            "DELETE" => item.delete.is_some(),
             other => panic!("{other} is not documented by this test"),
         };
         assert!(is_documented, "{} {}", route.method, route.path);
@@ -131,6 +132,7 @@ async fn a_token_that_has_expired_is_refused_by_its_code() {
 fn any_body() -> Value {
     json!({
         "email": "a@b", "password": "p", "idToken": "t", "audience": "a", "slug": "codecompany",
+        "grant_type": "refresh_token", "refresh_token": "rt_u.s.0.x",
     })
 }
 

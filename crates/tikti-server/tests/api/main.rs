@@ -23,4 +23,5 @@ mod platform;
 mod reserved_members;
 mod support;
 mod tenants;
+mod token;
 mod well_known;

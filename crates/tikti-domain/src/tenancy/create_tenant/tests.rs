@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::id::TenantRef;
-use crate::tenancy::{PageRequest, get_tenant, list_tenants};
+use crate::page::PageRequest;
+use crate::tenancy::{get_tenant, list_tenants};
 use crate::testing::{Fixture, bearing};
 use crate::user::GlobalRole;
 

@@ -81,6 +81,7 @@ impl World {
             user_id: user_id.clone(),
             created_at: SIGN_IN,
             refreshed_at: SIGN_IN,
+            ver: user.ver,
             tenant_id: Some(tenant_id("t-acme")),
             client_id: None,
             door: SessionDoor::Plain,

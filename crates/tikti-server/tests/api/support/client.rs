@@ -195,10 +195,13 @@ fn mask(name: &str, value: &mut Value) {
         }
         Value::String(text) => {
             let masked = match name {
-                "idToken" | "accessToken" | "refreshToken" => "[token]",
+                "idToken" | "accessToken" | "refreshToken" | "id_token" | "refresh_token" => {
+                    "[token]"
+                }
                 "requestId" => "[request id]",
-                "localId" => "[user id]",
-                "createdAt" | "lastLoginAt" => "[time]",
+                "localId" | "user_id" => "[user id]",
+                "sid" => "[session id]",
+                "createdAt" | "lastLoginAt" | "lastRefreshedAt" => "[time]",
                 "id" | "tenantId" if text.starts_with("t-") => "[tenant id]",
                 "nextPageToken" => "[page token]",
                 _ => return,
@@ -239,7 +242,8 @@ impl Server {
             assert_no_private_key(&body);
         }
         if let Ok(Value::Object(members)) = serde_json::from_slice(&reply.body) {
-            let tokens = ["idToken", "accessToken", "refreshToken"].into_iter();
+            let names = ["idToken", "accessToken", "refreshToken", "id_token", "refresh_token"];
+            let tokens = names.into_iter();
             let tokens = tokens.filter_map(|name| members.get(name)?.as_str()).map(Vec::from);
             self.secrets.lock().unwrap().extend(tokens);
         }

@@ -109,6 +109,10 @@ impl Server {
         Request::new(self, "POST", path)
     }
 
+    pub(crate) fn delete(&self, path: &str) -> Request<'_> {
+        Request::new(self, "DELETE", path)
+    }
+
     pub(crate) fn request(&self, method: &str, path: &str) -> Request<'_> {
         Request::new(self, method, path)
     }
@@ -126,6 +130,13 @@ impl Server {
             .send()
             .await;
         reply.json()["idToken"].as_str().unwrap().to_owned()
+    }
+
+    /// Signs the administrator in with a refresh token and gives the reply.
+    pub(crate) async fn session(&self) -> Value {
+        let (email, password) = (&self.setup.admin_email, &self.setup.admin_password);
+        let ask = json!({"email": email, "password": password, "returnSecureToken": true});
+        self.post("/v1/accounts/signIn").json(ask).send().await.json()
     }
 
     /// Makes a tenant with the administrator's `token` and gives the reply.
