@@ -73,6 +73,13 @@ pub fn rfc3339(time: Timestamp) -> String {
     format!("{instant:.3}")
 }
 
+/// Reads RFC 3339 with any offset; `None` for any other text and for a time before 1970.
+#[must_use]
+pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
+    let instant: jiff::Timestamp = text.parse().ok()?;
+    u64::try_from(instant.as_millisecond()).ok().map(Timestamp::from_millis)
+}
+
 /// Year and month of `time` in UTC, as `2026-11`.
 pub(crate) fn year_month(time: Timestamp) -> String {
     rfc3339(time).chars().take(7).collect()
@@ -87,6 +94,19 @@ mod tests {
         assert_eq!(rfc3339(Timestamp::from_millis(0)), "1970-01-01T00:00:00.000Z");
         assert_eq!(rfc3339(Timestamp::from_millis(1_769_532_214_005)), "2026-01-27T16:43:34.005Z");
         assert_eq!(year_month(Timestamp::from_millis(1_769_532_214_005)), "2026-01");
+    }
+
+    #[test]
+    fn reads_rfc3339_with_any_offset() {
+        for (text, millis) in [
+            ("2026-01-27T16:43:34.005Z", Some(1_769_532_214_005)),
+            ("2026-01-27T18:43:34+02:00", Some(1_769_532_214_000)),
+            ("1969-12-31T23:59:59Z", None),
+            ("2026-01-27", None),
+            ("1769532214005", None),
+        ] {
+            assert_eq!(parse_rfc3339(text), millis.map(Timestamp::from_millis), "{text}");
+        }
     }
 
     #[test]

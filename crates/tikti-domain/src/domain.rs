@@ -15,9 +15,11 @@ use crate::clock::{Clock, Timestamp};
 use crate::deployment::{self, StartError};
 use crate::error::{Code, Error, InternalError};
 use crate::keyspace;
+use crate::mail::MailQueue;
 use crate::password::Passwords;
 use crate::pool::Pool;
 use crate::random::Random;
+use crate::rate_limit::Buckets;
 use crate::reads::Reads;
 use crate::secret::{Peppers, Secrets};
 use crate::settings::Settings;
@@ -49,6 +51,9 @@ pub struct Domain {
     pub(crate) peppers: Peppers,
     pub(crate) api_keys: ApiKeys,
     pub(crate) names: NameCache,
+    /// Who is far over a limit; shared with tries that wait for bcrypt.
+    pub(crate) buckets: Arc<Buckets>,
+    pub(crate) mail_queue: MailQueue,
     /// Tokens issued before are dead.
     pub(crate) not_before: Option<Timestamp>,
 }
@@ -96,6 +101,8 @@ impl Domain {
             hs256: hs256_keys(&secrets)?,
             api_keys: ApiKeys::new(api_key.as_ref(), &peppers).map_err(Error::from)?,
             names: NameCache::default(),
+            buckets: Arc::default(),
+            mail_queue: MailQueue::new(secrets.master_key),
             not_before: deployment.not_before,
             store,
             clock,

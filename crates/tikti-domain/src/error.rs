@@ -147,6 +147,13 @@ impl Refusal {
         Self::new(Code::InvalidArgument, format!("{member}: {reason}")).detail(member, reason)
     }
 
+    /// The same refusal of another member: for a request that calls by another name what a grammar names.
+    #[must_use]
+    pub fn about(self, member: &str) -> Self {
+        let reason = self.details.into_values().next();
+        Self::invalid(member, reason.unwrap_or_else(|| self.message.into_owned()))
+    }
+
     /// Adds what is wrong with one member.
     #[must_use]
     pub fn detail(mut self, member: &str, reason: impl Into<String>) -> Self {

@@ -81,6 +81,8 @@ identifiers! {
     SessionId "sid" is_ulid, "a ULID";
     /// The id of an operation of several steps: a ULID.
     OperationId "operation" is_ulid, "a ULID";
+    /// The id of a mail in the queue: a ULID.
+    MailId "mail" is_ulid, "a ULID";
     /// An API key's id: the middle part of `tk_<id>_<secret>`.
     ApiKeyId "key" is_api_key_id, "4 to 32 characters of a-z and 0-9";
     /// A type of event that a worker may claim.
@@ -184,9 +186,25 @@ impl OperationId {
 
     /// The four last bits of the id: they are random, whenever it was made.
     pub(crate) fn shard(&self) -> u8 {
-        let number = ulid::Ulid::from_string(&self.0).map_or(0, |id| id.0);
-        u8::try_from(number & 0xf).unwrap_or_default()
+        last_four_bits(&self.0)
     }
+}
+
+impl MailId {
+    /// Makes a new id.
+    pub(crate) fn generate(now: Timestamp, random: &Random) -> Result<Self, InternalError> {
+        new_ulid(now, random).map(Self)
+    }
+
+    /// The four last bits of the id: they are random, whenever it was made.
+    pub(crate) fn shard(&self) -> u8 {
+        last_four_bits(&self.0)
+    }
+}
+
+fn last_four_bits(text: &str) -> u8 {
+    let number = ulid::Ulid::from_string(text).map_or(0, |id| id.0);
+    u8::try_from(number & 0xf).unwrap_or_default()
 }
 
 /// Stands in records from before operations had ids: the ULID of zeros, which none is given.

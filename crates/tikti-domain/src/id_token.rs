@@ -61,24 +61,30 @@ pub(crate) fn verify(
             VerifyError::Expired => Code::TokenExpired,
             _ => Code::InvalidIdToken,
         })
-        .and_then(|verified| parse(verified.into_claims(), &settings.default_audience))
+        .and_then(|verified| IdToken::parse(verified.into_claims(), &settings.default_audience))
 }
 
-fn parse(claims: IdClaims, default_audience: &str) -> Result<IdToken, Code> {
-    let invalid = |_| Code::InvalidIdToken;
-    let for_us = claims.aud == default_audience;
-    let client_id =
-        if for_us { None } else { Some(ClientId::parse(&claims.aud).map_err(invalid)?) };
-    Ok(IdToken {
-        user_id: UserId::parse(&claims.sub).map_err(invalid)?,
-        session_id: SessionId::parse(&claims.sid).map_err(invalid)?,
-        tenant_id: claims.tid.as_deref().map(TenantId::parse).transpose().map_err(invalid)?,
-        client_id,
-        ver: claims.ver,
-        mver: claims.mver,
-        jti: claims.jti,
-        issued_at: claims.iat,
-    })
+impl IdToken {
+    /// Types the claims of a verified idToken.
+    ///
+    /// # Errors
+    /// `INVALID_ID_TOKEN`.
+    pub(crate) fn parse(claims: IdClaims, default_audience: &str) -> Result<Self, Code> {
+        let invalid = |_| Code::InvalidIdToken;
+        let for_us = claims.aud == default_audience;
+        let client_id =
+            if for_us { None } else { Some(ClientId::parse(&claims.aud).map_err(invalid)?) };
+        Ok(Self {
+            user_id: UserId::parse(&claims.sub).map_err(invalid)?,
+            session_id: SessionId::parse(&claims.sid).map_err(invalid)?,
+            tenant_id: claims.tid.as_deref().map(TenantId::parse).transpose().map_err(invalid)?,
+            client_id,
+            ver: claims.ver,
+            mver: claims.mver,
+            jti: claims.jti,
+            issued_at: claims.iat,
+        })
+    }
 }
 
 /// What the store says of an idToken's holder.

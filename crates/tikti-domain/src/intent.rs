@@ -8,7 +8,7 @@
 //! Spec: Storage, "what crosses partitions". Why: docs/decisions/0015.
 
 use serde::{Deserialize, Serialize};
-use tikti_store::{Entry, Store, StoreError, Stored};
+use tikti_store::{Entry, Store, StoreError};
 
 use crate::clock::Timestamp;
 use crate::domain::Domain;
@@ -16,8 +16,9 @@ use crate::email::Email;
 use crate::error::Error;
 use crate::id::{OperationId, Slug, TenantId, UserId};
 use crate::keyspace;
+use crate::listing::{self, ListPage};
 use crate::record::Record;
-use crate::user::GlobalRole;
+use crate::user::{GlobalRole, UserChange};
 
 /// The record of an operation under way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,12 +37,14 @@ impl Record for Intent {}
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Work {
     CreateUser(CreatingUser),
+    ImportUser(ImportingUser),
     ChangeEmail(ChangingEmail),
     DeleteUser(DeletingUser),
     CreateTenant(CreatingTenant),
     DeleteTenant(DeletingTenant),
     AddMember(AddingMember),
     RemoveMember(RemovingMember),
+    ChangeStanding(ChangingStanding),
 }
 
 /// A user is being made.
@@ -51,6 +54,14 @@ pub(crate) struct CreatingUser {
     pub(crate) user_id: UserId,
     pub(crate) email: Email,
     pub(crate) role: GlobalRole,
+}
+
+/// A user of another system is being taken over, under the id that he has there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ImportingUser {
+    pub(crate) user_id: UserId,
+    pub(crate) email: Email,
 }
 
 /// A user is getting another address.
@@ -72,6 +83,9 @@ pub(crate) struct DeletingUser {
     pub(crate) role: GlobalRole,
     pub(crate) email: Option<Email>,
     pub(crate) email_claim: OperationId,
+    /// The token version: with the same one he has not become or ceased to be an active administrator.
+    #[serde(default)]
+    pub(crate) ver: u64,
     /// The operation that was asked for, where this one has taken its place.
     #[serde(default)]
     pub(crate) first: Option<OperationId>,
@@ -110,6 +124,23 @@ pub(crate) struct RemovingMember {
     pub(crate) token: OperationId,
 }
 
+/// Somebody is becoming or ceasing to be an active administrator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ChangingStanding {
+    pub(crate) user_id: UserId,
+    pub(crate) way: Way,
+    pub(crate) change: UserChange,
+}
+
+/// Whether a user comes into the set of administrators or goes out of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Way {
+    In,
+    Out,
+}
+
 /// Says what is about to happen, before anything of it does.
 pub(crate) async fn begin(
     domain: &Domain,
@@ -127,14 +158,6 @@ pub(crate) async fn end(domain: &Domain, operation: &OperationId) -> Result<(), 
     Ok(domain.store.delete(&keyspace::intent(operation)).await?)
 }
 
-/// Some intents of one list, in the order of their ids.
-pub(crate) struct IntentPage {
-    /// The id of each and its record, or what is wrong with it.
-    pub(crate) entries: Vec<(Vec<u8>, Result<Stored, StoreError>)>,
-    /// Where to go on, if there are more.
-    pub(crate) next: Option<Vec<u8>>,
-}
-
 /// Reads up to `limit` intents of one list. A damaged one is one of them, and hides no other.
 ///
 /// # Errors
@@ -144,32 +167,9 @@ pub(crate) async fn page(
     (shard, limit): (u8, usize),
     after: Option<&[u8]>,
     now: Timestamp,
-) -> Result<IntentPage, StoreError> {
+) -> Result<ListPage, StoreError> {
     let list = keyspace::of_intents(shard);
-    let (mut entries, mut next) = (Vec::new(), after.map(Vec::from));
-    let mut size = limit;
-    loop {
-        match store.scan(&list, keyspace::INTENT, next.as_deref(), size, now).await {
-            Ok(page) => {
-                let read = page.entries.into_iter();
-                entries.extend(read.map(|(id, stored)| (id.to_vec(), Ok(stored))));
-                next = page.next.map(|last| last.to_vec());
-            }
-            // One by one, up to the damaged one and behind it.
-            Err(StoreError::Corrupt { .. }) if size > 1 => {
-                size = 1;
-                continue;
-            }
-            Err(StoreError::Corrupt { key, what }) => {
-                next = Some(key.id().to_vec());
-                entries.push((key.id().to_vec(), Err(StoreError::Corrupt { key, what })));
-            }
-            Err(error) => return Err(error),
-        }
-        if size == limit || entries.len() >= limit || next.is_none() {
-            return Ok(IntentPage { entries, next });
-        }
-    }
+    listing::page(store, (&list, keyspace::INTENT), limit, after, now).await
 }
 
 /// Takes note of how the work after the decisive step went: the caller's answer is settled by then,

@@ -13,6 +13,7 @@
 //! | `u:<user id>` | `session` | session id | one sign-in |
 //! | `u:<user id>` | `denied` | `jti` | a token that was revoked alone |
 //! | `u:<user id>` | `membership` | tenant id | entry of the user's list of memberships |
+//! | `u:<user id>` | `networks` | - | from where the user has signed in lately |
 //! | `u:<user id>` | `fence` | operation id | that operation was given up |
 //! | `t:<tenant id>` | `tenant` | - | the tenant |
 //! | `t:<tenant id>` | `roles` | - | all roles with their permissions |
@@ -22,19 +23,29 @@
 //! | `t:<tenant id>` | `api_key` | key id | entry of the list of the tenant's API keys |
 //! | `t:<tenant id>` | `fence` | operation id | that operation was given up |
 //! | `k:<key id>` | `key` | - | one API key |
+//! | `l:<keyed hash>` | `count` | - | a counter of a rate limit, no record |
+//! | `l:<keyed hash>` | `block` | - | until when somebody is kept out |
+//! | `n:<00 to ff>` | `user` | user id | entry of the directory of users |
+//! | `n:<00 to ff>` | `fence` | operation id | that operation was given up |
+//! | `o:<type>.<hmac>` | `code` | - | a code that left by mail |
 //! | `i:<0 to f>` | `intent` | operation id | an operation of several partitions that is under way |
+//! | `m:<0 to f>` | `mail` | mail id | a mail that waits to be delivered |
 //!
-//! Lists (`g/tenant`, `u/membership`, `t/api_key`) are written before what they list and removed
-//! after it: an entry without its record means nothing and is passed over. Intents are spread over
-//! sixteen partitions by the last four bits of the operation's id, so that no node is hot.
+//! Lists (`g/tenant`, `u/membership`, `t/api_key`, `n/user`) are written before what they list and
+//! removed after it: an entry without its record means nothing and is passed over. Intents and mails are
+//! spread over sixteen partitions each by the last four bits of their ids, and the directory of users over
+//! 256 by the first byte of the SHA-256 of the user's id, so that no node is hot.
 //!
 //! Spec: Storage, "keys are byte strings".
 
+use data_encoding::HEXLOWER;
 use tikti_store::{Key, Kind, Partition};
 
 use crate::email::Email;
-use crate::id::{ApiKeyId, ClientId, OperationId, SessionId, TenantId, UserId, WorkerId};
-use crate::secret::sha256_hex;
+use crate::id::{ApiKeyId, ClientId, MailId, OperationId, SessionId, TenantId, UserId, WorkerId};
+use crate::oob_code::OobType;
+use crate::rate_limit::Tag;
+use crate::secret::{sha256_first_byte, sha256_hex};
 
 pub(crate) const TENANT: Kind = Kind::new("tenant");
 pub(crate) const MEMBERSHIP: Kind = Kind::new("membership");
@@ -42,7 +53,7 @@ const DEPLOYMENT: Kind = Kind::new("deployment");
 const SIGNING_KEYS: Kind = Kind::new("signing_keys");
 const ADMINS: Kind = Kind::new("admins");
 const CLAIM: Kind = Kind::new("claim");
-const USER: Kind = Kind::new("user");
+pub(crate) const USER: Kind = Kind::new("user");
 pub(crate) const SESSION: Kind = Kind::new("session");
 pub(crate) const DENIED: Kind = Kind::new("denied");
 const ROLES: Kind = Kind::new("roles");
@@ -51,11 +62,18 @@ pub(crate) const WORKER: Kind = Kind::new("worker");
 pub(crate) const MEMBER: Kind = Kind::new("member");
 pub(crate) const API_KEY: Kind = Kind::new("api_key");
 pub(crate) const INTENT: Kind = Kind::new("intent");
+pub(crate) const MAIL: Kind = Kind::new("mail");
 const KEY: Kind = Kind::new("key");
+const CODE: Kind = Kind::new("code");
 const FENCE: Kind = Kind::new("fence");
+const NETWORKS: Kind = Kind::new("networks");
+const COUNT: Kind = Kind::new("count");
+const BLOCK: Kind = Kind::new("block");
 
 /// Number of partitions that intents are spread over.
 pub(crate) const INTENT_SHARDS: u8 = 16;
+/// Number of partitions that mails are spread over.
+pub(crate) const MAIL_SHARDS: u8 = 16;
 
 pub(crate) fn of_user(user: &UserId) -> Partition {
     Partition::new("u", user.as_str())
@@ -65,9 +83,19 @@ pub(crate) fn of_tenant(tenant: &TenantId) -> Partition {
     Partition::new("t", tenant.as_str())
 }
 
+/// One of the partitions of the directory of users, by the two hexadecimal digits that name it.
+pub(crate) fn of_directory(shard: u8) -> Partition {
+    Partition::new("n", &format!("{shard:02x}"))
+}
+
 /// One of the partitions of intents, `shard` below [`INTENT_SHARDS`].
 pub(crate) fn of_intents(shard: u8) -> Partition {
     Partition::new("i", &format!("{shard:x}"))
+}
+
+/// One of the partitions of mails, `shard` below [`MAIL_SHARDS`].
+pub(crate) fn of_mails(shard: u8) -> Partition {
+    Partition::new("m", &format!("{shard:x}"))
 }
 
 pub(crate) fn deployment() -> Key {
@@ -111,6 +139,15 @@ pub(crate) fn membership_entry(user: &UserId, tenant: &TenantId) -> Key {
     Key::new(&of_user(user), MEMBERSHIP, tenant.as_str())
 }
 
+pub(crate) fn known_networks(user: &UserId) -> Key {
+    Key::new(&of_user(user), NETWORKS, "")
+}
+
+/// The entry of the directory of users.
+pub(crate) fn user_entry(user: &UserId) -> Key {
+    Key::new(&of_directory(sha256_first_byte(user.as_str().as_bytes())), USER, user.as_str())
+}
+
 pub(crate) fn tenant(tenant: &TenantId) -> Key {
     Key::new(&of_tenant(tenant), TENANT, "")
 }
@@ -139,8 +176,38 @@ pub(crate) fn api_key_entry(tenant: &TenantId, id: &ApiKeyId) -> Key {
     Key::new(&of_tenant(tenant), API_KEY, id.as_str())
 }
 
+/// The counter of a rate limit. Each has a partition of its own, so that they spread.
+pub(crate) fn counter(tag: &Tag) -> Key {
+    Key::new(&of_limit(tag), COUNT, "")
+}
+
+/// The block that follows from a counter.
+pub(crate) fn block(tag: &Tag) -> Key {
+    Key::new(&of_limit(tag), BLOCK, "")
+}
+
+fn of_limit(tag: &Tag) -> Partition {
+    Partition::new("l", &HEXLOWER.encode(tag))
+}
+
+/// A code by its HMAC, each type apart.
+pub(crate) fn oob_code(kind: OobType, hmac: &str) -> Key {
+    Key::new(&Partition::new("o", &format!("{}.{hmac}", kind.as_str())), CODE, "")
+}
+
+/// The type of the codes among which `key` stands.
+pub(crate) fn oob_code_type(key: &Key) -> Option<OobType> {
+    let (prefix, name) = key.partition().as_str().split_once(':')?;
+    let (kind, _) = name.split_once('.').filter(|_| prefix == "o")?;
+    OobType::ALL.into_iter().find(|known| known.as_str() == kind)
+}
+
 pub(crate) fn intent(operation: &OperationId) -> Key {
     Key::new(&of_intents(operation.shard()), INTENT, operation.as_str())
+}
+
+pub(crate) fn mail(id: &MailId) -> Key {
+    Key::new(&of_mails(id.shard()), MAIL, id.as_str())
 }
 
 /// The fence of an operation in one of the partitions that it writes to.
@@ -152,14 +219,13 @@ pub(crate) fn fence(partition: &Partition, operation: &OperationId) -> Key {
 mod tests {
     use super::*;
 
-    /// Stored keys are for ever: a change here is a migration.
-    #[test]
-    fn keys_are_as_they_were_stored() {
+    /// A key of each kind.
+    fn all() -> Vec<Key> {
         let user_id = UserId::parse("u1").unwrap();
         let tenant_id = TenantId::parse("t-1").unwrap();
         let key_id = ApiKeyId::parse("abcd").unwrap();
         let operation = OperationId::parse("01JD000000000000000000000Z").unwrap();
-        let all = [
+        vec![
             deployment(),
             signing_keys(),
             admins(),
@@ -170,6 +236,7 @@ mod tests {
             session(&user_id, &SessionId::parse("01JD0000000000000000000000").unwrap()),
             denied_token(&user_id, "j1"),
             membership_entry(&user_id, &tenant_id),
+            known_networks(&user_id),
             tenant(&tenant_id),
             roles(&tenant_id),
             client(&tenant_id, &ClientId::parse("https://api/x").unwrap()),
@@ -177,12 +244,24 @@ mod tests {
             member(&tenant_id, &user_id),
             api_key(&key_id),
             api_key_entry(&tenant_id, &key_id),
+            counter(&[10; 16]),
+            block(&[10; 16]),
+            oob_code(OobType::EmailSignIn, "Aa0_-"),
             intent(&operation),
             intent(&OperationId::default()),
+            user_entry(&user_id),
+            fence(&of_directory(0), &operation),
             fence(&of_user(&user_id), &operation),
             fence(&of_tenant(&tenant_id), &operation),
             fence(&Partition::global(), &operation),
-        ];
+            mail(&MailId::parse("01JD000000000000000000000A").unwrap()),
+        ]
+    }
+
+    /// Stored keys are for ever: a change here is a migration.
+    #[test]
+    fn keys_are_as_they_were_stored() {
+        let all = all();
         let text: Vec<_> =
             all.iter().map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned()).collect();
         insta::assert_snapshot!(text.join("\n"), @r"
@@ -196,6 +275,7 @@ mod tests {
         u:u1/session/01JD0000000000000000000000
         u:u1/denied/j1
         u:u1/membership/t-1
+        u:u1/networks/
         t:t-1/tenant/
         t:t-1/roles/
         t:t-1/client/https://api/x
@@ -203,11 +283,17 @@ mod tests {
         t:t-1/member/u1
         k:abcd/key/
         t:t-1/api_key/abcd
+        l:0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a/count/
+        l:0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a/block/
+        o:EMAIL_SIGNIN.Aa0_-/code/
         i:f/intent/01JD000000000000000000000Z
         i:0/intent/00000000000000000000000000
+        n:bb/user/u1
+        n:00/fence/01JD000000000000000000000Z
         u:u1/fence/01JD000000000000000000000Z
         t:t-1/fence/01JD000000000000000000000Z
         g/fence/01JD000000000000000000000Z
+        m:a/mail/01JD000000000000000000000A
         ");
     }
 }

@@ -19,14 +19,21 @@
 //! | who may administer what | `permission` |
 //! | what a token holds | `issue`, and the `tikti-token` crate |
 //! | sign-in and lookup | [`account`] |
+//! | how often somebody may try | [`limits`], `rate_limit` |
+//! | codes that leave by mail | [`oob_code`], [`action_link`] |
 //! | tenants | [`tenancy`] |
+//! | how a mail waits, and who delivers it | [`mail`] |
 //! | what a backup holds | [`backup`] |
 //! | what becomes of an operation whose process died | [`sweep`], `intent`, `fence` |
 //! | which rules a sound store keeps | [`integrity`] |
 
 #![forbid(unsafe_code)]
+// An operation on a server of the Redis protocol is a future in a future many times over: more than the
+// compiler's usual bound for its layout.
+#![recursion_limit = "256"]
 
 pub mod account;
+pub mod action_link;
 pub mod api_key;
 pub mod backup;
 pub mod bootstrap;
@@ -44,7 +51,12 @@ pub mod integrity;
 mod intent;
 mod issue;
 mod keyspace;
+pub mod limits;
+mod listing;
+pub mod mail;
 pub mod membership;
+mod network;
+pub mod oob_code;
 pub mod page;
 mod page_token;
 pub mod password;
@@ -52,6 +64,7 @@ mod permission;
 pub mod pool;
 mod purge;
 pub mod random;
+mod rate_limit;
 mod reads;
 mod record;
 pub mod role;

@@ -59,6 +59,16 @@ impl Membership {
         }
     }
 
+    /// The membership after a revocation at `now`: of two the later one counts, whichever is made last.
+    #[must_use]
+    pub(crate) fn revoked(self, now: Timestamp) -> Self {
+        Self {
+            mver: self.mver.saturating_add(1).max(now.as_millis()),
+            revoked_at: self.revoked_at.max(Some(now)),
+            ..self
+        }
+    }
+
     /// Whether a session begun at `began` is from before the last revocation.
     #[must_use]
     pub fn cuts_off(&self, began: Timestamp) -> bool {

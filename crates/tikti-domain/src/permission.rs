@@ -187,6 +187,14 @@ impl Principal {
         Self { user, session_began, bounds }
     }
 
+    /// Requires the stored role `ADMIN`.
+    ///
+    /// # Errors
+    /// `ADMIN_REQUIRED`.
+    pub(crate) fn require_admin(&self) -> Result<(), Refusal> {
+        if self.user.is_admin() { Ok(()) } else { Err(Refusal::of(Code::AdminRequired)) }
+    }
+
     /// Requires the stored role `ADMIN`, and for a change a sign-in that is recent enough.
     ///
     /// # Errors
@@ -196,9 +204,7 @@ impl Principal {
         domain: &Domain,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        if !self.user.is_admin() {
-            return Err(Refusal::of(Code::AdminRequired));
-        }
+        self.require_admin()?;
         let limit = domain.settings.admin_reauth.as_secs();
         if clock::seconds(now) > clock::seconds(self.session_began).saturating_add(limit) {
             return Err(Refusal::of(Code::CredentialTooOld));

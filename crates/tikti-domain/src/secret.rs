@@ -1,8 +1,8 @@
 //! Secrets of the deployment: what each is for, and the two things done with them.
 //!
 //! Tokens that the service makes up (API keys, refresh tokens, worker secrets, codes) are stored
-//! only as HMAC-SHA256 under the pepper; signing keys are sealed with AES-256-GCM under the master
-//! key. No type here prints what it holds.
+//! only as HMAC-SHA256 under the pepper; signing keys and mails that wait are sealed with AES-256-GCM
+//! under the master key. No type here prints what it holds.
 //!
 //! Spec: Domain, rule 6.
 
@@ -58,7 +58,7 @@ pub struct NamedSecret {
 /// The deployment's secrets: in each list the first is used for new work, all for old.
 #[derive(Clone, Debug)]
 pub struct Secrets {
-    /// Seals signing keys: exactly 32 bytes each.
+    /// Seals signing keys and waiting mails: exactly 32 bytes each.
     pub master_key: Vec<NamedSecret>,
     /// Keys the hashes of tokens made here: at least 32 bytes each.
     pub pepper: Vec<NamedSecret>,
@@ -69,6 +69,23 @@ pub struct Secrets {
 /// SHA-256 as lower-case hexadecimal.
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     HEXLOWER.encode(digest::digest(&digest::SHA256, bytes).as_ref())
+}
+
+/// The first byte of the SHA-256: spreads what it is taken of evenly.
+pub(crate) fn sha256_first_byte(bytes: &[u8]) -> u8 {
+    digest::digest(&digest::SHA256, bytes).as_ref().first().copied().unwrap_or_default()
+}
+
+/// HMAC-SHA256 of the parts, one behind the other, as lower-case hexadecimal: for signatures that
+/// somebody outside checks with a secret that both sides know.
+#[must_use]
+pub fn hmac_sha256_hex(secret: &SecretString, parts: &[&[u8]]) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
+    let mut context = hmac::Context::with_key(&key);
+    for part in parts {
+        context.update(part);
+    }
+    HEXLOWER.encode(context.sign().as_ref())
 }
 
 /// A public fingerprint of a secret: says whether two deployments use the same one, and no more.
@@ -135,6 +152,11 @@ impl Peppers {
     /// Hashes a token of this service under the newest pepper.
     pub(crate) fn hash(&self, token: &str) -> Result<TokenHash, InternalError> {
         Ok(self.newest()?.hash(token))
+    }
+
+    /// Hashes a token under each pepper, the newest first: for tokens that are found by their hash.
+    pub(crate) fn hashes<'a>(&'a self, token: &'a str) -> impl Iterator<Item = TokenHash> + 'a {
+        self.0.iter().map(|pepper| pepper.hash(token))
     }
 
     /// Hashes a token under the pepper that its chain began with, if that is still known.
@@ -278,6 +300,16 @@ mod tests {
         assert!(after.matches("tk_a_b", &hash));
         assert!(!after.matches("tk_a_c", &hash));
         assert!(!Peppers::new(&[named("p2", 2)]).unwrap().matches("tk_a_b", &hash));
+    }
+
+    /// RFC 4231, section 4.3.
+    #[test]
+    fn a_signature_is_that_of_the_standard() {
+        let parts: [&[u8]; 2] = [b"what do ya want ", b"for nothing?"];
+        assert_eq!(
+            hmac_sha256_hex(&"Jefe".into(), &parts),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
     }
 
     #[test]

@@ -20,6 +20,10 @@ use crate::pool::PoolSize;
 use crate::role::{Role, Roles, TENANT_ADMIN, TENANT_USER};
 use crate::scope::ScopeSet;
 
+pub use limits::{Limit, Limits};
+
+mod limits;
+
 /// What becomes of a sign-in that has no tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tenantless {
@@ -48,6 +52,8 @@ pub struct Settings {
     pub session_max: Duration,
     /// How old a sign-in may be for deployment-level writes.
     pub admin_reauth: Duration,
+    /// How old a sign-in may be for changing one's own address or password and deleting one's account.
+    pub recent_sign_in: Duration,
     /// Clock difference that verification allows.
     pub skew: Duration,
     /// What becomes of a sign-in that has no tenant.
@@ -62,10 +68,17 @@ pub struct Settings {
     pub password_pool: PoolSize,
     /// Threads and queue for signatures.
     pub signing_pool: PoolSize,
+    /// How often may be tried what.
+    pub limits: Limits,
     /// Audiences whose scopes mean something outside a tenant.
     pub resource_servers: Vec<ResourceServer>,
     /// What every new tenant is born with.
     pub tenant_template: TenantTemplate,
+    /// The page that mailed links open instead of the one at the issuer: a URL without query and
+    /// fragment.
+    pub mail_action_url: Option<String>,
+    /// Origins that a mailed link may lead on to, as `https://app.example.org`.
+    pub allowed_origins: Vec<String>,
 }
 
 /// An audience whose scopes mean something outside a tenant.
@@ -130,6 +143,7 @@ impl Settings {
             session_ttl: Duration::from_hours(30 * 24),
             session_max: Duration::from_hours(90 * 24),
             admin_reauth: Duration::from_hours(12),
+            recent_sign_in: Duration::from_secs(15 * 60),
             skew: Duration::from_secs(tikti_token::DEFAULT_SKEW_SECONDS),
             tenantless: Tenantless::Allow,
             access_token_type: AccessTokenType::Jwt,
@@ -147,8 +161,11 @@ impl Settings {
                 longest_wait: Duration::from_secs(5),
                 niceness: 0,
             },
+            limits: Limits::shipped(),
             resource_servers: shipped_resource_servers()?,
             tenant_template: TenantTemplate::shipped()?,
+            mail_action_url: None,
+            allowed_origins: Vec::new(),
         })
     }
 }

@@ -10,7 +10,7 @@
 
 use tikti_store::{Key, StoreError, Stored};
 
-use crate::account::{change_email, create_user, delete_user};
+use crate::account::{change_email, change_user, create_user, delete_user, import_user};
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::error::Error;
@@ -154,12 +154,14 @@ async fn finish(
 ) -> Result<(), Error> {
     match work {
         Work::CreateUser(work) => create_user::settle(domain, operation, work, now).await,
+        Work::ImportUser(work) => import_user::settle(domain, operation, work, now).await,
         Work::ChangeEmail(work) => change_email::settle(domain, operation, work, now).await,
         Work::DeleteUser(work) => delete_user::resume(domain, operation, work, now).await,
         Work::CreateTenant(work) => create_tenant::settle(domain, operation, work, now).await,
         Work::DeleteTenant(work) => delete_tenant::resume(domain, operation, work, now).await,
         Work::AddMember(work) => members::settle(domain, operation, work, now).await,
         Work::RemoveMember(work) => members::resume(domain, operation, work, now).await,
+        Work::ChangeStanding(work) => change_user::resume(domain, operation, work, now).await,
     }
 }
 

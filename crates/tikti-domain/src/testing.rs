@@ -7,6 +7,7 @@
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -15,10 +16,13 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use tempfile::TempDir;
-pub use tikti_store::testing::{FaultPlan, RedisServer};
+pub use tikti_store::testing::{Certificates, FaultPlan, RedisServer};
 use tikti_store::{Entry, OpenOptions, Store};
 
-use crate::account::{NewUser, SignIn, SignInCall, SignedIn, create_user, sign_in};
+use crate::account::{
+    NewUser, OobRequest, SendOobCode, SignIn, SignInCall, SignedIn, create_user, send_oob_code,
+    sign_in,
+};
 use crate::api_key::{ApiKey, ApiKeyStatus, ConfiguredApiKey, KeyScope, parse_key_id};
 use crate::client::Client;
 use crate::clock::{Clock, Timestamp};
@@ -37,7 +41,7 @@ use crate::settings::Settings;
 use crate::signing_key::{SigningKeys, first_key};
 use crate::tenancy::{CreateTenant, add_member, create_tenant};
 use crate::tenant::Tenant;
-use crate::user::{GlobalRole, User};
+use crate::user::{GlobalRole, User, UserStatus};
 use crate::worker::Worker;
 
 /// The deployment's API key in tests.
@@ -92,8 +96,20 @@ impl Fixture {
 
     /// Another replica of the same deployment, whose store fails as `plan` says.
     pub async fn replica(&self, seed: u64, plan: &Arc<FaultPlan>) -> Domain {
+        self.replica_with(seed, plan, |_| ()).await
+    }
+
+    /// As [`Fixture::replica`], with settings that were changed by `change`.
+    pub async fn replica_with(
+        &self,
+        seed: u64,
+        plan: &Arc<FaultPlan>,
+        change: impl FnOnce(&mut Settings) + Send,
+    ) -> Domain {
         let store = self.domain.store.clone();
-        let opened = Domain::open(store, config(), self.clock.clone(), Random::seeded(seed)).await;
+        let mut config = DomainConfig { settings: self.domain.settings.clone(), ..config() };
+        change(&mut config.settings);
+        let opened = Domain::open(store, config, self.clock.clone(), Random::seeded(seed)).await;
         let mut replica = opened.expect("a replica");
         replica.store = replica.store.with_faults(Arc::clone(plan));
         replica
@@ -140,6 +156,19 @@ impl Fixture {
     /// # Errors
     /// The operation's.
     pub async fn try_sign_in(&self, email: &str, password: &str) -> Result<SignedIn, Error> {
+        self.sign_in_from(email, password, None).await
+    }
+
+    /// Tries to sign a user in from an address.
+    ///
+    /// # Errors
+    /// The operation's.
+    pub async fn sign_in_from(
+        &self,
+        email: &str,
+        password: &str,
+        ip: Option<IpAddr>,
+    ) -> Result<SignedIn, Error> {
         let ask = SignIn {
             call: SignInCall::Open,
             email: Email::parse(email)?,
@@ -148,7 +177,14 @@ impl Fixture {
             client: None,
             return_secure_token: true,
         };
-        sign_in(&self.domain, &Caller::default(), &ask).await
+        sign_in(&self.domain, &Caller { ip, ..Caller::default() }, &ask).await
+    }
+
+    /// Has a code sent and gives it, as the deployment's own key gets it.
+    pub async fn oob_code(&self, request: OobRequest) -> SecretString {
+        let ask = SendOobCode { request, continue_url: None, language: None };
+        let sent = send_oob_code(&self.domain, &keyed(), &ask).await.expect("a code");
+        sent.code.expect("a code in the reply")
     }
 
     /// Makes a tenant from the template; `admin` must be a global administrator.
@@ -285,6 +321,18 @@ async fn new_store(directory: TempDir) -> (Store, Box<dyn Any + Send + Sync>) {
     (Store::open(&url, options).await.expect("a new store"), Box::new(directory))
 }
 
+/// Makes a user with [`PASSWORD`] and this status.
+pub async fn put_user(domain: &Domain, email: &str, status: UserStatus) {
+    let hash = domain.passwords.hash(&PASSWORD.to_owned().into()).await.expect("a hash");
+    let email = Email::parse(email).expect("an address");
+    let new = NewUser { email, password_hash: Some(hash), role: GlobalRole::CompanyEmployee };
+    let now = domain.clock.now();
+    let user = create_user(domain, new, now).await.expect("a new user");
+    let key = keyspace::user(&user.id);
+    let bytes = Lasting::Live(User { status, ..user }).encode().expect("a record");
+    domain.store.put(&key, Entry::new(&bytes), now).await.expect("the store");
+}
+
 /// Stores an API key of the form `tk_<id>_<secret>` with these scopes, as `change` leaves it.
 pub async fn put_api_key(
     domain: &Domain,
@@ -320,6 +368,8 @@ pub fn config() -> DomainConfig {
         PoolSize { threads: 2, queue: 1024, longest_wait: Duration::from_secs(60), niceness: 0 };
     settings.password_pool = size;
     settings.signing_pool = size;
+    // A test that is about limits switches them on.
+    settings.limits.enabled = false;
     DomainConfig {
         settings,
         secrets: Secrets {
@@ -341,6 +391,12 @@ pub fn keyed() -> Caller {
 #[must_use]
 pub fn bearing(token: &SecretString) -> Caller {
     Caller { bearer: Some(token.clone()), ..Caller::default() }
+}
+
+/// A caller with the deployment's key and a bearer token.
+#[must_use]
+pub fn keyed_bearing(token: &SecretString) -> Caller {
+    Caller { bearer: Some(token.clone()), ..keyed() }
 }
 
 /// A worker's id.

@@ -5,7 +5,7 @@
 //!
 //! Spec: Domain, "User", "Global roles".
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use tikti_store::{Key, Stored};
@@ -42,6 +42,18 @@ impl GlobalRole {
             Self::CompanyEmployee => "COMPANY_EMPLOYEE",
         }
     }
+
+    /// Reads the name on the wire.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` naming `role`.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let all = [Self::Admin, Self::CompanyAdmin, Self::CompanyEmployee];
+        let found = all.into_iter().find(|role| role.as_str() == text);
+        found.ok_or_else(|| {
+            Refusal::invalid("role", "must be ADMIN, COMPANY_ADMIN or COMPANY_EMPLOYEE")
+        })
+    }
 }
 
 /// Whether a user may sign in and be exchanged for: only while `ACTIVE`.
@@ -65,6 +77,16 @@ impl UserStatus {
             Self::Inactive => "INACTIVE",
             Self::Suspended => "SUSPENDED",
         }
+    }
+
+    /// Reads the name on the wire.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` naming `status`.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let all = [Self::Active, Self::Inactive, Self::Suspended];
+        let found = all.into_iter().find(|status| status.as_str() == text);
+        found.ok_or_else(|| Refusal::invalid("status", "must be ACTIVE, INACTIVE or SUSPENDED"))
     }
 }
 
@@ -103,6 +125,10 @@ pub struct User {
     /// When the user last signed in.
     #[serde(default)]
     pub last_login_at: Option<Timestamp>,
+    /// When an earlier address was last recovered by its owner: older codes that would recover
+    /// another one are dead.
+    #[serde(default)]
+    pub(crate) recovered_at: Option<Timestamp>,
 }
 
 impl User {
@@ -122,6 +148,7 @@ impl User {
             default_tenant: None,
             created_at: now,
             last_login_at: None,
+            recovered_at: None,
         }
     }
 
@@ -151,9 +178,52 @@ impl User {
         self.role == GlobalRole::Admin
     }
 
+    /// Whether the user may act as a platform administrator: only he is one to rely on.
+    #[must_use]
+    pub fn is_active_admin(&self) -> bool {
+        self.is_admin() && self.is_active()
+    }
+
     /// Reads a user's record; a tombstone reads as absent.
     pub(crate) fn load(key: &Key, stored: Option<&Stored>) -> Result<Option<Self>, InternalError> {
         Ok(Lasting::<Self>::decode_optional(key, stored)?.and_then(Lasting::live))
+    }
+}
+
+/// What an administrator changes of a user; what is absent stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UserChange {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) role: Option<GlobalRole>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<UserStatus>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) display_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) email_verified: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) default_tenant: Option<TenantId>,
+}
+
+impl UserChange {
+    /// The user as he is after the change. Whoever is suspended, made active again, or becomes or ceases
+    /// to be a platform administrator begins anew: all sessions and tokens of before are over.
+    pub(crate) fn applied(&self, user: &User, now: Timestamp) -> User {
+        let mut next = user.clone();
+        next.role = self.role.unwrap_or(user.role);
+        next.status = self.status.unwrap_or(user.status);
+        if next.status != user.status || next.is_admin() != user.is_admin() {
+            next.ver = user.next_version(now);
+        }
+        if self.display_name.is_some() {
+            next.display_name.clone_from(&self.display_name);
+        }
+        next.email_verified = self.email_verified.unwrap_or(user.email_verified);
+        if self.default_tenant.is_some() {
+            next.default_tenant.clone_from(&self.default_tenant);
+        }
+        next
     }
 }
 
@@ -167,6 +237,22 @@ pub(crate) struct EmailClaim {
     /// The operation that made the claim.
     #[serde(default)]
     pub(crate) token: OperationId,
+    /// Whether that operation was given the user's id. Such an id may be given again, so that it is
+    /// not buried where the claim is lost.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) given_id: bool,
+}
+
+impl EmailClaim {
+    /// The claim of an operation for a user.
+    pub(crate) fn new(user_id: &UserId, token: &OperationId) -> Self {
+        Self { user_id: user_id.clone(), token: token.clone(), given_id: false }
+    }
+
+    /// Whether both were made by one operation for one user.
+    pub(crate) fn is_that_of(&self, other: &Self) -> bool {
+        (&self.user_id, &self.token) == (&other.user_id, &other.token)
+    }
 }
 
 impl Record for EmailClaim {}
@@ -176,6 +262,18 @@ impl Record for EmailClaim {}
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Admins {
     pub(crate) user_ids: BTreeSet<UserId>,
+    /// Who is becoming or ceasing to be one at this moment, and by which operation: of each at most one
+    /// at a time.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) moving: BTreeMap<UserId, OperationId>,
+}
+
+impl Admins {
+    /// Whether an administrator who was seen to live and to be active is one still: he stands in the
+    /// set, and nobody is about to change that.
+    pub(crate) fn may_rely_on(&self, user: &UserId) -> bool {
+        self.user_ids.contains(user) && !self.moving.contains_key(user)
+    }
 }
 
 impl Record for Admins {}

@@ -22,15 +22,20 @@ use tikti_domain::email::Email;
 use tikti_domain::error::{InternalError, Refusal};
 use tikti_domain::random::Random;
 use tikti_domain::secret::{NamedSecret, SecretBytes, SecretString, Secrets};
-use tikti_domain::settings::Settings;
+use tikti_domain::settings::{Limits, Settings};
 
-use crate::config::{Config, LogConfig, StoreConfig, place_of};
+use crate::config::{
+    Config, LogConfig, MailConfig, MailTransport, StoreConfig, TrustedProxies, place_of,
+};
+use crate::mail::Capture;
 
 /// The administrator that a fresh `dev` has.
 pub const ADMIN_EMAIL: &str = "root@corp.sys";
 
 const SECRETS_FILE: &str = "secrets.yaml";
 const KID: &str = "dev";
+/// Limits are there, and so far away that a person or a test suite at work does not meet them.
+const LIMITS_FACTOR: u64 = 100;
 const LOWER: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 const ALPHANUMERIC: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 /// Crockford's base32 without case: nothing in it is mistaken for something else when read aloud.
@@ -74,6 +79,9 @@ pub enum DevError {
     /// A value that this program brings does not fit its grammar.
     #[error("{}", .0.message)]
     Shipped(Refusal),
+    /// A mail template that this program brings is wrong.
+    #[error("{0}")]
+    Templates(String),
 }
 
 /// Everything that `dev` runs on and shows to the person who started it.
@@ -94,6 +102,7 @@ pub struct DevSetup {
     settings: Settings,
     secrets: Secrets,
     store: StoreConfig,
+    mail: MailConfig,
 }
 
 /// What the file holds, as text.
@@ -136,6 +145,8 @@ pub fn prepare(dir: &Path, store_url: Option<SecretString>) -> Result<DevSetup, 
         admin: Email::parse(ADMIN_EMAIL).map_err(DevError::Shipped)?,
         settings: Settings::shipped("").map_err(DevError::Shipped)?,
         store: store(dir, store_url),
+        mail: MailConfig::captured(Capture::default())
+            .map_err(|problems| DevError::Templates(problems.join("; ")))?,
     })
 }
 
@@ -168,24 +179,42 @@ impl DevSetup {
         &self.store
     }
 
+    /// Tells `listener` of each mail, with its link: for the terminal of whoever started `dev`.
+    #[must_use]
+    pub fn showing_mails(self, listener: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        let transport = match self.mail.transport {
+            Some(MailTransport::Capture(capture)) => {
+                Some(MailTransport::Capture(capture.shown_to(listener)))
+            }
+            other => other,
+        };
+        Self { mail: MailConfig { transport, ..self.mail }, ..self }
+    }
+
     /// The configuration of a server whose issuer is `url`.
     ///
     /// Other than a deployment, `dev` accepts that the issuer differs from the one of an earlier
-    /// start.
+    /// start, and limits are a hundred times the shipped ones.
     #[must_use]
     pub fn config(&self, url: &str) -> Config {
-        let settings =
-            Settings { issuer: url.to_owned(), issuer_may_change: true, ..self.settings.clone() };
+        let settings = Settings {
+            issuer: url.to_owned(),
+            issuer_may_change: true,
+            limits: Limits::shipped().times(LIMITS_FACTOR),
+            ..self.settings.clone()
+        };
         Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             // Nobody balances load to it, and a person waits for the prompt.
             shutdown_grace: Duration::ZERO,
             store: self.store.clone(),
+            trusted_proxies: TrustedProxies::default(),
             domain: DomainConfig {
                 settings,
                 secrets: self.secrets.clone(),
                 api_key: Some(ConfiguredApiKey::Plain(self.api_key.clone().into())),
             },
+            mail: self.mail.clone(),
             log: LogConfig::default(),
         }
     }

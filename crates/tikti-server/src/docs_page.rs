@@ -250,7 +250,8 @@ fn inline(text: &str) -> String {
     html
 }
 
-fn escape(text: &str) -> String {
+/// Makes `text` text, wherever in a page it stands.
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

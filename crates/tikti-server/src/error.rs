@@ -111,9 +111,26 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// Marks a response whose body is written already.
+#[derive(Clone, Copy)]
+struct HasBody;
+
+/// A refusal whose body is a page for people instead of JSON; with its own status and headers.
+pub(crate) fn as_page(error: ApiError, page: impl IntoResponse) -> Response {
+    let mut response = error.into_response();
+    let (parts, body) = page.into_response().into_parts();
+    response.headers_mut().extend(parts.headers);
+    response.extensions_mut().insert(HasBody);
+    *response.body_mut() = body;
+    response
+}
+
 /// Gives a refused response its body; leaves every other response as it is. `request_id` is empty
 /// where the request has none.
 pub(crate) fn write_body(mut response: Response, request_id: &str) -> Response {
+    if response.extensions().get::<HasBody>().is_some() {
+        return response;
+    }
     let Some(error) = response.extensions().get::<ApiError>() else {
         return response;
     };

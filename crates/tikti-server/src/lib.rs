@@ -15,10 +15,12 @@
 //! | what does a refusal look like? | [`error`] |
 //! | how is a deployment configured? | [`config`], [`dev`] |
 //! | how do tools reach a deployment's store? | [`maintenance`] |
-//! | what goes on in the background? | `sweeper` |
+//! | how does a mail leave? | [`mail`] |
+//! | what goes on in the background? | `sweeper`, `mail::delivery` |
 
 #![forbid(unsafe_code)]
 
+mod action_page;
 pub mod api;
 pub mod config;
 mod connections;
@@ -26,6 +28,7 @@ pub mod dev;
 mod docs_page;
 pub mod error;
 mod extract;
+pub mod mail;
 pub mod maintenance;
 mod middleware;
 mod openapi;
@@ -54,10 +57,12 @@ use tokio::task::{JoinError, JoinHandle};
 
 use crate::config::{Config, StoreConfig};
 use crate::connections::Connections;
+use crate::extract::client_ip::ClientIp;
+use crate::mail::{Delivery, MailError, Outbox};
 use crate::routes::oauth2::discovery;
 pub use crate::shutdown::ShutdownHandle;
-use crate::shutdown::Signals;
-use crate::state::{AppState, Pages};
+use crate::shutdown::{ShutdownListener, Signals};
+use crate::state::{AppState, Pages, Shared};
 use crate::sweeper::Sweeper;
 
 /// Why a server cannot start, or did not end well. Each is a line that an operator can act on.
@@ -80,6 +85,9 @@ pub enum ServeError {
     /// The administrator or the browser key could not be stored.
     #[error("the first administrator could not be stored")]
     Seed(#[source] Error),
+    /// Mails cannot be sent the way that is configured.
+    #[error(transparent)]
+    Mail(#[from] MailError),
     /// No randomness.
     #[error(transparent)]
     Random(#[from] InternalError),
@@ -145,7 +153,8 @@ impl Listener {
 pub struct Running {
     address: SocketAddr,
     accept_loop: JoinHandle<()>,
-    sweeper: JoinHandle<()>,
+    /// The sweeper and the delivery of mails.
+    background: Vec<JoinHandle<()>>,
     shutdown: ShutdownHandle,
     signals: Signals,
     store: Store,
@@ -160,6 +169,7 @@ pub async fn start(listener: Listener, config: Config, seed: Seed) -> Result<Run
     let random = Random::system();
 
     let clock = Clock::system();
+    let outbox = Outbox::open(config.mail)?;
 
     let store = config.store.open(&format!("tikti at {}", listener.address)).await?;
     report_store(&store).await;
@@ -168,18 +178,36 @@ pub async fn start(listener: Listener, config: Config, seed: Seed) -> Result<Run
 
     let (routes, document) = router::routes();
     let pages = pages(&document, &domain.settings().issuer).map_err(ServeError::Document)?;
-    let state = Arc::new(AppState::new(domain, random.clone(), pages));
+    let client_ip = ClientIp::new(config.trusted_proxies);
+    let state = Arc::new(AppState::new(domain, random.clone(), client_ip, pages));
     let router = router::with_middleware(routes, Arc::clone(&state));
 
     let (shutdown, asked) = shutdown::channel();
+    let delivery = delivery(outbox, &state, (&clock, &random), &asked);
     let sweeper = Sweeper { state: Arc::clone(&state), clock, random, shutdown: asked.clone() };
-    let sweeper = tasks::start(sweeper.run());
+    let background = std::iter::once(tasks::start(sweeper.run())).chain(delivery).collect();
     let grace = config.shutdown_grace;
     let connections =
         Connections { listener: listener.socket, router, state, shutdown: asked, grace };
     let accept_loop = tasks::start(connections.serve());
     tracing::info!(address = %listener.address, "serving");
-    Ok(Running { address: listener.address, accept_loop, sweeper, shutdown, signals, store })
+    Ok(Running { address: listener.address, accept_loop, background, shutdown, signals, store })
+}
+
+/// Starts the delivery of mails, where there is a way to send them; says once where there is none.
+fn delivery(
+    outbox: Option<Outbox>,
+    state: &Shared,
+    (clock, random): (&Clock, &Random),
+    asked: &ShutdownListener,
+) -> Option<JoinHandle<()>> {
+    let Some(outbox) = outbox else {
+        tracing::warn!("no mail is sent: neither mail.smtp nor mail.webhook is configured");
+        return None;
+    };
+    tracing::info!(transport = outbox.name(), "mails leave this way");
+    let delivery = Delivery::new(outbox, Arc::clone(state), (clock.clone(), random.clone()));
+    Some(tasks::start(delivery.run(asked.clone())))
 }
 
 /// Logs which store it is, and what an operator should know of it.
@@ -247,9 +275,12 @@ impl Running {
     /// Ends what goes on behind the accept loop, whichever way that ended.
     async fn finish(self, served: Result<(), JoinError>) -> Result<(), ServeError> {
         self.shutdown.shut_down();
-        let swept = self.sweeper.await;
+        let mut ended = served;
+        for task in self.background {
+            ended = ended.and(task.await);
+        }
         self.store.close().await;
-        served.and(swept).map_err(|_| ServeError::Fault)
+        ended.map_err(|_| ServeError::Fault)
     }
 }
 

@@ -1,27 +1,36 @@
 //! How do tools reach the store of a deployment, outside of its server? Verified, backed up,
-//! restored.
+//! restored, filled with users of another system.
 //!
 //! Invariant: what only reads opens the store for reading, beside a running server, and makes none;
 //! what writes has an embedded store for itself.
 //!
 //! Spec: Operations, "Backup".
 
+mod import;
+mod user_file;
+
 use std::io::{Read, Write};
 use std::path::Path;
 
 use data_encoding::BASE64;
-use tikti_domain::StoreError;
 pub use tikti_domain::backup::{BackupError, BackupKey, BackupReport, RestoreReport};
 use tikti_domain::backup::{BackupOptions, RestoreOptions, check, write};
 use tikti_domain::clock::{Clock, rfc3339};
+use tikti_domain::error::Error;
 use tikti_domain::integrity::verify;
 pub use tikti_domain::integrity::{Finding, IntegrityReport, Progress, Rule};
 use tikti_domain::random::Random;
 use tikti_domain::secret::SecretBytes;
 pub use tikti_domain::secret::{SecretString, Secrets};
+use tikti_domain::{StartError, StoreError};
 
 use crate::ServeError;
 use crate::config::StoreConfig;
+pub use import::{ImportReport, RefusedUser, examine_users, import_users};
+pub use user_file::{
+    FirebaseHashConfig, UserFileError, UserRow, read_firebase_hash_config, read_firebase_users,
+    read_user_lines,
+};
 
 /// Who holds a store that a tool has open, as whoever finds it locked is told.
 const HOLDER: &str = "tikti, maintenance";
@@ -38,6 +47,17 @@ pub enum MaintenanceError {
     /// The store stopped answering.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store and the configuration do not fit each other.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The store stopped answering in the middle of an import.
+    #[error("the import stopped after {done} users; repeated, it goes on there")]
+    ImportStopped {
+        /// Users that were looked at.
+        done: u64,
+        /// Why.
+        source: Error,
+    },
     /// The backup was not made or not restored.
     #[error(transparent)]
     Backup(#[from] BackupError),

@@ -66,6 +66,7 @@ pub(crate) fn head() -> OpenApi {
         .build();
     let tags = [
         ("accounts", "Signing in, looking up, exchanging"),
+        ("users", "The directory of users"),
         ("tenants", "The authorization boundaries"),
         ("discovery", "What verifiers read"),
         ("platform", "The service itself"),
@@ -77,7 +78,9 @@ pub(crate) fn head() -> OpenApi {
 /// Adds to the operation of `route` what follows from its row.
 pub(crate) fn complete(paths: &mut Paths, route: &Route) {
     for item in paths.paths.values_mut() {
-        for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
+        let operations =
+            [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
             complete_operation(operation, route);
         }
     }
@@ -98,6 +101,14 @@ fn complete_operation(operation: &mut Operation, route: &Route) {
         Needs::AdminBearer => {
             let sentence = "Needs the idToken of a platform administrator.".to_owned();
             (vec![requirement(BEARER)], Some(sentence))
+        }
+        Needs::ApiKeyAndAdmin(scope) => {
+            let scope = scope.as_str();
+            let both = |key| requirement(key).add(BEARER, nothing.clone());
+            let sentence = format!(
+                "Needs an API key with the scope `{scope}` and the idToken of a platform administrator."
+            );
+            (vec![both(API_KEY), both(API_KEY_IN_QUERY)], Some(sentence))
         }
     };
     operation.security = Some(security);

@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 use crate::error::{self, ApiError};
 use crate::middleware::{access_log, request_id, security_headers};
 use crate::openapi;
-use crate::routes::{accounts, oauth2, platform, tenants};
+use crate::routes::{accounts, action, oauth2, platform, tenants};
 use crate::state::Shared;
 
 /// What a caller has to show.
@@ -32,11 +32,13 @@ pub enum Needs {
     Bearer,
     /// The same, and the user must be a platform administrator.
     AdminBearer,
+    /// An API key with this scope, and the idToken of a platform administrator as bearer token.
+    ApiKeyAndAdmin(KeyScope),
 }
 
 /// A row of the table.
 pub struct Route {
-    /// `GET`, `POST` or `DELETE`.
+    /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
     pub method: &'static str,
     /// The path, with its parameters in braces.
     pub path: &'static str,
@@ -66,15 +68,31 @@ macro_rules! row {
 pub const ROUTES: &[Route] = &[
     row!("POST", "/v1/accounts/signIn", ["/v1/accounts:signIn"], Needs::Nothing, accounts::sign_in::sign_in),
     row!("POST", "/v1/accounts/signInWithPassword", ["/v1/accounts:signInWithPassword"], Needs::ApiKey(KeyScope::SignIn), accounts::sign_in_with_password::sign_in_with_password),
+    row!("POST", "/v1/accounts/signInWithOobCode", ["/v1/accounts:signInWithOobCode"], Needs::Nothing, accounts::sign_in_with_oob_code::sign_in_with_oob_code),
+    row!("POST", "/v1/accounts/sendOobCode", ["/v1/accounts:sendOobCode"], Needs::ApiKey(KeyScope::OobSend), accounts::send_oob_code::send_oob_code),
+    row!("POST", "/v1/accounts/resetPassword", ["/v1/accounts:resetPassword"], Needs::ApiKey(KeyScope::OobSend), accounts::reset_password::reset_password),
     row!("POST", "/v1/accounts/lookup", ["/v1/accounts:lookup"], Needs::ApiKey(KeyScope::Lookup), accounts::lookup::lookup),
     row!("POST", "/v1/accounts/token/exchange", ["/v1/accounts:token/exchange"], Needs::ApiKey(KeyScope::Exchange), accounts::token_exchange::token_exchange),
+    row!("POST", "/v1/accounts/update", ["/v1/accounts:update"], Needs::ApiKey(KeyScope::Update), accounts::update::update),
+    row!("POST", "/v1/accounts/delete", ["/v1/accounts:delete"], Needs::ApiKey(KeyScope::Delete), accounts::delete::delete),
+    row!("POST", "/v1/accounts/signUp", ["/v1/accounts:signUp"], Needs::AdminBearer, accounts::sign_up::sign_up),
+    row!("POST", "/v1/accounts/status", ["/v1/accounts:status"], Needs::ApiKeyAndAdmin(KeyScope::Admin), accounts::status::status),
+    row!("POST", "/v1/accounts/revoke", ["/v1/accounts:revoke"], Needs::ApiKeyAndAdmin(KeyScope::Admin), accounts::revoke::revoke),
+    row!("POST", "/v1/accounts/revokeJti", ["/v1/accounts:revokeJti"], Needs::ApiKeyAndAdmin(KeyScope::Admin), accounts::revoke_jti::revoke_jti),
+    row!("POST", "/v1/accounts/validate", ["/v1/accounts:validate"], Needs::ApiKeyAndAdmin(KeyScope::Admin), accounts::validate::validate),
     row!("POST", "/v1/accounts/signOut", ["/v1/accounts:signOut"], Needs::Nothing, accounts::sign_out::sign_out),
     row!("POST", "/v1/token", [], Needs::Nothing, accounts::token::token),
     row!("GET", "/v1/accounts/sessions", [], Needs::Bearer, accounts::sessions::list_sessions),
     row!("DELETE", "/v1/accounts/sessions/{sid}", [], Needs::Bearer, accounts::sessions::end_session),
+    row!("GET", "/v1/users", [], Needs::ApiKeyAndAdmin(KeyScope::Admin), platform::users::list_users),
+    row!("GET", "/v1/users/{id}", [], Needs::ApiKeyAndAdmin(KeyScope::Admin), platform::users::read_user),
+    row!("PATCH", "/v1/users/{id}", [], Needs::ApiKeyAndAdmin(KeyScope::Admin), platform::users::update_user),
+    row!("DELETE", "/v1/users/{id}", [], Needs::ApiKeyAndAdmin(KeyScope::Admin), platform::users::delete_user),
     row!("POST", "/v1/tenants", [], Needs::AdminBearer, tenants::create::create_tenant),
     row!("GET", "/v1/tenants", [], Needs::Bearer, tenants::list::list_tenants),
     row!("GET", "/v1/tenants/{t}", ["/v1/tenants/id/{t}"], Needs::Bearer, tenants::read::read_tenant),
+    row!("GET", "/action", [], Needs::Nothing, action::show::show),
+    row!("POST", "/action", [], Needs::Nothing, action::redeem::redeem),
     row!("GET", "/.well-known/jwks.json", ["/v1/.well-known/jwks.json"], Needs::Nothing, oauth2::jwks::jwks),
     row!("GET", "/.well-known/openid-configuration", [], Needs::Nothing, oauth2::discovery::openid_configuration),
     row!("GET", "/.well-known/oauth-authorization-server", [], Needs::Nothing, oauth2::discovery::oauth_authorization_server),

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use tikti_domain::Domain;
 use tikti_domain::random::Random;
 
+use crate::extract::client_ip::ClientIp;
+
 /// The state behind every handler, cloned by reference.
 pub(crate) type Shared = Arc<AppState>;
 
@@ -16,6 +18,8 @@ pub(crate) struct AppState {
     pub(crate) domain: Domain,
     /// Makes request ids.
     pub(crate) random: Random,
+    /// Finds from where a request comes.
+    pub(crate) client_ip: ClientIp,
     /// Documents made once at start.
     pub(crate) pages: Pages,
     /// Whether the issuer is https, so that browsers may be told to stay with it.
@@ -36,9 +40,9 @@ pub(crate) struct Pages {
 
 impl AppState {
     /// Assembles the state of a server that is ready.
-    pub(crate) fn new(domain: Domain, random: Random, pages: Pages) -> Self {
+    pub(crate) fn new(domain: Domain, random: Random, client_ip: ClientIp, pages: Pages) -> Self {
         let is_https = domain.settings().issuer.starts_with("https://");
-        Self { domain, random, pages, is_https, stopping: AtomicBool::new(false) }
+        Self { domain, random, client_ip, pages, is_https, stopping: AtomicBool::new(false) }
     }
 
     /// Whether the server was asked to stop.

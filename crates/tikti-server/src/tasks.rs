@@ -5,7 +5,7 @@
 
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
-/// A task of a running server: its accept loop, its sweeper.
+/// A task of a running server: its accept loop, its sweeper, its delivery of mails.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place that starts tasks; the handle is awaited"
@@ -24,6 +24,13 @@ impl Tasks {
     /// Starts one more task of the group.
     pub(crate) fn start(&mut self, task: impl Future<Output = ()> + Send + 'static) {
         self.0.spawn(task);
+    }
+
+    /// Forgets the tasks that have ended.
+    pub(crate) fn reap(&mut self) {
+        while let Some(ended) = self.0.try_join_next() {
+            report(ended);
+        }
     }
 
     /// Whether no task of the group runs any more.
@@ -51,6 +58,6 @@ fn report(ended: Result<(), JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
     {
-        tracing::error!("a connection's task panicked");
+        tracing::error!("a task panicked");
     }
 }

@@ -44,6 +44,7 @@ pub(crate) enum Color {
 }
 
 /// The two streams, and what the caller wants on them.
+#[derive(Clone)]
 pub(crate) struct Output {
     format: Format,
     verbosity: Verbosity,
@@ -94,6 +95,14 @@ impl Output {
     pub(crate) fn note(&self, text: &str) {
         if self.talks_to_people() {
             say(&format!("  {}", printable(text)));
+        }
+    }
+
+    /// Tells what has happened while a command went on, such as a mail with its link. Only to people; on
+    /// standard output, since it may be a secret.
+    pub(crate) fn happened(&self, text: &str) {
+        if self.talks_to_people() {
+            let _nowhere_to_tell = print(&printable(text));
         }
     }
 

@@ -24,6 +24,7 @@ use crate::fence;
 use crate::id::{OperationId, UserId};
 use crate::intent::{self, ChangingEmail, Work};
 use crate::keyspace;
+use crate::oob_code::{OobCode, OobType};
 use crate::record::{Lasting, Record};
 use crate::user::{EmailClaim, User};
 
@@ -42,6 +43,53 @@ pub async fn change_email(
     to: &Email,
     now: Timestamp,
 ) -> Result<User, Error> {
+    change_email_to(domain, user_id, &NewAddress { to, by: None }, now).await
+}
+
+/// An address that a user is to get.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NewAddress<'a> {
+    to: &'a Email,
+    /// The code that proves that mail there reaches the user, where there is one.
+    by: Option<&'a OobCode>,
+}
+
+impl<'a> NewAddress<'a> {
+    /// The address that a code speaks of.
+    pub(super) fn by(code: &'a OobCode, to: &'a Email) -> Self {
+        Self { to, by: Some(code) }
+    }
+
+    /// Whether the user is still one who may get it.
+    fn check(&self, user: &User) -> Result<(), Code> {
+        match self.by {
+            Some(code) if !code.fits(user) => Err(Code::InvalidOobCode),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// What else changes in the user's record with the address.
+    fn apply(&self, user: &mut User, now: Timestamp) {
+        user.email_verified = self.by.is_some();
+        if self.by.is_some_and(|code| code.kind == OobType::RecoverEmail) {
+            // Whoever had taken the account is out, with what he could have changed it back with.
+            user.ver = user.next_version(now);
+            user.recovered_at = Some(now);
+        }
+    }
+}
+
+/// Gives a user another address, as [`change_email`] does; verified where a code proves it.
+///
+/// # Errors
+/// As [`change_email`]; `INVALID_OOB_CODE` where the user is not as the code says any more.
+pub(super) async fn change_email_to(
+    domain: &Domain,
+    user_id: &UserId,
+    address: &NewAddress<'_>,
+    now: Timestamp,
+) -> Result<User, Error> {
+    let to = address.to;
     let user = load_user(domain, user_id, now).await?;
     if user.bears(to) {
         return Ok(user);
@@ -57,7 +105,7 @@ pub async fn change_email(
         to: to.clone(),
     };
     let operation = intent::begin(domain, Work::ChangeEmail(work.clone()), now).await?;
-    let outcome = change(domain, &operation, &work, now).await;
+    let outcome = change(domain, &operation, (&work, address), now).await;
     if matches!(outcome, Ok(_) | Err(Error::Refused(_))) {
         intent::rest(&operation, settle(domain, &operation, &work, now).await);
     }
@@ -78,10 +126,10 @@ pub(super) async fn load_user(domain: &Domain, id: &UserId, now: Timestamp) -> R
 async fn change(
     domain: &Domain,
     operation: &OperationId,
-    work: &ChangingEmail,
+    (work, address): (&ChangingEmail, &NewAddress<'_>),
     now: Timestamp,
 ) -> Result<User, Error> {
-    let ours = EmailClaim { user_id: work.user_id.clone(), token: operation.clone() };
+    let ours = EmailClaim::new(&work.user_id, operation);
     claim_email(domain, &work.to, &ours, now).await?;
     let key = keyspace::user(&work.user_id);
     let partition = key.partition();
@@ -95,9 +143,10 @@ async fn change(
                 let message = "the address changed at the same moment: read again";
                 return Err(Refusal::new(Code::Conflict, message).into());
             }
+            address.check(&user)?;
             user.email = Some(work.to.clone());
             user.email_claim = operation.clone();
-            user.email_verified = false;
+            address.apply(&mut user, now);
             txn.put(&key, Entry::new(&Lasting::Live(user.clone()).encode()?))?;
             Ok::<_, Error>(user)
         })
@@ -127,8 +176,7 @@ pub(crate) async fn settle(
             Ok::<_, Error>(borne)
         })
         .await?;
-    let claim =
-        |token: &OperationId| EmailClaim { user_id: work.user_id.clone(), token: token.clone() };
+    let claim = |token: &OperationId| EmailClaim::new(&work.user_id, token);
     if let Some(from) = &work.from
         && borne.as_ref() != Some(&work.from_claim)
     {

@@ -5,10 +5,11 @@
 //! | 1. say so (intent) | nothing has changed |
 //! | 2. claim the address for a new id | the address is claimed by a user that does not exist |
 //! | 3. administrators: enter the set of administrators | the set names a user that does not exist |
-//! | 4. write the user, if nothing stands there | done |
+//! | 4. an entry in the directory of users | the directory names a user that does not exist |
+//! | 5. write the user, if nothing stands there | done |
 //!
 //! Who gives a creation up, because the address is wanted or because it is older than a minute,
-//! writes a tombstone at the user's key first, so that a late creator cannot finish step 4 any more.
+//! writes a tombstone at the user's key first, so that a late creator cannot finish step 5 any more.
 //! No clock decides who owns an address, and one address never has two users.
 //!
 //! Spec: Domain, rule 1. Why claims heal themselves: docs/decisions/0008, 0015.
@@ -16,6 +17,7 @@
 use tikti_store::{Entry, Expected, StoreError};
 
 use super::admins;
+use super::directory;
 use super::email_claim::{claim_email, release_email};
 use super::sign_in::find_by_email;
 use crate::claim::{self, Owner};
@@ -70,7 +72,7 @@ pub async fn create_user(domain: &Domain, new: NewUser, now: Timestamp) -> Resul
     outcome
 }
 
-/// Steps 2 to 4.
+/// Steps 2 to 5.
 async fn create(
     domain: &Domain,
     operation: &OperationId,
@@ -81,6 +83,7 @@ async fn create(
     if work.role == GlobalRole::Admin {
         admins::enter(domain, &work.user_id, operation, now).await?;
     }
+    directory::enter(domain, &work.user_id, operation, now).await?;
     let mut user = User::new(work.user_id.clone(), work.email.clone(), work.role, now);
     user.email_claim = operation.clone();
     user.password_hash = password_hash;
@@ -95,7 +98,7 @@ async fn create(
 }
 
 fn claim_of(operation: &OperationId, work: &CreatingUser) -> EmailClaim {
-    EmailClaim { user_id: work.user_id.clone(), token: operation.clone() }
+    EmailClaim::new(&work.user_id, operation)
 }
 
 /// Leaves a creation as it is where the user lives, and tidies up after it where not, for ever. May
@@ -112,6 +115,7 @@ pub(crate) async fn settle(
             if work.role == GlobalRole::Admin {
                 admins::give_up(domain, &work.user_id, operation, now).await?;
             }
+            directory::give_up(domain, &work.user_id, operation, now).await?;
             release_email(domain, &work.email, &claim_of(operation, work), now).await?;
         }
     }

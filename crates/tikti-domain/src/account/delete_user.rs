@@ -5,7 +5,7 @@
 //! | 1. say so (intent) | nothing has changed; the sweep goes on |
 //! | 2. administrators: leave the set, while another one lives; else be refused, behind a fence | an administrator who is not counted, and the sweep goes on; or a refusal, and the sweep ends it |
 //! | 3. a tombstone in place of the user | nothing signs in any more; the rest is swept |
-//! | 4. memberships with their entries, sessions, revoked tokens, the claim on the address | done |
+//! | 4. memberships with their entries, sessions, revoked tokens, the directory's entry, the claim on the address | done |
 //!
 //! A deletion that was refused never happens: step 2 refuses or lets go in one transaction, for all who
 //! carry the deletion on, and an intent that could not be removed afterwards is only removed.
@@ -19,6 +19,7 @@ use tikti_store::Entry;
 
 use super::admins;
 use super::change_email::load_user;
+use super::directory;
 use super::email_claim::release_email;
 use crate::clock::Timestamp;
 use crate::domain::Domain;
@@ -83,8 +84,8 @@ pub(crate) async fn resume(
 }
 
 fn work_of(user: User) -> DeletingUser {
-    let User { id, role, email, email_claim, .. } = user;
-    DeletingUser { user_id: id, role, email, email_claim, first: None }
+    let User { id, role, email, email_claim, ver, .. } = user;
+    DeletingUser { user_id: id, role, email, email_claim, ver, first: None }
 }
 
 /// A deletion under way.
@@ -109,7 +110,8 @@ impl Deletion {
                 return Ok(());
             };
             changed.first.get_or_insert_with(|| self.operation.clone());
-            // Role or address changed: an intent has to name what the user bears at the end.
+            // Role or address changed: an intent has to name what the user bears at the end. Or the
+            // version: who was suspended and has come back is relied on again, and has to leave again.
             let outdated = self.operation.clone();
             self.operation = intent::begin(domain, Work::DeleteUser(changed.clone()), now).await?;
             self.work = changed;
@@ -143,9 +145,9 @@ impl Deletion {
         }
         purge::all(domain, (&partition, keyspace::SESSION), now).await?;
         purge::all(domain, (&partition, keyspace::DENIED), now).await?;
+        directory::leave(domain, user_id).await?;
         if let Some(email) = &self.work.email {
-            let token = self.work.email_claim.clone();
-            let claim = EmailClaim { user_id: user_id.clone(), token };
+            let claim = EmailClaim::new(user_id, &self.work.email_claim);
             release_email(domain, email, &claim, now).await?;
         }
         intent::end(domain, &self.operation).await
@@ -159,6 +161,7 @@ async fn put_tombstone(
     now: Timestamp,
 ) -> Result<Option<DeletingUser>, Error> {
     let key = keyspace::user(&seen.user_id);
+    let networks = keyspace::known_networks(&seen.user_id);
     let reads = [key.clone()];
     let tombstone = Tombstone { since: now, cause: Cause::Deleted };
     let bytes = Lasting::<User>::Tombstone(tombstone).encode()?;
@@ -171,6 +174,8 @@ async fn put_tombstone(
                 return Ok(Some(found));
             }
             txn.put(&key, Entry::new(&bytes))?;
+            // With it, so that no sign-in that is under way can write it again.
+            txn.delete(&networks)?;
             Ok::<_, Error>(None)
         })
         .await

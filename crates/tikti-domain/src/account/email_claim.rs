@@ -6,7 +6,7 @@
 //!
 //! Who wants an address that is claimed, but not borne, first makes sure that the operation behind
 //! the claim adds nothing any more: a tombstone where the user does not exist yet, a fence at a user
-//! who lives. Only then is the claim taken over.
+//! who lives or whose id was given. Only then is the claim taken over.
 //!
 //! Spec: Domain, rule 1. Why claims heal themselves: docs/decisions/0008, 0015.
 
@@ -50,10 +50,13 @@ async fn is_lost(
     now: Timestamp,
 ) -> Result<bool, Error> {
     let key = keyspace::user(&claim.user_id);
-    match claim::settle::<User>(domain, &key, now).await? {
-        Owner::Buried | Owner::Found(Lasting::Tombstone(_)) => return Ok(true),
-        Owner::Found(Lasting::Live(user)) if user.bears(email) => return Ok(false),
-        Owner::Found(Lasting::Live(_)) => {}
+    // An id that was given may be given again: the fence alone keeps its operation away.
+    if !claim.given_id {
+        match claim::settle::<User>(domain, &key, now).await? {
+            Owner::Buried | Owner::Found(Lasting::Tombstone(_)) => return Ok(true),
+            Owner::Found(Lasting::Live(user)) if user.bears(email) => return Ok(false),
+            Owner::Found(Lasting::Live(_)) => {}
+        }
     }
     let partition = key.partition();
     let reads = [key.clone()];
@@ -82,7 +85,8 @@ pub(super) async fn release_email(
     domain
         .store
         .transact(key.partition(), &reads, now, |txn| {
-            if EmailClaim::decode_optional(&key, txn.get(&key)?)?.as_ref() == Some(ours) {
+            let stored = EmailClaim::decode_optional(&key, txn.get(&key)?)?;
+            if stored.is_some_and(|stored| stored.is_that_of(ours)) {
                 txn.delete(&key)?;
             }
             Ok::<_, Error>(())

@@ -14,6 +14,7 @@ use crate::email::Email;
 use crate::error::{Code, Error};
 use crate::id::{RoleName, TenantId, UserId};
 use crate::id_token::{self, Holder, IdToken};
+use crate::limits;
 use crate::reads::Reads;
 use crate::tenancy;
 use crate::user::{GlobalRole, User, UserStatus};
@@ -56,12 +57,16 @@ pub struct LookedUp {
 ///
 /// # Errors
 /// `INVALID_API_KEY`, `API_KEY_FORBIDDEN`; `INVALID_ID_TOKEN`, `TOKEN_EXPIRED`, `TOKEN_REVOKED`,
-/// `USER_DISABLED`; the store's.
+/// `USER_DISABLED`; `RATE_LIMITED`; the store's.
 pub async fn lookup(domain: &Domain, caller: &Caller, ask: &Lookup) -> Result<LookedUp, Error> {
     let now = domain.clock.now();
     let presented = domain.present_key(caller);
     if matches!(presented, PresentedKey::Missing) {
         return Err(Code::InvalidApiKey.into());
+    }
+    // Before anything is read or verified: that is what it spares.
+    if let Some(key) = &caller.api_key {
+        limits::lookup(domain, key, now)?;
     }
     let token = id_token::verify(domain, &ask.id_token, now);
     let mut keys: Vec<_> = presented.key().cloned().into_iter().collect();

@@ -7,6 +7,9 @@
 //! | the one before, later, or an older one | somebody copied it: the session ends |
 //! | one that was never given out | refused, nothing changes |
 //!
+//! The first two are counted, the others end there: a thief must not be able to use up a limit, nor a
+//! limit to hide a theft.
+//!
 //! What is read is read in one round trip: the token names the session, and as a hint its tenant and
 //! client. What a session is good for is read from its record and from the user's, tenant's and
 //! membership's as they are now; a context whose membership has ended is dropped, and a session that
@@ -25,6 +28,7 @@ use crate::error::{Code, Error};
 use crate::id::{TenantId, TenantRef, UserId};
 use crate::issue;
 use crate::keyspace;
+use crate::limits;
 use crate::membership::Membership;
 use crate::reads::Reads;
 use crate::record::Record;
@@ -69,7 +73,7 @@ pub struct Refreshed {
 /// # Errors
 /// `INVALID_REFRESH_TOKEN` for a token that is unknown, used, expired or revoked; `USER_DISABLED`;
 /// `TENANT_CONFLICT` where a bound session is to speak for another tenant; `MEMBERSHIP_REQUIRED`,
-/// `TENANT_DISABLED` for the tenant that was asked for; `CONFLICT`; the store's.
+/// `TENANT_DISABLED` for the tenant that was asked for; `RATE_LIMITED`; `CONFLICT`; the store's.
 pub async fn refresh(domain: &Domain, ask: &Refresh) -> Result<Refreshed, Error> {
     let now = domain.clock.now();
     let Some(token) = RefreshToken::parse(&ask.token) else {
@@ -82,8 +86,13 @@ pub async fn refresh(domain: &Domain, ask: &Refresh) -> Result<Refreshed, Error>
             Some((reference, named))
         }
     };
+    let mut is_counted = false;
     for _ in 0..MOST_ROUNDS {
         let attempt = Attempt::load(domain, &token, wanted.as_ref(), now).await?;
+        if !is_counted && attempt.is_honest(now) {
+            limits::refresh(domain, &attempt.session.id, now).await?;
+            is_counted = true;
+        }
         match attempt.rotate(domain, &token, now).await {
             Err(Error::Store(StoreError::Conflict { .. })) => {}
             outcome => return outcome,
@@ -148,6 +157,17 @@ impl<'a> Attempt<'a> {
         Ok(Self { user, session, stored, shown, reads, wanted })
     }
 
+    /// Whether the token is the present one, or the one before within the time that a lost answer
+    /// takes: what nobody but the session's holder shows.
+    fn is_honest(&self, now: Timestamp) -> bool {
+        let since = now.as_millis().saturating_sub(self.session.refreshed_at.as_millis());
+        match self.shown {
+            Shown::Present => true,
+            Shown::Last(_) => since <= GRACE_MILLIS,
+            Shown::Older | Shown::Unknown => false,
+        }
+    }
+
     /// Decides, and writes where something changes.
     ///
     /// # Errors
@@ -162,9 +182,8 @@ impl<'a> Attempt<'a> {
         if !session.is_of(user) || domain.not_before.is_some_and(|cut| session.created_at < cut) {
             return Err(Code::InvalidRefreshToken.into());
         }
-        let since = now.as_millis().saturating_sub(session.refreshed_at.as_millis());
         let repeated = match &self.shown {
-            Shown::Last(present) if since <= GRACE_MILLIS => Some(present.clone()),
+            Shown::Last(present) if self.is_honest(now) => Some(present.clone()),
             Shown::Present => None,
             Shown::Last(_) | Shown::Older | Shown::Unknown => {
                 self.end(domain, "refresh token used again", now).await?;

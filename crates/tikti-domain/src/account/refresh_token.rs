@@ -132,10 +132,30 @@ pub(super) fn first(
     session: &Session,
     random: &Random,
 ) -> Result<Fresh, InternalError> {
+    made(peppers, session, 0, random)
+}
+
+/// A token of the next generation that follows from none before it, where the session has one: of those
+/// that were given out none is good any more. `session` is the one that it will stand in.
+pub(super) fn anew(
+    peppers: &Peppers,
+    session: &Session,
+    random: &Random,
+) -> Result<Option<Fresh>, InternalError> {
+    let Some(state) = &session.refresh else { return Ok(None) };
+    made(peppers, session, state.generation.saturating_add(1), random).map(Some)
+}
+
+fn made(
+    peppers: &Peppers,
+    session: &Session,
+    generation: u64,
+    random: &Random,
+) -> Result<Fresh, InternalError> {
     let secret = SecretString::from(BASE64URL_NOPAD.encode(&random.bytes::<32>()?));
     let hash = peppers.hash(secret.expose_secret())?;
-    let token = written(session, 0, &secret);
-    Ok(Fresh { token, state: RefreshState { generation: 0, hash } })
+    let token = written(session, generation, &secret);
+    Ok(Fresh { token, state: RefreshState { generation, hash } })
 }
 
 /// The secret of the next generation, under the pepper that the session began with.

@@ -1,29 +1,30 @@
 //! Signs a user in with e-mail address and password.
 //!
 //! An unknown address, a wrong password and a suspended user with a wrong password take the same
-//! path, the same time and the same reply; what is special about an account is told only after the
-//! right password. The session and the user's last sign-in are written in one transaction of the
-//! user's partition, which also repeats the checks: a user suspended or a password changed while
-//! bcrypt was running does not get a session.
+//! path, the same time and the same reply, also when there were too many of them; what is special
+//! about an account is told only after the right password. How the session begins is in
+//! `begin_session`, which repeats the checks.
 //!
-//! Spec: HTTP API, Identity, `signIn`, "Tenant context at sign-in"; Domain, rule 7.
+//! Spec: HTTP API, Identity, `signIn`, "Tenant context at sign-in"; Domain, rule 7; Operations, "Rate
+//! limits".
 
 use secrecy::SecretString;
-use tikti_store::{Entry, Stored};
 
-use super::refresh_token::{self, Fresh};
+use super::begin_session::{Beginning, Begun, Proof, SignedIn, begin_session};
+use super::known_networks::{KnownNetworks, Whence};
 use super::sign_in_context::{Context, Wanted, resolve_context};
 use crate::api_key::KeyScope;
 use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
 use crate::email::Email;
 use crate::error::{Code, Error};
-use crate::id::{ClientId, SessionId, TenantId, TenantRef, UserId};
-use crate::issue;
+use crate::id::{ClientId, TenantRef};
 use crate::keyspace;
-use crate::password::{Match, PasswordHash};
-use crate::record::{Lasting, Record};
-use crate::session::Session;
+use crate::limits::Attempt;
+use crate::network::Network;
+use crate::password::Match;
+use crate::reads::Reads;
+use crate::record::Record;
 use crate::user::{EmailClaim, User};
 
 /// Which call is used to sign in.
@@ -52,29 +53,12 @@ pub struct SignIn {
     pub return_secure_token: bool,
 }
 
-/// A session has begun.
-#[derive(Debug)]
-pub struct SignedIn {
-    /// The idToken.
-    pub id_token: SecretString,
-    /// The refresh token, where one was asked for.
-    pub refresh_token: Option<SecretString>,
-    /// The user's address.
-    pub email: Option<Email>,
-    /// The user's id.
-    pub user_id: UserId,
-    /// Life of the idToken in seconds.
-    pub expires_in_seconds: u64,
-    /// The tenant context.
-    pub tenant_id: Option<TenantId>,
-}
-
 /// Signs a user in.
 ///
 /// # Errors
 /// `INVALID_API_KEY`, `API_KEY_FORBIDDEN` (keyed door); `INVALID_LOGIN_CREDENTIALS`;
-/// `PASSWORD_TOO_LONG`; `TENANT_CONFLICT` where request and key name different tenants; after the
-/// right password: `USER_DISABLED`, `MEMBERSHIP_REQUIRED`, `TENANT_DISABLED`, `UNKNOWN_AUDIENCE`;
+/// `RATE_LIMITED`; `PASSWORD_TOO_LONG`; `TENANT_CONFLICT` where request and key name different
+/// tenants; after the right password: `USER_DISABLED`, `MEMBERSHIP_REQUIRED`, `TENANT_DISABLED`, `UNKNOWN_AUDIENCE`;
 /// `OVERLOADED`; the store's.
 pub async fn sign_in(domain: &Domain, caller: &Caller, ask: &SignIn) -> Result<SignedIn, Error> {
     let now = domain.clock.now();
@@ -83,24 +67,49 @@ pub async fn sign_in(domain: &Domain, caller: &Caller, ask: &SignIn) -> Result<S
         SignInCall::Keyed => Some(domain.require_key(caller, KeyScope::SignIn, now).await?),
     };
     // From the request alone, before anything is known of the user.
-    let wanted = Wanted::of(domain, key.as_ref(), ask, now).await?;
-    let (mut user, mut found) = check_password(domain, ask, now).await?;
-    let context = judge(domain, &user, &wanted, ask, now).await?;
+    let wanted = Wanted::of(domain, key.as_ref(), ask.tenant.as_ref(), now).await?;
+    let mut attempt = Attempt::new(domain, &ask.email, caller.ip)?;
+    let outcome = try_to(domain, caller, ask, (&wanted, &mut attempt), now).await;
+    match &outcome {
+        Ok(_) => attempt.succeeded().await,
+        // Whatever is told apart by nothing is counted alike as well. Boxed: three counts at once are
+        // large, and few sign-ins make them.
+        Err(error) if error.code() == Code::InvalidLoginCredentials => {
+            Box::pin(attempt.failed()).await?;
+        }
+        Err(_) => {}
+    }
+    outcome
+}
+
+async fn try_to(
+    domain: &Domain,
+    caller: &Caller,
+    ask: &SignIn,
+    (wanted, attempt): (&Wanted, &mut Attempt<'_>),
+    now: Timestamp,
+) -> Result<SignedIn, Error> {
+    let network = caller.ip.map(Network::of);
+    let Checked { mut user, mut found, fresh_network } =
+        check_password(domain, ask, (attempt, network.as_ref()), now).await?;
+    let context = judge(domain, &user, wanted, ask, now).await?;
     loop {
         let new_hash = match found {
             Match::RightButCheap => Some(domain.passwords.hash(&ask.password).await?),
             Match::Right | Match::Wrong => None,
         };
-        // bcrypt took its time: the session begins now.
-        let now = domain.clock.now();
-        let (session, refresh_token) = begin_session(domain, caller, ask, (&user, &context), now)?;
-        match commit(domain, &user, &session, new_hash, now).await? {
-            Committed::Done(user) => {
-                let id_token = issue::id_token(domain, &user, &session, context.mver(), now)?;
-                return Ok(reply(domain, *user, session, (id_token, refresh_token)));
-            }
+        let beginning = Beginning {
+            user: &user,
+            context: &context,
+            client: ask.client.as_ref(),
+            return_secure_token: ask.return_secure_token,
+            proof: Proof::Password(new_hash),
+            fresh_network,
+        };
+        match begin_session(domain, caller, &beginning).await? {
+            Begun::Done(session) => return Ok(*session),
             // Another sign-in has made the hash dearer meanwhile, or the password was changed.
-            Committed::OtherHash(newer) => {
+            Begun::OtherHash(newer) => {
                 found = domain.passwords.check(&ask.password, newer.password_hash.as_ref()).await?;
                 if found == Match::Wrong {
                     return Err(Code::InvalidLoginCredentials.into());
@@ -111,34 +120,66 @@ pub async fn sign_in(domain: &Domain, caller: &Caller, ask: &SignIn) -> Result<S
     }
 }
 
-fn reply(
-    domain: &Domain,
+/// A user whose password is right.
+struct Checked<'a> {
     user: User,
-    session: Session,
-    (id_token, refresh_token): (SecretString, Option<SecretString>),
-) -> SignedIn {
-    SignedIn {
-        id_token,
-        refresh_token,
-        email: user.email,
-        user_id: user.id,
-        expires_in_seconds: domain.settings.id_token_ttl.as_secs(),
-        tenant_id: session.tenant_id,
-    }
+    found: Match,
+    /// The network, where it has to be written down that the user has signed in from it.
+    fresh_network: Option<&'a Network>,
 }
 
 /// The user, if the password is right: one path, whatever is wrong.
-async fn check_password(
+async fn check_password<'a>(
     domain: &Domain,
     ask: &SignIn,
+    (attempt, network): (&mut Attempt<'_>, Option<&'a Network>),
     now: Timestamp,
-) -> Result<(User, Match), Error> {
-    let user = find_by_email(domain, &ask.email, now).await?;
-    let stored_hash = user.as_ref().and_then(|user| user.password_hash.as_ref());
-    match (domain.passwords.check(&ask.password, stored_hash).await?, user) {
-        (found @ (Match::Right | Match::RightButCheap), Some(user)) => Ok((user, found)),
+) -> Result<Checked<'a>, Error> {
+    attempt.check_here(now)?;
+    let known = find_to_sign_in(domain, attempt, &ask.email, now).await?;
+    let whence = network.zip(known.as_ref());
+    let whence = whence
+        .map(|(network, (user, networks))| (Whence { domain, user: &user.id, network }, networks));
+    if !whence.is_some_and(|(whence, networks)| networks.know(whence, now)) {
+        attempt.check_stranger(now)?;
+    }
+    let is_current = whence.is_some_and(|(whence, networks)| networks.are_current(whence, now));
+    let stored_hash = known.as_ref().and_then(|(user, _)| user.password_hash.as_ref());
+    let goes_on = attempt.may_go_on();
+    let Some(found) = domain.passwords.check_if(&ask.password, stored_hash, goes_on).await? else {
+        return Err(attempt.too_late());
+    };
+    match (found, known) {
+        (Match::Right | Match::RightButCheap, Some((user, _))) => {
+            Ok(Checked { user, found, fresh_network: network.filter(|_| !is_current) })
+        }
         _ => Err(Code::InvalidLoginCredentials.into()),
     }
+}
+
+/// Reads the user who owns an address, and from where he signs in; two round trips, whether or not
+/// there is one, so that a refusal which spares bcrypt takes the same time as well.
+async fn find_to_sign_in(
+    domain: &Domain,
+    attempt: &mut Attempt<'_>,
+    email: &Email,
+    now: Timestamp,
+) -> Result<Option<(User, KnownNetworks)>, Error> {
+    let claim_key = keyspace::email_claim(email);
+    let keys = std::iter::once(claim_key.clone()).chain(attempt.keys()).collect();
+    let reads = Reads::load(&domain.store, keys, now).await?;
+    attempt.check(&reads, now)?;
+    let Some(claim) = reads.find::<EmailClaim>(&claim_key)? else {
+        domain.store.get(&claim_key, now).await?;
+        return Ok(None);
+    };
+    let user_key = keyspace::user(&claim.user_id);
+    let networks_key = keyspace::known_networks(&claim.user_id);
+    let reads =
+        Reads::load(&domain.store, vec![user_key.clone(), networks_key.clone()], now).await?;
+    let user: Option<User> = reads.find_live(&user_key)?;
+    let Some(user) = user.filter(|user| user.bears(email)) else { return Ok(None) };
+    Ok(Some((user, reads.find(&networks_key)?.unwrap_or_default())))
 }
 
 /// What is told after the right password: whether the user may sign in, and where.
@@ -154,7 +195,7 @@ async fn judge(
     if !wanted.by_key() && !user.is_active() {
         return Err(Code::UserDisabled.into());
     }
-    let context = resolve_context(domain, user, wanted, ask, now).await?;
+    let context = resolve_context(domain, user, wanted, ask.client.as_ref(), now).await?;
     if user.is_active() { Ok(context) } else { Err(Code::UserDisabled.into()) }
 }
 
@@ -177,92 +218,6 @@ pub(crate) async fn find_by_email(
     Ok(user.filter(|user| user.bears(email)))
 }
 
-fn begin_session(
-    domain: &Domain,
-    caller: &Caller,
-    ask: &SignIn,
-    (user, context): (&User, &Context),
-    now: Timestamp,
-) -> Result<(Session, Option<SecretString>), Error> {
-    let mut session = Session {
-        id: SessionId::generate(now, &domain.random)?,
-        user_id: user.id.clone(),
-        created_at: now,
-        refreshed_at: now,
-        ver: user.ver,
-        tenant_id: context.tenant_id().cloned(),
-        client_id: ask.client.clone(),
-        door: context.door(),
-        amr: vec!["pwd".to_owned()],
-        user_agent: caller.user_agent.as_deref().map(shorten),
-        ip: caller.ip,
-        refresh: None,
-    };
-    if !ask.return_secure_token {
-        return Ok((session, None));
-    }
-    let Fresh { token, state } = refresh_token::first(&domain.peppers, &session, &domain.random)?;
-    session.refresh = Some(state);
-    Ok((session, Some(token)))
-}
-
-/// The part of a program's name for itself that is worth keeping: printable, at most 256 bytes.
-fn shorten(text: &str) -> String {
-    text.chars()
-        .filter(|character| character.is_ascii_graphic() || *character == ' ')
-        .take(256)
-        .collect()
-}
-
-/// What became of the transaction that begins a session.
-#[derive(Debug)]
-enum Committed {
-    /// The session stands.
-    Done(Box<User>),
-    /// Nothing was written: the user has another password hash by now.
-    OtherHash(Box<User>),
-}
-
-/// Writes the session and the sign-in, if the user is still as the checks saw it.
-async fn commit(
-    domain: &Domain,
-    checked: &User,
-    session: &Session,
-    new_hash: Option<PasswordHash>,
-    now: Timestamp,
-) -> Result<Committed, Error> {
-    let user_key = keyspace::user(&checked.id);
-    let session_key = keyspace::session(&checked.id, &session.id);
-    let session_bytes = session.encode()?;
-    let ends = session.ends(&domain.settings, now);
-    let reads = [user_key.clone()];
-    domain
-        .store
-        .transact(user_key.partition(), &reads, now, |txn| {
-            let stored: Option<Stored> = txn.get(&user_key)?.cloned();
-            let user = User::load(&user_key, stored.as_ref())?;
-            let same = |user: &User| user.ver == checked.ver && user.email == checked.email;
-            let Some(mut user) = user.filter(same) else {
-                return Err(Code::InvalidLoginCredentials.into());
-            };
-            if !user.is_active() {
-                return Err(Code::UserDisabled.into());
-            }
-            if user.password_hash != checked.password_hash {
-                return Ok(Committed::OtherHash(Box::new(user)));
-            }
-            user.last_login_at = Some(now);
-            if let Some(hash) = &new_hash {
-                user.password_hash = Some(hash.clone());
-            }
-            let bytes = Lasting::Live(user.clone()).encode()?;
-            txn.put(&user_key, Entry::new(&bytes))?;
-            txn.put(&session_key, Entry::new(&session_bytes).expires_at(ends))?;
-            Ok::<_, Error>(Committed::Done(Box::new(user)))
-        })
-        .await
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,29 +236,36 @@ mod tests {
     }
 
     /// Everything of a sign-in up to the last step; then `change` happens; then the last step.
-    async fn interrupted(change: impl FnOnce(&mut User) + Send) -> Result<Committed, Error> {
+    async fn interrupted(change: impl FnOnce(&mut User) + Send) -> Result<Begun, Error> {
         let fixture = Fixture::new().await;
         fixture.user("ann@example.org", GlobalRole::CompanyEmployee).await;
         let (domain, now, ask) = (&fixture.domain, fixture.now(), ask());
-        let (checked, _) = check_password(domain, &ask, now).await.unwrap();
+        let mut attempt = Attempt::new(domain, &ask.email, None).unwrap();
+        let checked = check_password(domain, &ask, (&mut attempt, None), now).await.unwrap().user;
         let context = judge(domain, &checked, &Wanted::Default, &ask, now).await.unwrap();
-        let caller = Caller::default();
-        let (session, _) = begin_session(domain, &caller, &ask, (&checked, &context), now).unwrap();
         let mut changed = checked.clone();
         change(&mut changed);
         fixture.put_user(&changed).await;
-        commit(domain, &checked, &session, None, now).await
+        let beginning = Beginning {
+            user: &checked,
+            context: &context,
+            client: None,
+            return_secure_token: false,
+            proof: Proof::Password(None),
+            fresh_network: None,
+        };
+        begin_session(domain, &Caller::default(), &beginning).await
     }
 
     #[tokio::test]
     async fn what_happens_to_the_user_while_the_password_is_checked_counts() {
-        assert!(matches!(interrupted(|_| ()).await, Ok(Committed::Done(_))));
+        assert!(matches!(interrupted(|_| ()).await, Ok(Begun::Done(_))));
         let suspended = interrupted(|user| user.status = UserStatus::Suspended).await;
         assert_eq!(suspended.unwrap_err().code(), Code::UserDisabled);
         let revoked = interrupted(|user| user.ver += 1).await;
         assert_eq!(revoked.unwrap_err().code(), Code::InvalidLoginCredentials);
         let rehashed = interrupted(|user| user.password_hash = None).await;
-        assert!(matches!(rehashed, Ok(Committed::OtherHash(_))));
+        assert!(matches!(rehashed, Ok(Begun::OtherHash(_))));
     }
 
     #[tokio::test]

@@ -5,13 +5,12 @@
 //!
 //! Spec: HTTP API, "Tenant context at sign-in".
 
-use super::sign_in::SignIn;
 use crate::api_key::AcceptedKey;
 use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::error::{Code, Error};
-use crate::id::{ClientId, TenantId};
+use crate::id::{ClientId, TenantId, TenantRef};
 use crate::keyspace;
 use crate::record::Record;
 use crate::session::SessionDoor;
@@ -27,6 +26,11 @@ pub(super) struct Context {
 }
 
 impl Context {
+    /// That of a code which a tenant had sent.
+    pub(super) fn of_code(held: Held) -> Self {
+        Self { held: Some(held), door: SessionDoor::TenantCode }
+    }
+
     pub(super) fn tenant_id(&self) -> Option<&TenantId> {
         self.held.as_ref().map(|held| &held.tenant.id)
     }
@@ -45,8 +49,8 @@ impl Context {
 /// The tenant context that a sign-in asks for.
 #[derive(Debug)]
 pub(super) enum Wanted {
-    /// The one that the request names; `None` where nobody bears the name.
-    Named(Option<TenantId>),
+    /// The one that the request names, as it is named; `None` where nobody bears the name.
+    Named(TenantRef, Option<TenantId>),
     /// That of the API key.
     Key(TenantId),
     /// Whatever follows from the user's memberships.
@@ -61,16 +65,16 @@ impl Wanted {
     pub(super) async fn of(
         domain: &Domain,
         key: Option<&AcceptedKey>,
-        ask: &SignIn,
+        named: Option<&TenantRef>,
         now: Timestamp,
     ) -> Result<Self, Error> {
         let by_key = key.and_then(|key| key.tenant_id.clone());
-        let Some(reference) = &ask.tenant else {
+        let Some(reference) = named else {
             return Ok(by_key.map_or(Self::Default, Self::Key));
         };
         let named = tenancy::resolve(domain, reference, now).await?;
         match by_key {
-            None => Ok(Self::Named(named)),
+            None => Ok(Self::Named(reference.clone(), named)),
             Some(tenant) if named.as_ref() == Some(&tenant) => Ok(Self::Key(tenant)),
             Some(_) => Err(Code::TenantConflict.into()),
         }
@@ -91,15 +95,15 @@ pub(super) async fn resolve_context(
     domain: &Domain,
     user: &User,
     wanted: &Wanted,
-    ask: &SignIn,
+    client: Option<&ClientId>,
     now: Timestamp,
 ) -> Result<Context, Error> {
     let held = match wanted {
-        Wanted::Named(tenant) => {
+        Wanted::Named(name, tenant) => {
             let held =
                 require(domain, user, tenant.as_ref(), Code::MembershipRequired, now).await?;
             // A claim on the name may belong to a creation that never finished.
-            if !ask.tenant.as_ref().is_none_or(|name| held.tenant.bears(name)) {
+            if !held.tenant.bears(name) {
                 return Err(Code::MembershipRequired.into());
             }
             Some(held)
@@ -113,7 +117,7 @@ pub(super) async fn resolve_context(
     if held.is_none() && domain.settings.tenantless == Tenantless::Admin && !user.is_admin() {
         return Err(Code::MembershipRequired.into());
     }
-    if let Some(client) = &ask.client {
+    if let Some(client) = client {
         check_application(domain, held.as_ref(), client, now).await?;
     }
     let door = if wanted.by_key() { SessionDoor::TenantKey } else { SessionDoor::Plain };

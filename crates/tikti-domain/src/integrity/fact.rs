@@ -12,13 +12,19 @@ use serde::Deserialize;
 use tikti_store::{Key, Partition, Stored};
 
 use super::rule::Rule;
+use crate::account::KnownNetworks;
 use crate::api_key::ApiKey;
 use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::deployment::Deployment;
-use crate::id::{ApiKeyId, ClientId, OperationId, RoleName, SessionId, TenantId, UserId, WorkerId};
+use crate::id::{
+    ApiKeyId, ClientId, MailId, OperationId, RoleName, SessionId, TenantId, UserId, WorkerId,
+};
 use crate::keyspace;
+use crate::limits::Block;
+use crate::mail::QueuedMail;
 use crate::membership::Membership;
+use crate::oob_code::OobCode;
 use crate::record::{Cause, Lasting, Record};
 use crate::role::{Roles, TENANT_ADMIN, TENANT_USER};
 use crate::session::{DeniedToken, Session};
@@ -33,7 +39,7 @@ pub(super) type Broken = (Rule, String);
 /// What a record says.
 #[derive(Debug)]
 pub(super) enum Fact {
-    /// Keeps every rule by itself: the deployment, signing keys, a fence.
+    /// Keeps every rule by itself: the deployment, signing keys, a code, a fence, a block, a mail.
     Plain,
     /// An operation is under way, on these partitions.
     Intent { since: Timestamp, on: Vec<Partition> },
@@ -45,8 +51,11 @@ pub(super) enum Fact {
     EmailClaim { user: UserId, token: OperationId },
     /// A name is claimed.
     NameClaim { name: String, tenant: TenantId },
-    /// A user who lives, with the key of the claim on the address and the operation that made it.
+    /// A user who lives, with the key of the claim on the address and the operation that made it, and
+    /// whether he has to stand in the set of administrators.
     User { id: UserId, email_claim: Option<(Key, OperationId)>, is_admin: bool },
+    /// An entry of the directory of users.
+    UserEntry(UserId),
     /// A user who does not, and never will again.
     UserTombstone,
     /// Something of a user that goes with him.
@@ -108,7 +117,7 @@ pub(super) fn read(key: &Key, stored: &Stored) -> Result<Fact, Broken> {
         "g" => place.of_deployment(),
         "u" => place.of_user(),
         "t" => place.of_tenant(),
-        "e" | "s" | "k" | "i" => place.of_others(prefix),
+        "e" | "s" | "k" | "i" | "l" | "m" | "n" | "o" => place.of_others(prefix),
         _ => Err(unknown()),
     }
 }
@@ -134,7 +143,7 @@ impl Place<'_> {
     fn of_others(&self, prefix: &str) -> Result<Fact, Broken> {
         match (prefix, self.key.kind(), self.id) {
             ("e", "claim", "") => {
-                let EmailClaim { user_id, token } = self.decode()?;
+                let EmailClaim { user_id, token, given_id: _ } = self.decode()?;
                 Ok(Fact::EmailClaim { user: user_id, token })
             }
             ("s", "claim", "") => {
@@ -146,6 +155,24 @@ impl Place<'_> {
                 self.must_be(key.id.as_str(), self.owner)?;
                 Ok(Fact::ApiKey { id: key.id, tenant: key.tenant_id })
             }
+            ("l", "block", "") => self.decode::<Block>().map(|_| Fact::Plain),
+            ("n", "user", id) => {
+                let user = UserId::parse(id).map_err(|_| unknown())?;
+                self.decode::<ListEntry>()?;
+                // In the partition of another user nobody would find it.
+                if *self.key != keyspace::user_entry(&user) {
+                    return Err(unknown());
+                }
+                Ok(Fact::UserEntry(user))
+            }
+            ("n", "fence", id) if !id.is_empty() => Ok(Fact::Plain),
+            // Its user may be gone, or never have been: then it opens nothing.
+            ("o", "code", "") => {
+                let code = self.decode::<OobCode>()?;
+                let kind = keyspace::oob_code_type(self.key).ok_or_else(unknown)?;
+                self.must_be(code.kind.as_str(), kind.as_str())?;
+                Ok(Fact::Plain)
+            }
             ("i", "intent", id) if !id.is_empty() => {
                 let UnderWay { since, work } = self.json()?;
                 let ids = work.into_values().flat_map(|ids| {
@@ -153,6 +180,10 @@ impl Place<'_> {
                     user.into_iter().chain(ids.tenant_id.as_ref().map(keyspace::of_tenant))
                 });
                 Ok(Fact::Intent { since, on: ids.collect() })
+            }
+            ("m", "mail", id) => {
+                MailId::parse(id).map_err(|_| unknown())?;
+                self.decode::<QueuedMail>().map(|_| Fact::Plain)
             }
             _ => Err(unknown()),
         }
@@ -165,7 +196,7 @@ impl Place<'_> {
                 Lasting::Tombstone(_) => Ok(Fact::UserTombstone),
                 Lasting::Live(living) => {
                     self.must_be(living.id.as_str(), self.owner)?;
-                    let is_admin = living.is_admin();
+                    let is_admin = living.is_active_admin();
                     let claim = living.email.as_ref().map(keyspace::email_claim);
                     let email_claim = claim.map(|claim| (claim, living.email_claim));
                     Ok(Fact::User { id: user, email_claim, is_admin })
@@ -176,6 +207,10 @@ impl Place<'_> {
                 let session = self.decode::<Session>()?;
                 self.must_be(session.user_id.as_str(), self.owner)?;
                 self.must_be(session.id.as_str(), id)?;
+                Ok(Fact::OfUser(user))
+            }
+            ("networks", "") => {
+                self.decode::<KnownNetworks>()?;
                 Ok(Fact::OfUser(user))
             }
             ("denied", id) if !id.is_empty() => {

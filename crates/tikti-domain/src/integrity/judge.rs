@@ -70,6 +70,7 @@ pub(super) fn subjects(fact: &Fact) -> Vec<Partition> {
         | Fact::ApiKey { tenant: None, .. } => Vec::new(),
         Fact::EmailClaim { user: id, .. }
         | Fact::User { id, .. }
+        | Fact::UserEntry(id)
         | Fact::OfUser(id)
         | Fact::Denied(id) => vec![keyspace::of_user(id)],
         Fact::TenantEntry(tenant)
@@ -96,12 +97,16 @@ pub(super) fn needs(fact: &Fact) -> Vec<Key> {
         | Fact::NameClaim { tenant, .. }
         | Fact::OfTenant(tenant)
         | Fact::Roles { tenant, .. } => vec![keyspace::tenant(tenant)],
-        Fact::EmailClaim { user, .. } | Fact::OfUser(user) | Fact::Denied(user) => {
+        Fact::EmailClaim { user, .. }
+        | Fact::OfUser(user)
+        | Fact::Denied(user)
+        | Fact::UserEntry(user) => {
             vec![keyspace::user(user)]
         }
-        Fact::User { email_claim, is_admin, .. } => {
+        Fact::User { id, email_claim, is_admin } => {
             let admins = is_admin.then(keyspace::admins);
-            email_claim.iter().map(|(claim, _)| claim.clone()).chain(admins).collect()
+            let rest = admins.into_iter().chain([keyspace::user_entry(id)]);
+            email_claim.iter().map(|(claim, _)| claim.clone()).chain(rest).collect()
         }
         Fact::Entry { user, tenant, .. } => {
             vec![keyspace::user(user), keyspace::member(tenant, user)]
@@ -152,6 +157,7 @@ pub(super) fn judge(
         Fact::User { id, email_claim, is_admin } => {
             return user((id, email_claim.as_ref(), *is_admin), seen);
         }
+        Fact::UserEntry(user) => found(!seen.user_lives(user)?, Rule::UserEntryWithoutUser, user),
         Fact::OfUser(user) => found(!seen.user_lives(user)?, Rule::RecordWithoutUser, user),
         Fact::Denied(user) => {
             found(!seen.has(&keyspace::user(user))?, Rule::RecordWithoutUser, user)
@@ -208,6 +214,7 @@ fn user(
             Some(_) | None => broken.extend(found(true, Rule::UserWithoutEmailClaim, id)),
         }
     }
+    broken.extend(found(!seen.has(&keyspace::user_entry(id))?, Rule::UserNotListed, id));
     if is_admin {
         let admins = seen.at(&keyspace::admins())?;
         let listed = matches!(admins, Some(Fact::Admins(users)) if users.contains(id));

@@ -46,6 +46,8 @@ rules! {
     EmailClaimWithoutUser "An address is claimed for a user who does not bear it." "Domain, rule 1";
     UserWithoutEmailClaim "A user bears an address that is not claimed for him." "Domain, rule 1";
     EmailClaimDiffers "A user's address stands on another claim than the one that is stored." "Domain, rule 1";
+    UserNotListed "A user is missing from the directory of users." "HTTP API, \"Lists\"";
+    UserEntryWithoutUser "The directory of users names one who does not live." "Domain, rule 4";
     NameClaimWithoutTenant "A name is claimed for a tenant that does not bear it." "Domain, \"Tenant\"";
     TenantWithoutNameClaim "A tenant bears a name that is not claimed for it." "Domain, \"Tenant\"";
     TenantEntryWithoutTenant "The list of tenants names one that does not live." "Domain, rule 4";
@@ -63,5 +65,5 @@ rules! {
     ApiKeyEntryWithoutKey "A tenant's list names an API key that it does not have." "Domain, rule 4";
     ApiKeyWithoutTenant "An API key is of a tenant that does not live." "Domain, rule 4";
     AdminNotListed "An administrator is missing from the set of administrators." "Domain, \"Global roles\"";
-    GhostAdmin "The set of administrators names somebody who is none." "Domain, \"Global roles\"";
+    GhostAdmin "The set of administrators names somebody who is no active one." "Domain, \"Global roles\"";
 }

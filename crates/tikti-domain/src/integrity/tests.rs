@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tikti_store::{Entry, Kind, OpenOptions};
 
 use super::*;
-use crate::account::{NewUser, change_email, create_user, delete_user};
+use crate::account::{NewUser, OobRequest, change_email, create_user, delete_user};
 use crate::api_key::KeyScope;
 use crate::email::Email;
 use crate::id::{ApiKeyId, ClientId, OperationId, RoleName, Slug, TenantId};
@@ -38,6 +38,11 @@ impl World {
         let ann = fixture.user("ann@example.org", GlobalRole::CompanyEmployee).await;
         fixture.member(&acme.id, &ann, &["TENANT_USER"]).await;
         fixture.sign_in("ann@example.org").await;
+        // Of a user, and of nobody.
+        for email in ["ann@example.org", "nobody@example.org"] {
+            let email = Email::parse(email).unwrap();
+            fixture.oob_code(OobRequest::PasswordReset(email)).await;
+        }
         let of_acme = Some(acme.id.clone());
         fixture.api_key("ours", &[KeyScope::SignIn], |key| key.tenant_id = of_acme).await;
         fixture.api_key("global", &[KeyScope::SignIn], |_| ()).await;
@@ -108,6 +113,8 @@ impl World {
             | Rule::UserWithoutEmailClaim
             | Rule::AdminNotListed
             | Rule::GhostAdmin
+            | Rule::UserNotListed
+            | Rule::UserEntryWithoutUser
             | Rule::RecordWithoutUser => self.break_a_user(rule).await,
             Rule::MemberNotListed
             | Rule::MemberTokenDiffers
@@ -177,7 +184,12 @@ impl World {
             Rule::AdminNotListed => self.put(&keyspace::admins(), &Admins::default()).await,
             Rule::GhostAdmin => {
                 let user_ids = [self.root.id.clone(), self.ann.id.clone()].into();
-                self.put(&keyspace::admins(), &Admins { user_ids }).await;
+                self.put(&keyspace::admins(), &Admins { user_ids, ..Admins::default() }).await;
+            }
+            Rule::UserNotListed => self.delete(&keyspace::user_entry(&self.ann.id)).await,
+            Rule::UserEntryWithoutUser => {
+                let nobody = UserId::parse("nobody").unwrap();
+                self.put_raw(&keyspace::user_entry(&nobody), "{}").await;
             }
             _ => {
                 let nobody = UserId::parse("nobody").unwrap();
@@ -337,6 +349,15 @@ async fn a_token_that_was_revoked_may_outlive_its_user_and_a_session_may_not() {
     let key = keyspace::session(&gone, &crate::id::SessionId::parse(sid).unwrap());
     world.put_raw(&key, &session).await;
     assert_eq!(world.broken().await, [Rule::RecordWithoutUser].into());
+}
+
+#[tokio::test]
+async fn a_code_that_stands_among_those_of_another_type_is_found() {
+    let world = World::new().await;
+    let key = keyspace::oob_code(crate::oob_code::OobType::EmailSignIn, "AAAA");
+    let code = include_str!("../../tests/domain/golden/oob-code-change-1.json");
+    world.put_raw(&key, code.trim()).await;
+    assert_eq!(world.broken().await, [Rule::OtherId].into());
 }
 
 #[tokio::test]

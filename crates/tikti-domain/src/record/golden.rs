@@ -4,12 +4,16 @@
 //! is never edited; a new schema or field gets a file of its own beside it.
 
 use super::*;
+use crate::account::KnownNetworks;
 use crate::api_key::ApiKey;
 use crate::client::Client;
 use crate::deployment::Deployment;
 use crate::fence::Fence;
 use crate::intent::Intent;
+use crate::limits::Block;
+use crate::mail::QueuedMail;
 use crate::membership::Membership;
+use crate::oob_code::OobCode;
 use crate::role::Roles;
 use crate::session::Session;
 use crate::signing_key::SigningKeys;
@@ -69,6 +73,8 @@ fn records_of_schema_1_load_whole() {
     loads::<Admins>(include_str!("../../tests/domain/golden/admins-1.json"));
     loads::<EmailClaim>(include_str!("../../tests/domain/golden/email-claim-1.json"));
     loads::<NameClaim>(include_str!("../../tests/domain/golden/name-claim-1.json"));
+    loads::<QueuedMail>(include_str!("../../tests/domain/golden/mail-1.json"));
+    loads::<QueuedMail>(include_str!("../../tests/domain/golden/mail-least-1.json"));
 }
 
 #[test]
@@ -76,18 +82,38 @@ fn records_of_operations_load_whole() {
     loads::<Membership>(include_str!("../../tests/domain/golden/membership-2.json"));
     loads::<Lasting<User>>(include_str!("../../tests/domain/golden/user-2.json"));
     loads::<EmailClaim>(include_str!("../../tests/domain/golden/email-claim-2.json"));
+    loads::<EmailClaim>(include_str!("../../tests/domain/golden/email-claim-3.json"));
+    loads::<Lasting<User>>(include_str!("../../tests/domain/golden/user-imported-1.json"));
     loads::<NameClaim>(include_str!("../../tests/domain/golden/name-claim-2.json"));
     loads::<ListEntry>(include_str!("../../tests/domain/golden/list-entry-1.json"));
     loads::<ListEntry>(include_str!("../../tests/domain/golden/list-entry-2.json"));
     loads::<Lasting<User>>(include_str!("../../tests/domain/golden/tombstone-deleted-1.json"));
     loads::<Fence>(include_str!("../../tests/domain/golden/fence-1.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-create-user-1.json"));
+    loads::<Intent>(include_str!("../../tests/domain/golden/intent-import-user-1.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-change-email-1.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-delete-user-1.json"));
+    loads::<Intent>(include_str!("../../tests/domain/golden/intent-delete-user-2.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-create-tenant-1.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-delete-tenant-1.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-add-member-1.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-remove-member-1.json"));
+    loads::<Intent>(include_str!("../../tests/domain/golden/intent-change-standing-1.json"));
+    loads::<Admins>(include_str!("../../tests/domain/golden/admins-2.json"));
+}
+
+#[test]
+fn records_of_limits_load_whole() {
+    loads::<Block>(include_str!("../../tests/domain/golden/block-1.json"));
+    loads::<Block>(include_str!("../../tests/domain/golden/block-host-1.json"));
+    loads::<KnownNetworks>(include_str!("../../tests/domain/golden/known-networks-1.json"));
+}
+
+#[test]
+fn records_of_codes_load_whole() {
+    loads::<OobCode>(include_str!("../../tests/domain/golden/oob-code-1.json"));
+    loads::<OobCode>(include_str!("../../tests/domain/golden/oob-code-change-1.json"));
+    loads::<Lasting<User>>(include_str!("../../tests/domain/golden/user-recovered-1.json"));
 }
 
 #[tokio::test]

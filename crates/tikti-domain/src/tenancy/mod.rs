@@ -5,12 +5,14 @@ pub(crate) mod delete_tenant;
 pub(crate) mod members;
 mod names;
 mod read_tenants;
+mod revoke_membership;
 pub(crate) mod seats;
 mod standing;
 
 pub use create_tenant::{CreateTenant, create_tenant};
 pub use delete_tenant::delete_tenant;
 pub use members::{add_member, remove_member};
-pub(crate) use names::{NameCache, resolve};
+pub(crate) use names::{NameCache, find, resolve};
 pub use read_tenants::{get_tenant, list_tenants};
+pub(crate) use revoke_membership::revoke_membership;
 pub(crate) use standing::{Held, Standing, active_memberships, entries, standing};

@@ -80,6 +80,23 @@ pub(crate) async fn resolve(
     Ok(claim.map(|claim| claim.tenant_id))
 }
 
+/// The tenant that a reference names, whatever its status; `None` where none bears the name now.
+pub(crate) async fn find(
+    domain: &Domain,
+    reference: &TenantRef,
+    now: Timestamp,
+) -> Result<Option<Tenant>, Error> {
+    let Some(id) = resolve(domain, reference, now).await? else { return Ok(None) };
+    let key = keyspace::tenant(&id);
+    let stored = domain.store.get(&key, now).await?;
+    let tenant = Lasting::<Tenant>::decode_optional(&key, stored.as_ref())?.and_then(Lasting::live);
+    let tenant = tenant.filter(|tenant| tenant.bears(reference));
+    if tenant.is_none() {
+        domain.names.forget(&id);
+    }
+    Ok(tenant)
+}
+
 /// The names that a tenant claims: its slug, and its id where that is another one.
 pub(super) fn names_of(slug: &Slug, id: &TenantId) -> impl Iterator<Item = TenantRef> {
     let (slug, id) = (TenantRef::from(slug), TenantRef::from(id));

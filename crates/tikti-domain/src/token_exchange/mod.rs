@@ -28,10 +28,12 @@ pub use decide::{Allowed, Decision, Subject, decide};
 pub use facts::Facts;
 pub use trace::{Step, Trace, TraceEntry};
 
+use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
 use crate::error::Error;
 use crate::id::{ClientId, EventType, TenantId, TenantRef, UserId};
 use crate::issue;
+use crate::limits;
 use crate::scope::ScopeSet;
 
 /// Asks for an access or worker token.
@@ -84,7 +86,7 @@ pub struct Issued {
 /// Exchanges an idToken for an access or worker token.
 ///
 /// # Errors
-/// The code of the first of the eleven steps that fails; `OVERLOADED`; the store's.
+/// The code of the first of the eleven steps that fails; `RATE_LIMITED`; `OVERLOADED`; the store's.
 pub async fn exchange(
     domain: &Domain,
     caller: &Caller,
@@ -94,11 +96,20 @@ pub async fn exchange(
     let facts = Facts::load(domain, caller, request, now).await?;
     let decision = decide(&facts, request);
     let issued = match &decision.outcome {
-        Ok(allowed) => issue::access_token(domain, allowed, domain.clock.now()).await,
+        Ok(allowed) => sign(domain, allowed, now).await,
         Err(refusal) => Err(refusal.clone().into()),
     };
     log_decision(caller, &facts, request, (&decision, issued.as_ref().err()));
     issued
+}
+
+/// Signs what was allowed, and counts it meanwhile: the count costs a round trip and no time. What is
+/// refused is not counted, so nobody uses up what a user may have but those who act for him.
+async fn sign(domain: &Domain, allowed: &Allowed, now: Timestamp) -> Result<Issued, Error> {
+    let counted = limits::exchange(domain, &allowed.user_id, now);
+    let signed = issue::access_token(domain, allowed, domain.clock.now());
+    let ((), issued) = tokio::try_join!(counted, signed)?;
+    Ok(issued)
 }
 
 /// Every decision is an audit event of the structured log: who asked for what, and what came of it.

@@ -6,8 +6,13 @@
 )]
 
 mod clock;
+mod limits;
 mod lookup;
+mod revocation;
 mod sign_in;
+mod sign_up;
 mod start;
 mod tenants;
 mod token_exchange;
+mod update;
+mod users;

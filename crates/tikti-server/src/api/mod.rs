@@ -8,23 +8,36 @@
 //!
 //! Spec: HTTP API.
 
+mod account_changes;
 mod accounts;
 mod error;
+mod oob_codes;
 mod platform;
 mod sessions;
 mod tenants;
 mod token_exchange;
+mod users;
 
+pub use account_changes::{
+    DeleteReply, DeleteRequest, RevokeJtiReply, RevokeJtiRequest, RevokeReply, RevokeRequest,
+    SignUpReply, SignUpRequest, StatusReply, StatusRequest, UpdateReply, UpdateRequest,
+    ValidateReply, ValidateRequest,
+};
 pub use accounts::{
     LookupMembership, LookupReply, LookupRequest, LookupUser, SignInReply, SignInRequest,
 };
 pub use error::ErrorReply;
+pub use oob_codes::{
+    ActionForm, ResetPasswordReply, ResetPasswordRequest, SendOobCodeReply, SendOobCodeRequest,
+    SignInWithOobCodeRequest,
+};
 pub use platform::{DiscoveryReply, HealthReply, JwkReply, JwksReply, VersionReply};
 pub use sessions::{
     EmptyReply, SessionListReply, SessionReply, SignOutRequest, TokenReply, TokenRequest,
 };
 pub use tenants::{CreateTenantRequest, TenantListReply, TenantReply};
 pub use token_exchange::{ExchangeReply, ExchangeRequest, ScopeList};
+pub use users::{UpdateUserRequest, UserListReply, UserReply};
 
 #[cfg(test)]
 mod tests;

@@ -36,16 +36,20 @@ pub(super) fn issuer(text: &str) -> Result<(), String> {
     if normal == text { Ok(()) } else { Err(format!("must be written as {normal}")) }
 }
 
-fn issuer_parts(text: &str, url: &Url) -> Result<(), &'static str> {
-    let is_loopback = match url.host() {
+/// Whether a URL leads to this machine, whatever its network is.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
-    };
+    }
+}
+
+fn issuer_parts(text: &str, url: &Url) -> Result<(), &'static str> {
     match url.scheme() {
         "https" => {}
-        "http" if is_loopback => {}
+        "http" if is_loopback(url) => {}
         _ => return Err("must begin with https:// (http:// is for loopback only)"),
     }
     if text.contains(['?', '#']) {
@@ -135,6 +139,7 @@ fn durations(settings: &Settings, problems: &Problems) {
         ("tokens.idTtl", settings.id_token_ttl, "tokens.sessionTtl", settings.session_ttl),
         ("tokens.sessionTtl", settings.session_ttl, "tokens.sessionMax", settings.session_max),
         ("tokens.adminReauth", settings.admin_reauth, "tokens.sessionMax", settings.session_max),
+        ("tokens.recentSignIn", settings.recent_sign_in, "tokens.sessionMax", settings.session_max),
     ];
     for (shorter, value, longer, bound) in pairs {
         if value > bound {

@@ -16,8 +16,15 @@ use super::{Config, ConfigError, check, read};
 const PREFIX: &str = "TIKTI__";
 const FILE_SUFFIX: &str = "_FILE";
 /// Settings that may also be given as the name of a file.
-const SECRETS: [&str; 5] =
-    ["apiKey", "secrets.masterKey", "secrets.pepper", "secrets.hs256", "store.url"];
+const SECRETS: [&str; 7] = [
+    "apiKey",
+    "secrets.masterKey",
+    "secrets.pepper",
+    "secrets.hs256",
+    "store.url",
+    "mail.smtp.password",
+    "mail.webhook.secret",
+];
 
 /// Reads the configuration from the YAML file at `path` and the environment of this process.
 ///

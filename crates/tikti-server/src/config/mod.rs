@@ -2,13 +2,17 @@
 //! checked, or every problem at once.
 //!
 //! One idea a file: `load` finds the settings, `section` reads them with their types, `read` knows
-//! which there are (`store` and `policy` for their groups), `check` refuses what is unsafe or contradicts itself.
+//! which there are (`limits`, `mail`, `policy`, `proxies` and `store` for their groups), `check` refuses
+//! what is unsafe or contradicts itself.
 //!
 //! Spec: Operations, "Configuration".
 
 mod check;
+mod limits;
 mod load;
+mod mail;
 mod policy;
+mod proxies;
 mod read;
 mod section;
 mod store;
@@ -21,6 +25,9 @@ use tikti_domain::DomainConfig;
 
 pub use load::load;
 pub(crate) use load::place_of;
+pub(crate) use mail::MAX_MAIL_TIMEOUT;
+pub use mail::{MailConfig, MailTransport, Security, SmtpConfig, WebhookConfig};
+pub use proxies::{Cidr, TrustedProxies};
 pub use store::StoreConfig;
 
 /// How long a deployment's server goes on accepting once it was asked to stop: a probe or two of a
@@ -37,8 +44,12 @@ pub struct Config {
     pub shutdown_grace: Duration,
     /// Which store to open, and how.
     pub store: StoreConfig,
+    /// Whose word on the client's address is taken.
+    pub trusted_proxies: TrustedProxies,
     /// Settings and secrets of the domain.
     pub domain: DomainConfig,
+    /// How mails are sent.
+    pub mail: MailConfig,
     /// What is logged, and how.
     pub log: LogConfig,
 }

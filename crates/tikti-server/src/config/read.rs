@@ -22,7 +22,10 @@ use tikti_domain::settings::{Settings, Tenantless};
 use tikti_domain::{AccessTokenType, RsaSize};
 
 use super::section::{Problems, Section};
-use super::{Config, LogConfig, LogFormat, SHUTDOWN_GRACE, check, policy, store};
+use super::{
+    Cidr, Config, LogConfig, LogFormat, SHUTDOWN_GRACE, TrustedProxies, check, limits, mail,
+    policy, store,
+};
 
 /// Bytes of a master key: AES-256.
 const MASTER_KEY_BYTES: usize = 32;
@@ -43,16 +46,20 @@ pub(super) fn config(members: Map<String, Value>, problems: &Problems) -> Option
         text.parse::<SocketAddr>().map_err(|_| "must be an address and port, such as 0.0.0.0:8080")
     });
     let store = store::store(root.section("store"));
-    let settings = settings(&mut root);
+    let proxies = root.texts("trustedProxies", Cidr::parse);
+    let mut settings = settings(&mut root);
     let secrets = secrets(root.section("secrets"));
     let api_key = api_key(&mut root);
+    let mail = mail::mail(root.section("mail"), settings.as_mut());
     let log = log(root.section("log"));
     root.finish();
     Some(Config {
         listen: listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
         shutdown_grace: SHUTDOWN_GRACE,
         store: store?,
+        trusted_proxies: TrustedProxies::new(proxies.unwrap_or_default()),
         domain: DomainConfig { settings: settings?, secrets, api_key },
+        mail: mail?,
         log,
     })
 }
@@ -77,6 +84,7 @@ fn settings(root: &mut Section<'_>) -> Option<Settings> {
     tokens(root.section("tokens"), &mut settings);
     keys(root.section("keys"), &mut settings);
     passwords(root.section("passwords"), &mut settings);
+    limits::limits(root.section("limits"), &mut settings.limits);
     if let Some(servers) = policy::resource_servers(root) {
         settings.resource_servers = servers;
     }
@@ -90,6 +98,7 @@ fn tokens(mut tokens: Section<'_>, settings: &mut Settings) {
         ("sessionTtl", MAX_SESSION_SECONDS, &mut settings.session_ttl),
         ("sessionMax", MAX_SESSION_SECONDS, &mut settings.session_max),
         ("adminReauth", MAX_SESSION_SECONDS, &mut settings.admin_reauth),
+        ("recentSignIn", MAX_SESSION_SECONDS, &mut settings.recent_sign_in),
     ] {
         if let Some(duration) = tokens.duration(key) {
             if duration.is_zero() {

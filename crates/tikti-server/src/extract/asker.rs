@@ -9,7 +9,7 @@ use tikti_domain::Caller;
 use tikti_domain::error::Code;
 
 use super::request_id::RequestId;
-use super::{api_key, bearer, client_ip};
+use super::{api_key, bearer};
 use crate::error::ApiError;
 use crate::state::Shared;
 
@@ -19,11 +19,11 @@ pub(crate) struct Asker(pub(crate) Caller);
 impl FromRequestParts<Shared> for Asker {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, ApiError> {
         let request_id = parts.extensions.get::<RequestId>();
         Ok(Self(Caller {
             request_id: request_id.map(|id| id.as_str().to_owned()).unwrap_or_default(),
-            ip: client_ip::client_ip(parts),
+            ip: state.client_ip.of(parts),
             user_agent: user_agent(parts),
             api_key: api_key::api_key(parts)?,
             bearer: bearer::bearer(parts)?,
@@ -58,6 +58,23 @@ impl FromRequestParts<Shared> for BearerAsker {
 
     async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, ApiError> {
         let Asker(caller) = Asker::from_request_parts(parts, state).await?;
+        if caller.bearer.is_none() {
+            return Err(Code::Unauthenticated.into());
+        }
+        Ok(Self(caller))
+    }
+}
+
+/// The caller of an operation that nobody may ask for without both.
+///
+/// Reads the head alone, so that who shows one of them is refused before his body is read.
+pub(crate) struct KeyBearerAsker(pub(crate) Caller);
+
+impl FromRequestParts<Shared> for KeyBearerAsker {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, ApiError> {
+        let KeyAsker(caller) = KeyAsker::from_request_parts(parts, state).await?;
         if caller.bearer.is_none() {
             return Err(Code::Unauthenticated.into());
         }

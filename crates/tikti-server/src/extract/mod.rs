@@ -1,26 +1,33 @@
 //! What does a request say? Each file reads one thing from it, strictly, and knows no rule of the
 //! domain beyond the grammar of what it reads.
 //!
-//! A handler takes an [`Asker`], [`KeyAsker`] or [`BearerAsker`] for who asks and a [`JsonBody`] or
-//! [`FormOrJson`] for what is asked; nothing else in the server looks at headers, query or body.
+//! A handler takes an [`Asker`], [`KeyAsker`], [`BearerAsker`] or [`KeyBearerAsker`] for who asks and a
+//! [`JsonBody`] or [`FormOrJson`] for what is asked; nothing else in the server looks at headers, query or body.
 //!
 //! Spec: HTTP API.
 
+mod action;
 mod api_key;
 mod asker;
 mod bearer;
 pub(crate) mod client_ip;
 mod form;
+mod forwarded;
 mod json;
 mod json_error;
+mod language;
 mod page;
 mod query;
 pub(crate) mod request_id;
 mod tenant_ref;
+mod user;
 
-pub(crate) use asker::{Asker, BearerAsker, KeyAsker};
+pub(crate) use action::{ActionLink, OwnForm};
+pub(crate) use asker::{Asker, BearerAsker, KeyAsker, KeyBearerAsker};
 pub(crate) use form::FormOrJson;
 pub(crate) use json::JsonBody;
+pub(crate) use language::Reads;
 pub(crate) use page::Paging;
 pub(crate) use query::member as query_member;
 pub(crate) use tenant_ref::{PathTenant, TenantHeader};
+pub(crate) use user::{EmailFilter, PathUser};

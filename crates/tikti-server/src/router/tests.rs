@@ -15,6 +15,7 @@ use tikti_domain::user::GlobalRole;
 use tower::ServiceExt;
 
 use super::*;
+use crate::extract::client_ip::ClientIp;
 use crate::state::{AppState, Pages};
 
 #[test]
@@ -27,6 +28,8 @@ fn every_handler_is_documented_where_its_row_mounts_it() {
         let is_documented = match route.method {
             "GET" => item.get.is_some(),
             "POST" => item.post.is_some(),
+            "PUT" => item.put.is_some(),
+            "PATCH" => item.patch.is_some(),
             "DELETE" => item.delete.is_some(),
             other => panic!("{other} is not documented by this test"),
         };
@@ -37,7 +40,7 @@ fn every_handler_is_documented_where_its_row_mounts_it() {
 fn serve(fixture: Fixture, routes: Router<Shared>) -> Router {
     let pages = Pages { openapi: Bytes::new(), docs: Bytes::new(), discovery: Bytes::new() };
     let (domain, home) = fixture.into_parts();
-    let state = AppState::new(domain, Random::seeded(2), pages);
+    let state = AppState::new(domain, Random::seeded(2), ClientIp::default(), pages);
     with_middleware(routes, state.into()).layer(Extension(Arc::new(home)))
 }
 
@@ -132,16 +135,25 @@ async fn a_token_that_has_expired_is_refused_by_its_code() {
 fn any_body() -> Value {
     json!({
         "email": "a@b", "password": "p", "idToken": "t", "audience": "a", "slug": "codecompany",
-        "grant_type": "refresh_token", "refresh_token": "rt_u.s.0.x",
+        "grant_type": "refresh_token", "refresh_token": "rt_u.s.0.x", "status": "ACTIVE",
+        "scope": "global", "token": "t", "requestType": "PASSWORD_RESET", "oobCode": "c",
     })
+}
+
+/// The path with something in place of each of its parameters.
+fn filled(path: &str) -> String {
+    path.replace("{id}", "u1").replace("{t}", "codecompany")
 }
 
 #[tokio::test]
 async fn every_route_with_an_api_key_refuses_one_that_lacks_just_its_scope() {
     let fixture = Fixture::new().await;
+    fixture.admin("root@corp.sys").await;
+    let token = fixture.sign_in("root@corp.sys").await.id_token;
+    let bearer = format!("Bearer {}", token.expose_secret());
     let mut keys = Vec::new();
     for (index, route) in ROUTES.iter().enumerate() {
-        let Needs::ApiKey(scope) = route.needs else { continue };
+        let (Needs::ApiKey(scope) | Needs::ApiKeyAndAdmin(scope)) = route.needs else { continue };
         let others: Vec<_> = KeyScope::ALL.into_iter().filter(|other| *other != scope).collect();
         let key = fixture.api_key(&format!("without{index}"), &others, |_| ()).await;
         keys.push((route, key));
@@ -149,8 +161,9 @@ async fn every_route_with_an_api_key_refuses_one_that_lacks_just_its_scope() {
     assert!(!keys.is_empty());
     let router = serve(fixture, routes().0);
     for (route, key) in keys {
-        let headers = [("X-API-Key", key.expose_secret())];
-        let (status, body) = send(&router, route.method, route.path, &headers, &any_body()).await;
+        let headers = [("X-API-Key", key.expose_secret()), ("Authorization", bearer.as_str())];
+        let path = filled(route.path);
+        let (status, body) = send(&router, route.method, &path, &headers, &any_body()).await;
         let expected = (403, &json!("API_KEY_FORBIDDEN"));
         assert_eq!((status.as_u16(), &body["code"]), expected, "{}", route.path);
     }
@@ -166,9 +179,11 @@ async fn every_route_for_administrators_refuses_everybody_else() {
     let token = fixture.sign_in("anna@corp.sys").await.id_token;
     let bearer = format!("Bearer {}", token.expose_secret());
     let router = serve(fixture, routes().0);
-    for route in ROUTES.iter().filter(|route| route.needs == Needs::AdminBearer) {
-        let headers = [("Authorization", bearer.as_str())];
-        let (status, body) = send(&router, route.method, route.path, &headers, &any_body()).await;
+    let for_admins = |needs| matches!(needs, Needs::AdminBearer | Needs::ApiKeyAndAdmin(_));
+    for route in ROUTES.iter().filter(|route| for_admins(route.needs)) {
+        let headers = [("X-API-Key", API_KEY), ("Authorization", bearer.as_str())];
+        let path = filled(route.path);
+        let (status, body) = send(&router, route.method, &path, &headers, &any_body()).await;
         let expected = (403, &json!("ADMIN_REQUIRED"));
         assert_eq!((status.as_u16(), &body["code"]), expected, "{}", route.path);
     }

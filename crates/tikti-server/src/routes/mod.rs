@@ -4,6 +4,7 @@
 //! No rule is judged here and no store is seen; which routes exist stands in [`crate::router`].
 
 pub(crate) mod accounts;
+pub(crate) mod action;
 pub(crate) mod oauth2;
 pub(crate) mod platform;
 pub(crate) mod tenants;

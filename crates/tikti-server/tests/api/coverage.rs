@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tikti_server::router::{Needs, ROUTES, Route};
 
 use crate::support::Server;
@@ -39,6 +39,24 @@ fn calls(method: &str, path: &str) -> [String; 4] {
     }
 }
 
+/// The path with something in place of each of its parameters.
+fn filled(path: &str) -> String {
+    path.replace("{t}", "codecompany").replace("{id}", "u1")
+}
+
+fn has_body(route: &Route) -> bool {
+    ["POST", "PUT", "PATCH"].contains(&route.method)
+}
+
+/// Enough of every request type to be well-formed for each route.
+fn any_body() -> Value {
+    json!({
+        "email": "a@b", "password": "p", "idToken": "t", "audience": "a", "slug": "codecompany",
+        "status": "ACTIVE", "scope": "global", "token": "t", "requestType": "PASSWORD_RESET",
+        "oobCode": "c",
+    })
+}
+
 #[test]
 fn every_route_and_every_alias_is_called_by_a_test() {
     let tests = tests();
@@ -53,18 +71,17 @@ fn every_route_and_every_alias_is_called_by_a_test() {
 #[tokio::test]
 async fn every_route_that_needs_something_refuses_whoever_shows_nothing() {
     let server = Server::start().await;
-    // Enough of every request type to be well-formed for each route.
-    let body = json!({
-        "email": "a@b", "password": "p", "idToken": "t", "audience": "a", "slug": "codecompany",
-    });
+    let body = any_body();
     for route in ROUTES {
         for path in std::iter::once(&route.path).chain(route.aliases) {
-            let path = path.replace("{t}", "codecompany");
+            let path = filled(path);
             let request = server.request(route.method, &path);
-            let request = if route.method == "POST" { request.json(body.clone()) } else { request };
+            let request = if has_body(route) { request.json(body.clone()) } else { request };
             match route.needs {
                 Needs::Nothing => {}
-                Needs::ApiKey(_) => request.send().await.assert_refusal(401, "INVALID_API_KEY"),
+                Needs::ApiKey(_) | Needs::ApiKeyAndAdmin(_) => {
+                    request.send().await.assert_refusal(401, "INVALID_API_KEY");
+                }
                 Needs::Bearer | Needs::AdminBearer => {
                     request.send().await.assert_refusal(401, "UNAUTHENTICATED");
                 }
@@ -76,13 +93,14 @@ async fn every_route_that_needs_something_refuses_whoever_shows_nothing() {
 #[tokio::test]
 async fn whoever_shows_nothing_is_refused_before_the_body_is_read() {
     let server = Server::start().await;
-    for route in ROUTES.iter().filter(|route| route.method == "POST") {
+    for route in ROUTES.iter().filter(|route| has_body(route)) {
         let code = match route.needs {
             Needs::Nothing => continue,
-            Needs::ApiKey(_) => "INVALID_API_KEY",
+            Needs::ApiKey(_) | Needs::ApiKeyAndAdmin(_) => "INVALID_API_KEY",
             Needs::Bearer | Needs::AdminBearer => "UNAUTHENTICATED",
         };
-        let reply = server.request(route.method, route.path).body("no JSON").send().await;
+        let path = filled(route.path);
+        let reply = server.request(route.method, &path).body("no JSON").send().await;
         reply.assert_refusal(401, code);
     }
 }
@@ -91,13 +109,11 @@ async fn whoever_shows_nothing_is_refused_before_the_body_is_read() {
 async fn an_api_key_opens_no_administration_and_a_token_no_key_gate() {
     let server = Server::start().await;
     let token = server.admin().await;
-    let body = json!({
-        "email": "a@b", "password": "p", "idToken": "t", "audience": "a", "slug": "codecompany",
-    });
+    let body = any_body();
     for route in ROUTES {
-        let path = route.path.replace("{t}", "codecompany");
+        let path = filled(route.path);
         let request = server.request(route.method, &path);
-        let request = if route.method == "POST" { request.json(body.clone()) } else { request };
+        let request = if has_body(route) { request.json(body.clone()) } else { request };
         match route.needs {
             Needs::Nothing => {}
             Needs::ApiKey(_) => {
@@ -105,6 +121,11 @@ async fn an_api_key_opens_no_administration_and_a_token_no_key_gate() {
             }
             Needs::Bearer | Needs::AdminBearer => {
                 request.keyed().send().await.assert_refusal(401, "UNAUTHENTICATED");
+            }
+            Needs::ApiKeyAndAdmin(_) => {
+                request.bearer(&token).send().await.assert_refusal(401, "INVALID_API_KEY");
+                let request = server.request(route.method, &path).keyed();
+                request.send().await.assert_refusal(401, "UNAUTHENTICATED");
             }
         }
     }

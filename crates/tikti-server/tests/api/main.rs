@@ -13,12 +13,16 @@
 )]
 
 mod accounts;
+mod action;
 mod codes;
 mod coverage;
+mod enumeration;
 mod errors;
 mod hostile;
 mod lifecycle;
+mod limits;
 mod logs;
+mod mail;
 mod platform;
 mod reserved_members;
 mod support;

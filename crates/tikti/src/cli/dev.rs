@@ -2,7 +2,7 @@
 //!
 //! Programs get exactly one line on standard output, and it comes when the server answers; secrets
 //! appear on standard output alone. The profile is written before that line, so that whoever read it
-//! can go on at once.
+//! can go on at once. Mails are not sent: the person who started it is shown each, with its link.
 //!
 //! Spec: Command line, `tikti dev`.
 
@@ -68,7 +68,9 @@ pub(crate) fn run(context: &Context, args: &DevArgs) -> Result<(), Failure> {
         None => context.environment.directory()?.join("dev"),
     };
     let store = args.store.as_deref().map(input::store_url).transpose()?;
+    let output = context.output.clone();
     let setup = prepare(&directory, store).map_err(not_prepared)?;
+    let setup = setup.showing_mails(move |mail| output.happened(mail));
     server_runtime()?.block_on(serve(context, args.listen, &setup))
 }
 

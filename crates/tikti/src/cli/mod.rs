@@ -25,6 +25,8 @@ mod token;
 mod token_exchange;
 mod token_inspect;
 mod token_verify;
+mod user;
+mod user_import;
 
 use std::ffi::OsString;
 
@@ -71,6 +73,8 @@ enum Command {
     Tenant(tenant::TenantCommand),
     #[command(subcommand)]
     Token(token::TokenCommand),
+    #[command(subcommand)]
+    User(user::UserCommand),
     #[command(subcommand)]
     Keys(keys::KeysCommand),
     #[command(subcommand)]
@@ -153,6 +157,7 @@ fn dispatch(context: &Context, command: &Command) -> Result<(), Failure> {
         Command::Auth(command) => block_on(auth::run(context, command)),
         Command::Tenant(command) => block_on(tenant::run(context, command)),
         Command::Token(command) => block_on(token::run(context, command)),
+        Command::User(command) => block_on(user::run(context, command)),
         Command::Keys(command) => block_on(keys::run(context, command)),
         Command::Profile(command) => {
             context.refuse_server_options("profile")?;
@@ -231,6 +236,8 @@ mod tests {
             "tikti store status --config f --output json",
             "tikti backup f --key-file k --force",
             "tikti restore f --data d --store @u --keep-sessions",
+            "tikti user import f --data d --dry-run",
+            "tikti user import f --config c --firebase-hash-config h",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap();
         }

@@ -16,6 +16,9 @@ use crate::exit::Failure;
 use crate::input;
 use crate::output::Output;
 
+/// Where `tikti dev` listens by itself.
+const DEV_URL: &str = "http://127.0.0.1:8080";
+
 /// A store, by the server that it belongs to.
 #[derive(Args)]
 pub(crate) struct StoreArgs {
@@ -51,6 +54,19 @@ impl StoreArgs {
         }
     }
 
+    /// The configuration of the server that the store belongs to. Makes no secrets.
+    pub(crate) fn deployment(&self, context: &Context) -> Result<Config, Failure> {
+        if let Some(config) = self.config()? {
+            return Ok(config);
+        }
+        let directory = self.directory(context)?;
+        let url = self.store.as_deref().map(input::store_url).transpose()?;
+        dev::secrets(&directory).map_err(not_prepared)?;
+        let setup = dev::prepare(&directory, url).map_err(not_prepared)?;
+        // The issuer of `dev` is the address of each start: the next one puts its own in this place.
+        Ok(setup.config(DEV_URL))
+    }
+
     fn config(&self) -> Result<Option<Config>, Failure> {
         let loaded = self.config.as_deref().map(config::load).transpose();
         loaded.map_err(|problems| Failure::usage(problems.to_string()))
@@ -83,8 +99,10 @@ impl KeyArgs {
 pub(crate) fn not_done(cause: MaintenanceError) -> Failure {
     let text = Failure::chain(&cause);
     match cause {
-        MaintenanceError::Open(_) => Failure::usage(text),
-        MaintenanceError::Store(_) | MaintenanceError::Backup(_) => Failure::refused(text),
+        MaintenanceError::Open(_) | MaintenanceError::Start(_) => Failure::usage(text),
+        MaintenanceError::Store(_)
+        | MaintenanceError::ImportStopped { .. }
+        | MaintenanceError::Backup(_) => Failure::refused(text),
     }
 }
 

@@ -14,3 +14,4 @@ mod session;
 mod store;
 mod support;
 mod usage;
+mod user_import;

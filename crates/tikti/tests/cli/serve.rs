@@ -57,6 +57,7 @@ fn a_configured_server_serves_until_it_is_asked_to_stop() {
     );
     let mut server = Server(home.command(&line).spawn().unwrap());
     let mut log = BufReader::new(server.0.stderr.take().unwrap());
+    let mut warnings = Vec::new();
     let address = loop {
         let mut line = String::new();
         assert!(log.read_line(&mut line).unwrap() > 0, "the server ended");
@@ -64,7 +65,11 @@ fn a_configured_server_serves_until_it_is_asked_to_stop() {
         if event["message"] == "serving" {
             break event["address"].as_str().unwrap().to_owned();
         }
+        if event["level"] == "WARN" {
+            warnings.push(event["message"].as_str().unwrap().to_owned());
+        }
     };
+    assert_eq!(warnings, ["no mail is sent: neither mail.smtp nor mail.webhook is configured"]);
 
     let jwks = home.run(&format!("keys jwks --output json --host http://{address}")).json();
     assert_eq!(jwks["keys"].as_array().unwrap().len(), 1);

@@ -72,7 +72,7 @@ async fn fails_at(calls: impl Iterator<Item = u64>, operation: Operation, fault:
 async fn a_crash_at_any_call_leaves_nothing_that_one_sweep_does_not_mend() {
     let mut summary = String::from("crash injection:");
     for operation in Operation::ALL {
-        let calls = fails_at(0.., operation, FaultPlan::crash_after).await;
+        let calls = Box::pin(fails_at(0.., operation, FaultPlan::crash_after)).await;
         write!(summary, " {operation:?} {calls} calls,").unwrap();
     }
     println!("{summary} clean");
@@ -83,7 +83,7 @@ async fn a_store_that_fails_once_at_any_call_leaves_nothing_that_one_sweep_does_
     let mut summary = String::from("failure injection:");
     for operation in Operation::ALL {
         let chosen = (0..).filter(|calls| !is_left_out(*calls));
-        let calls = fails_at(chosen, operation, FaultPlan::fail_once_after).await;
+        let calls = Box::pin(fails_at(chosen, operation, FaultPlan::fail_once_after)).await;
         write!(summary, " {operation:?} {calls} calls,").unwrap();
     }
     println!("{summary} clean");
@@ -127,7 +127,7 @@ async fn sweep_fails_everywhere(operation: Operation) -> (u64, u64) {
 async fn a_sweep_that_dies_at_any_call_is_carried_on_by_the_next() {
     let mut summary = String::from("crash injection, then into the sweep:");
     for operation in Operation::ALL {
-        let (calls, sweep_calls) = sweep_fails_everywhere(operation).await;
+        let (calls, sweep_calls) = Box::pin(sweep_fails_everywhere(operation)).await;
         write!(summary, " {operation:?} {calls} and {sweep_calls} calls,").unwrap();
     }
     println!("{summary} clean");

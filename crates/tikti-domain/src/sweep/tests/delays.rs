@@ -70,7 +70,7 @@ async fn sleeps_everywhere(operation: Operation) -> u32 {
 async fn an_operation_that_wakes_late_does_no_harm() {
     let mut summary = String::from("late waking, up to wait:");
     for operation in Operation::ALL {
-        let stops = sleeps_everywhere(operation).await;
+        let stops = Box::pin(sleeps_everywhere(operation)).await;
         write!(summary, " {operation:?} {stops},").unwrap();
     }
     println!("{summary} clean");
@@ -117,6 +117,6 @@ async fn an_operation_that_wakes_late_and_dies_leaves_a_name_that_is_free_at_mos
         Operation::AddMember,
     ];
     for operation in all {
-        sleeps_and_dies_everywhere(operation).await;
+        Box::pin(sleeps_and_dies_everywhere(operation)).await;
     }
 }

@@ -6,7 +6,9 @@ use tikti_store::FaultPlan;
 
 use super::delays::run_until;
 use super::world::{assert_clean, is_left_out, open_replica, sweep_all};
+use crate::account::change_user::change_user;
 use crate::account::delete_user;
+use crate::domain::Domain;
 use crate::error::{Code, Error};
 use crate::id::{OperationId, UserId};
 use crate::intent::{Intent, Work};
@@ -14,7 +16,7 @@ use crate::keyspace;
 use crate::record::Record;
 use crate::sweep::{SWEEP_AFTER_MILLIS, finish};
 use crate::testing::Fixture;
-use crate::user::User;
+use crate::user::{GlobalRole, User, UserChange, UserStatus};
 
 /// Two administrators.
 async fn two(fixture: &Fixture) -> (UserId, UserId) {
@@ -144,4 +146,99 @@ async fn a_sweep_that_is_slow_does_not_carry_on_what_was_refused_meanwhile() {
         finish(&fixture.domain, &operation, &work, fixture.now()).await.unwrap();
     }
     settles(&fixture, &root, &told, "a slow sweep").await;
+}
+
+/// The ways to stop being an administrator who can be relied on.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Suspension,
+    Demotion,
+    Deletion,
+}
+
+impl End {
+    const ALL: [Self; 3] = [Self::Suspension, Self::Demotion, Self::Deletion];
+
+    async fn of(self, domain: &Domain, user: &UserId) -> Result<(), Error> {
+        let now = domain.clock.now();
+        let none = UserChange::default();
+        let change = match self {
+            Self::Suspension => UserChange { status: Some(UserStatus::Suspended), ..none },
+            Self::Demotion => UserChange { role: Some(GlobalRole::CompanyEmployee), ..none },
+            Self::Deletion => return delete_user(domain, user, now).await,
+        };
+        change_user(domain, user, &change, now).await.map(|_| ())
+    }
+}
+
+/// How many of these are administrators who may act as such.
+async fn active(fixture: &Fixture, users: [&UserId; 2]) -> usize {
+    let mut active = 0;
+    for user in users {
+        let key = keyspace::user(user);
+        let stored = fixture.domain.store.get(&key, fixture.now()).await.unwrap();
+        let found = User::load(&key, stored.as_ref()).unwrap();
+        active += usize::from(found.is_some_and(|user| user.is_active_admin()));
+    }
+    active
+}
+
+async fn end_each_other(first: End, second: End) {
+    for stops in (1..).filter(|stops| !is_left_out(u64::from(*stops))) {
+        let when = format!("{first:?} at wait {stops}, {second:?}");
+        let fixture = Fixture::on_disk().await;
+        let (root, other) = two(&fixture).await;
+        let mut running = Box::pin(first.of(&fixture.domain, &root));
+        let early = run_until(&mut running, stops).await;
+        let is_over = early.is_some();
+        land(&fixture).await;
+        let second = second.of(&fixture.domain, &other).await;
+        let first = match early {
+            Some(first) => first,
+            None => running.await,
+        };
+        assert_ne!(first.is_ok(), second.is_ok(), "{when}");
+        let refused = first.and(second).unwrap_err();
+        assert_eq!(refused.code(), Code::LastAdmin, "{when}");
+        assert_eq!(active(&fixture, [&root, &other]).await, 1, "{when}");
+        assert_clean(&fixture.domain.store, fixture.now(), &when).await;
+        if is_over {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_two_administrators_who_end_each_other_at_once_one_is_left_wherever_the_first_one_waits()
+{
+    for first in End::ALL {
+        for second in End::ALL {
+            end_each_other(first, second).await;
+        }
+    }
+}
+
+/// While an administrator is being deleted he is suspended and made active again, and relied on.
+#[tokio::test]
+async fn a_deletion_takes_nobody_away_who_came_back_and_is_the_last_one() {
+    let mut kept = 0;
+    for stops in (1..).filter(|stops| !is_left_out(u64::from(*stops))) {
+        let when = format!("at wait {stops}");
+        let fixture = Fixture::on_disk().await;
+        let (root, other) = two(&fixture).await;
+        let mut running = Box::pin(delete_user(&fixture.domain, &other, fixture.now()));
+        if run_until(&mut running, stops).await.is_some() {
+            break;
+        }
+        land(&fixture).await;
+        let _ = End::Suspension.of(&fixture.domain, &other).await;
+        let back = UserChange { status: Some(UserStatus::Active), ..UserChange::default() };
+        let _ = change_user(&fixture.domain, &other, &back, fixture.now()).await;
+        let _ = End::Suspension.of(&fixture.domain, &root).await;
+        let deleted = running.await;
+        kept += u32::from(deleted.is_err_and(|error| error.code() == Code::LastAdmin));
+        assert_eq!(active(&fixture, [&root, &other]).await, 1, "{when}");
+        assert_clean(&fixture.domain.store, fixture.now(), &when).await;
+    }
+    assert!(kept > 0);
 }

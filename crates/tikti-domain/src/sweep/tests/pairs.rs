@@ -6,14 +6,15 @@ use std::pin::Pin;
 
 use super::delays::run_until;
 use super::world::{World, is_left_out};
-use crate::account::{NewUser, change_email, create_user, delete_user};
+use crate::account::change_user::change_user;
+use crate::account::{ImportedUser, NewUser, change_email, create_user, delete_user, import_user};
 use crate::domain::Domain;
 use crate::email::Email;
 use crate::error::Error;
 use crate::id::{RoleName, Slug, TenantId, UserId};
 use crate::tenancy::{CreateTenant, add_member, create_tenant, delete_tenant, remove_member};
 use crate::testing::bearing;
-use crate::user::GlobalRole;
+use crate::user::{GlobalRole, UserChange, UserStatus};
 
 /// What both operations are about.
 struct Things {
@@ -32,15 +33,22 @@ enum Act {
     ChangeToOne,
     ChangeToOther,
     CreateUserOfOne,
+    ImportUserOfOne,
+    ImportUserOfOther,
     CreateTenantOfOne,
     CreateTenantOfOther,
+    Suspend,
+    Demote,
+    Appoint,
 }
 
 /// Operations that have a record in common, every one with every one of its group.
-const GROUPS: [&[Act]; 3] = [
+const GROUPS: [&[Act]; 5] = [
     &[Act::Add, Act::Remove, Act::DeleteUser, Act::DeleteTenant],
     &[Act::ChangeToOne, Act::ChangeToOther, Act::CreateUserOfOne, Act::DeleteUser],
+    &[Act::ChangeToOne, Act::CreateUserOfOne, Act::ImportUserOfOne, Act::ImportUserOfOther],
     &[Act::CreateTenantOfOne, Act::CreateTenantOfOther],
+    &[Act::Suspend, Act::Demote, Act::Appoint, Act::DeleteUser],
 ];
 
 impl Act {
@@ -65,17 +73,45 @@ impl Act {
                 let new = NewUser { email, password_hash: None, role };
                 create_user(domain, new, now).await.map(|_| ())
             }
+            Self::ImportUserOfOne => things.import_user(domain, "one").await,
+            Self::ImportUserOfOther => things.import_user(domain, "other").await,
             Self::CreateTenantOfOne => things.create_tenant(domain, "one").await,
             Self::CreateTenantOfOther => things.create_tenant(domain, "other").await,
+            Self::Suspend | Self::Demote | Self::Appoint => {
+                change_user(domain, user, &self.change(), now).await.map(|_| ())
+            }
+        }
+    }
+
+    fn change(self) -> UserChange {
+        let none = UserChange::default();
+        match self {
+            Self::Suspend => UserChange { status: Some(UserStatus::Suspended), ..none },
+            Self::Demote => UserChange { role: Some(GlobalRole::CompanyAdmin), ..none },
+            _ => UserChange {
+                role: Some(GlobalRole::Admin),
+                status: Some(UserStatus::Active),
+                ..none
+            },
+        }
+    }
+
+    /// The role of the user whom both operations are about.
+    fn role_for(self, other: Self) -> GlobalRole {
+        let of_admins = [Self::Suspend, Self::Demote];
+        if of_admins.contains(&self) || of_admins.contains(&other) {
+            GlobalRole::Admin
+        } else {
+            GlobalRole::CompanyEmployee
         }
     }
 }
 
 impl Things {
-    async fn new(world: &World, number: u32, member: bool) -> Self {
+    async fn new(world: &World, number: u32, role: GlobalRole, member: bool) -> Self {
         let fixture = &world.fixture;
         let email = format!("user{number}@example.org");
-        let user = fixture.user(&email, GlobalRole::CompanyEmployee).await;
+        let user = fixture.user(&email, role).await;
         let tenant = fixture.tenant("root@corp.sys", &format!("tenant-{number}")).await;
         if member {
             fixture.member(&tenant.id, &user, &["TENANT_USER"]).await;
@@ -86,6 +122,13 @@ impl Things {
 
     fn email(&self, name: &str) -> Email {
         Email::parse(&format!("{name}{}@example.org", self.number)).unwrap()
+    }
+
+    /// A user of one id, by either of two addresses.
+    async fn import_user(&self, domain: &Domain, name: &str) -> Result<(), Error> {
+        let id = UserId::parse(&format!("given-{}", self.number)).unwrap();
+        let imported = ImportedUser::new(id, self.email(name));
+        import_user(domain, imported, domain.clock.now()).await.map(|_| ())
     }
 
     /// A tenant of one id, by either of two slugs.
@@ -109,10 +152,15 @@ fn is_ok(outcome: Result<(), Error>, when: &str) -> bool {
 /// Whether no more than one of the two may succeed.
 fn excludes(first: Act, second: Act) -> bool {
     let takes = |act| match act {
-        Act::ChangeToOne | Act::CreateUserOfOne => 1,
+        Act::ChangeToOne | Act::CreateUserOfOne | Act::ImportUserOfOne => 1,
         Act::CreateTenantOfOne | Act::CreateTenantOfOther => 2,
         _ => 0,
     };
+    let imports = [Act::ImportUserOfOne, Act::ImportUserOfOther];
+    if imports.contains(&first) && imports.contains(&second) {
+        // One id; a repeated import is told that its user is there.
+        return first != second;
+    }
     takes(first) != 0 && takes(first) == takes(second) && first != Act::ChangeToOne
 }
 
@@ -120,7 +168,7 @@ async fn interrupt(world: &World, (first, second): (Act, Act), (member, swept): 
     for stops in (1..).filter(|stops| !is_left_out(u64::from(*stops))) {
         let when = format!("{first:?} at wait {stops}, {second:?}, {member} {swept}");
         let number = world.next();
-        let things = Things::new(world, number, member).await;
+        let things = Things::new(world, number, first.role_for(second), member).await;
         let mut running: Pin<Box<_>> = Box::pin(first.run(&world.replica, &things));
         if run_until(&mut running, stops).await.is_some() {
             return;

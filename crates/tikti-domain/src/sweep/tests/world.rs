@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use secrecy::SecretString;
 use tikti_store::{Entry, FaultPlan, Store};
 
+use crate::account::change_user::change_user;
 use crate::account::{
-    Lookup, NewUser, change_email, create_user, delete_user, find_by_email, lookup,
+    ImportedUser, Lookup, NewUser, change_email, create_user, delete_user, find_by_email,
+    import_user, lookup,
 };
 use crate::api_key::ApiKey;
 use crate::clock::Timestamp;
@@ -27,7 +29,7 @@ use crate::tenancy::{
 };
 use crate::tenant::ListEntry;
 use crate::testing::{Fixture, PASSWORD, bearing, config, keyed, redis_is_chosen, worker_id};
-use crate::user::{GlobalRole, User};
+use crate::user::{GlobalRole, User, UserChange, UserStatus};
 use crate::worker::{Worker, WorkerStatus};
 
 /// An operation of several partitions.
@@ -35,6 +37,7 @@ use crate::worker::{Worker, WorkerStatus};
 pub(super) enum Operation {
     CreateUser,
     CreateAdmin,
+    ImportUser,
     ChangeEmail,
     DeleteUser,
     DeleteAdmin,
@@ -45,12 +48,15 @@ pub(super) enum Operation {
     DeleteTenant,
     AddMember,
     RemoveMember,
+    SuspendAdmin,
+    Promote,
 }
 
 impl Operation {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::CreateUser,
         Self::CreateAdmin,
+        Self::ImportUser,
         Self::ChangeEmail,
         Self::DeleteUser,
         Self::DeleteAdmin,
@@ -60,6 +66,8 @@ impl Operation {
         Self::DeleteTenant,
         Self::AddMember,
         Self::RemoveMember,
+        Self::SuspendAdmin,
+        Self::Promote,
     ];
 
     /// What a repeated call may say that has nothing left to do.
@@ -72,8 +80,10 @@ impl Operation {
             Self::AddMember => Code::MemberExists,
             Self::DeleteUser | Self::DeleteAdmin | Self::RemoveMember => Code::UserNotFound,
             Self::DeleteTenant => Code::TenantNotFound,
-            // Says nothing: the address is the one that was asked for.
-            Self::ChangeEmail => return false,
+            // Say nothing: everything is as it was asked for.
+            Self::ChangeEmail | Self::ImportUser | Self::SuspendAdmin | Self::Promote => {
+                return false;
+            }
         }
     }
 
@@ -81,7 +91,11 @@ impl Operation {
     pub(super) fn takes_away(self) -> bool {
         matches!(
             self,
-            Self::DeleteUser | Self::DeleteAdmin | Self::DeleteTenant | Self::RemoveMember
+            Self::DeleteUser
+                | Self::DeleteAdmin
+                | Self::DeleteTenant
+                | Self::RemoveMember
+                | Self::SuspendAdmin
         )
     }
 }
@@ -157,15 +171,23 @@ impl World {
         let email = case.email.as_str().to_owned();
         match operation {
             Operation::CreateUser | Operation::CreateAdmin => return case,
+            Operation::ImportUser => {
+                case.user = UserId::parse(&format!("Given_{number}")).unwrap();
+                return case;
+            }
             Operation::CreateTenant | Operation::CreateTenantOfId => return case,
             Operation::CreateTenantOfOneName => {
                 case.tenant = TenantId::parse(case.slug.as_str()).unwrap();
                 return case;
             }
-            Operation::DeleteAdmin => case.user = fixture.admin(&email).await.id,
+            Operation::DeleteAdmin | Operation::SuspendAdmin => {
+                case.user = fixture.admin(&email).await.id;
+            }
             _ => case.user = fixture.user(&email, GlobalRole::CompanyEmployee).await.id,
         }
-        if operation != Operation::ChangeEmail {
+        let has_tenant = ![Operation::ChangeEmail, Operation::SuspendAdmin, Operation::Promote]
+            .contains(&operation);
+        if has_tenant {
             case.tenant = fixture.tenant("root@corp.sys", case.slug.as_str()).await.id;
         }
         let joins = [
@@ -268,6 +290,7 @@ impl Case {
         match self.operation {
             Operation::CreateUser => self.create_user(domain, GlobalRole::CompanyEmployee).await,
             Operation::CreateAdmin => self.create_user(domain, GlobalRole::Admin).await,
+            Operation::ImportUser => self.import_user(domain).await,
             Operation::ChangeEmail => {
                 change_email(domain, user, &self.other_email, now).await.map(|_| ())
             }
@@ -282,6 +305,18 @@ impl Case {
                 add_member(domain, tenant, user, roles, now).await.map(|_| ())
             }
             Operation::RemoveMember => remove_member(domain, tenant, user, now).await,
+            Operation::SuspendAdmin | Operation::Promote => {
+                change_user(domain, user, &self.change(), now).await.map(|_| ())
+            }
+        }
+    }
+
+    fn change(&self) -> UserChange {
+        match self.operation {
+            Operation::Promote => {
+                UserChange { role: Some(GlobalRole::Admin), ..UserChange::default() }
+            }
+            _ => UserChange { status: Some(UserStatus::Suspended), ..UserChange::default() },
         }
     }
 
@@ -289,6 +324,14 @@ impl Case {
         let new =
             NewUser { email: self.email.clone(), password_hash: Some(self.hash.clone()), role };
         create_user(domain, new, domain.clock.now()).await.map(|_| ())
+    }
+
+    async fn import_user(&self, domain: &Domain) -> Result<(), Error> {
+        let imported = ImportedUser {
+            password_hash: Some(self.hash.clone()),
+            ..ImportedUser::new(self.user.clone(), self.email.clone())
+        };
+        import_user(domain, imported, domain.clock.now()).await.map(|_| ())
     }
 
     async fn create_tenant(&self, domain: &Domain, id: Option<TenantId>) -> Result<(), Error> {
@@ -306,6 +349,11 @@ impl Case {
     pub(super) async fn is_done(&self, fixture: &Fixture) -> bool {
         match self.operation {
             Operation::CreateUser | Operation::CreateAdmin => self.user_is_there(fixture).await,
+            Operation::ImportUser => {
+                let there = self.user_is_there(fixture).await;
+                assert_eq!(there, self.load(fixture).await.is_some());
+                there
+            }
             Operation::ChangeEmail => {
                 let old = signs_in(fixture, &self.email).await;
                 let new = signs_in(fixture, &self.other_email).await;
@@ -319,7 +367,17 @@ impl Case {
             Operation::DeleteTenant => self.tenant_is_gone(fixture).await,
             Operation::AddMember => self.is_member(fixture).await,
             Operation::RemoveMember => !self.is_member(fixture).await,
+            Operation::SuspendAdmin => self.stands(fixture, UserStatus::Suspended).await,
+            Operation::Promote => self.stands(fixture, UserStatus::Active).await,
         }
+    }
+
+    /// Whether the user is an administrator of this status; then nothing of before is good any more.
+    async fn stands(&self, fixture: &Fixture, status: UserStatus) -> bool {
+        let user = self.load(fixture).await.unwrap();
+        let stands = user.is_admin() && user.status == status;
+        assert_eq!(stands, !self.token_is_good(fixture).await);
+        stands
     }
 
     async fn user_is_there(&self, fixture: &Fixture) -> bool {

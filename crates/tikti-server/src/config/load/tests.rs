@@ -10,6 +10,8 @@ use tikti_domain::{AccessTokenType, RsaSize};
 use super::*;
 use crate::config::LogFormat;
 
+mod limits;
+mod mail;
 mod store;
 
 const API_KEY: &str = "tk_abcdefghij_0123456789abcdefghijklmnopqrstuv";
@@ -64,11 +66,13 @@ tokens:
   sessionTtl: 7d
   sessionMax: 2592000
   adminReauth: 1h
+  recentSignIn: 5m
   skew: 30s
   tenantless: admin
   accessTokenType: at+jwt
 keys: {{rsaBits: 3072}}
 passwords: {{cost: 10, threads: 3, queue: 7}}
+trustedProxies: [10.0.0.0/8, '::1']
 log: {{level: 'warn,tikti_domain=debug', format: json}}
 ",
         smallest()
@@ -85,15 +89,18 @@ log: {{level: 'warn,tikti_domain=debug', format: json}}
         settings.session_ttl,
         settings.session_max,
         settings.admin_reauth,
+        settings.recent_sign_in,
         settings.skew,
     ]
     .map(|duration| duration.as_secs());
-    assert_eq!(seconds, [600, 604_800, 2_592_000, 3600, 30]);
+    assert_eq!(seconds, [600, 604_800, 2_592_000, 3600, 300, 30]);
     assert_eq!(settings.tenantless, Tenantless::Admin);
     assert_eq!(settings.access_token_type, AccessTokenType::AtJwt);
     assert_eq!(settings.rsa_size, RsaSize::Bits3072);
     assert_eq!(settings.password_cost, 10);
     assert_eq!((settings.password_pool.threads, settings.password_pool.queue), (3, 7));
+    assert!(config.trusted_proxies.trust([10, 1, 2, 3].into()));
+    assert!(!config.trusted_proxies.trust([11, 1, 2, 3].into()));
     assert_eq!(config.log.level, "warn,tikti_domain=debug");
     assert_eq!(config.log.format, LogFormat::Json);
 }
@@ -141,7 +148,7 @@ colour: green
         tokens.idTtl: must be seconds, or a number with s, m, h or d, such as 15m
         tokens.skew: must be at most 300 seconds
         tokens.tenantless: must be one of: allow, admin
-        tokens.accessTtl: unknown setting; known here: accessTokenType, adminReauth, idTtl, sessionMax, sessionTtl, skew, tenantless
+        tokens.accessTtl: unknown setting; known here: accessTokenType, adminReauth, idTtl, recentSignIn, sessionMax, sessionTtl, skew, tenantless
         keys.rsaBits: must be a number from 2048 to 4096
         passwords.cost: must be a number from 4 to 14
         passwords.threads: must be a number from 1 to 256
@@ -159,7 +166,7 @@ colour: green
         apiKeyHash.pepper: and hmac belong together
         log.level: must be off, error, warn, info, debug or trace, or a list such as info,tikti_domain=debug
         log.format: must be one of: auto, json, text
-        colour: unknown setting; known here: apiKey, apiKeyHash, defaultAudience, issuer, issuerChangeFrom, keys, listen, log, passwords, resourceServers, secrets, store, tenantTemplate, tokens
+        colour: unknown setting; known here: apiKey, apiKeyHash, defaultAudience, issuer, issuerChangeFrom, keys, limits, listen, log, mail, passwords, resourceServers, secrets, store, tenantTemplate, tokens, trustedProxies
         tokens.sessionTtl: must not be longer than tokens.sessionMax
     ");
 }
@@ -233,7 +240,7 @@ fn a_misspelt_variable_is_named() {
         refused(&smallest(), &[("TIKTI__TOKENS__ID_TLL", "1200"), ("TIKTI__ISSUER__X", "1")]);
     insta::assert_snapshot!(lines.join("\n"), @r"
         issuer.x (TIKTI__ISSUER__X): is below a setting that is no group
-        tokens.idTll (TIKTI__TOKENS__ID_TLL): unknown setting; known here: accessTokenType, adminReauth, idTtl, sessionMax, sessionTtl, skew, tenantless
+        tokens.idTll (TIKTI__TOKENS__ID_TLL): unknown setting; known here: accessTokenType, adminReauth, idTtl, recentSignIn, sessionMax, sessionTtl, skew, tenantless
     ");
 }
 
@@ -261,7 +268,7 @@ fn secrets_may_lie_in_files_other_settings_may_not() {
     insta::assert_snapshot!(lines.join("\n"), @r"
         apiKey (TIKTI__API_KEY_FILE): is given twice in the environment
         TIKTI__SECRETS__PEPPER_FILE: the file that it names cannot be read: No such file or directory (os error 2)
-        listenFile (TIKTI__LISTEN_FILE): unknown setting; known here: apiKey, apiKeyHash, defaultAudience, issuer, issuerChangeFrom, keys, listen, log, passwords, resourceServers, secrets, store, tenantTemplate, tokens
+        listenFile (TIKTI__LISTEN_FILE): unknown setting; known here: apiKey, apiKeyHash, defaultAudience, issuer, issuerChangeFrom, keys, limits, listen, log, mail, passwords, resourceServers, secrets, store, tenantTemplate, tokens, trustedProxies
     ");
 }
 
@@ -275,7 +282,7 @@ fn the_api_key_itself_does_not_stand_in_the_file() {
 fn settings_that_contradict_each_other_are_refused() {
     let yaml = format!(
         "{}\ndefaultAudience: tikti\nissuerChangeFrom: https://id.example.org\n\
-         tokens: {{sessionTtl: 2d, sessionMax: 1d, adminReauth: 36h}}",
+         tokens: {{sessionTtl: 2d, sessionMax: 1d, adminReauth: 36h, recentSignIn: 25h}}",
         smallest()
     );
     insta::assert_snapshot!(refused(&yaml, &[]).join("\n"), @r"
@@ -283,6 +290,7 @@ fn settings_that_contradict_each_other_are_refused() {
         issuerChangeFrom: names the issuer itself, so nothing changes
         tokens.sessionTtl: must not be longer than tokens.sessionMax
         tokens.adminReauth: must not be longer than tokens.sessionMax
+        tokens.recentSignIn: must not be longer than tokens.sessionMax
     ");
 }
 

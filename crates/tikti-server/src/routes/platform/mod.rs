@@ -3,4 +3,5 @@
 pub(crate) mod docs;
 pub(crate) mod health;
 pub(crate) mod openapi;
+pub(crate) mod users;
 pub(crate) mod version;

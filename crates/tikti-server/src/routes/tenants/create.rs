@@ -39,20 +39,14 @@ impl TryFrom<CreateTenantRequest> for CreateTenant {
 
     fn try_from(request: CreateTenantRequest) -> Result<Self, Refusal> {
         Ok(Self {
-            slug: Slug::parse(&request.slug).map_err(|refusal| about("slug", refusal))?,
+            slug: Slug::parse(&request.slug).map_err(|refusal| refusal.about("slug"))?,
             name: request.name,
             id: request
                 .id
                 .as_deref()
                 .map(TenantId::parse)
                 .transpose()
-                .map_err(|refusal| about("id", refusal))?,
+                .map_err(|refusal| refusal.about("id"))?,
         })
     }
-}
-
-/// Names the member as this request does: the grammar's own refusal says `tenantId`.
-fn about(member: &str, refusal: Refusal) -> Refusal {
-    let reason = refusal.details.into_values().next().unwrap_or_default();
-    Refusal::invalid(member, reason)
 }

@@ -3,4 +3,5 @@
 mod docs;
 mod health;
 mod openapi;
+mod users;
 mod version;

@@ -36,6 +36,9 @@ async fn every_operation_says_what_it_needs_and_how_it_refuses() {
             Needs::Nothing => json!([]),
             Needs::ApiKey(_) => json!([{"apiKey": []}, {"apiKeyInQuery": []}]),
             Needs::Bearer | Needs::AdminBearer => json!([{"bearer": []}]),
+            Needs::ApiKeyAndAdmin(_) => {
+                json!([{"apiKey": [], "bearer": []}, {"apiKeyInQuery": [], "bearer": []}])
+            }
         };
         assert_eq!(operation["security"], security);
         let refusal = &operation["responses"]["default"]["content"]["application/json"]["schema"];

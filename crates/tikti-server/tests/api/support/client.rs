@@ -138,6 +138,15 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap()
     }
 
+    /// Everything that is not the request's own id, its time, or the length of these.
+    pub(crate) fn shape(&self) -> String {
+        let id = self.header("x-request-id").unwrap_or_default();
+        let headers = self.headers.iter().filter(|(name, _)| name != "date");
+        let headers: Vec<_> =
+            headers.map(|(name, value)| format!("{name}: {value}").replace(id, "[id]")).collect();
+        format!("{}\n{}\n{}", self.status, headers.join("\n"), self.text().replace(id, "[id]"))
+    }
+
     /// Replaces what a snapshot could not know.
     pub(crate) fn replace(&mut self, volatile: &str, fixed: &str) {
         self.body = self.text().replace(volatile, fixed).into_bytes();
@@ -198,17 +207,29 @@ fn mask(name: &str, value: &mut Value) {
                 "idToken" | "accessToken" | "refreshToken" | "id_token" | "refresh_token" => {
                     "[token]"
                 }
+                "oobCode" => "[code]",
                 "requestId" => "[request id]",
+                "jti" => "[token id]",
+                "sub" => "[user id]",
                 "localId" | "user_id" => "[user id]",
                 "sid" => "[session id]",
-                "createdAt" | "lastLoginAt" | "lastRefreshedAt" => "[time]",
-                "id" | "tenantId" if text.starts_with("t-") => "[tenant id]",
+                "createdAt" | "lastLoginAt" | "lastRefreshedAt" | "revokedAt" | "expiresAt" => {
+                    "[time]"
+                }
+                "id" | "tenantId" | "defaultTenantId" | "tid" if text.starts_with("t-") => {
+                    "[tenant id]"
+                }
                 "nextPageToken" => "[page token]",
                 _ => return,
             };
             masked.clone_into(text);
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::Number(_) => match name {
+            "tokenVersion" | "ver" | "mver" => *value = "[version]".into(),
+            "auth_time" | "exp" | "iat" => *value = "[seconds]".into(),
+            _ => {}
+        },
+        Value::Null | Value::Bool(_) => {}
     }
 }
 

@@ -7,7 +7,7 @@ mod server;
 
 pub(crate) use client::{Reply, Request};
 pub(crate) use log::LOG;
-pub(crate) use server::{JOBS, Place, Server};
+pub(crate) use server::{JOBS, PASSWORD, Place, Server};
 
 /// Compares a whole reply with an inline snapshot; what differs from run to run is masked.
 macro_rules! assert_reply {

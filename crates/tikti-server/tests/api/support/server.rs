@@ -8,14 +8,22 @@ use std::sync::{LazyLock, Mutex};
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tikti_domain::Domain;
+use tikti_domain::clock::Clock;
+use tikti_domain::random::Random;
 use tikti_domain::testing::RedisServer;
 use tikti_server::config::Config;
 use tikti_server::dev::{self, DevSetup};
 use tikti_server::{Listener, Running, ShutdownHandle};
 use tokio::net::TcpStream;
 
-use super::{LOG, Request};
+use super::{LOG, Reply, Request};
 
+/// The password of every user that a test makes.
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// Passwords are not what most tests are about.
+const CHEAP: u32 = 4;
 /// What the template's `backend-worker` allows.
 pub(crate) const JOBS: &str = "jobs:read jobs:write";
 
@@ -61,6 +69,23 @@ impl Place {
     pub(crate) fn redis(&mut self) -> &mut RedisServer {
         self.redis.as_mut().unwrap()
     }
+
+    fn setup(&self) -> DevSetup {
+        let url = self.redis.as_ref().map(|redis| redis.url().into());
+        dev::prepare(self.directory.path(), url).unwrap()
+    }
+
+    /// Does something with the rules before a server starts, which no route can do.
+    pub(crate) async fn prepare(&self, work: impl AsyncFnOnce(&Domain)) {
+        let mut config = self.setup().config("http://127.0.0.1:8080");
+        config.domain.settings.password_cost = CHEAP;
+        let store = config.store.open("a test").await.unwrap();
+        let (clock, random) = (Clock::system(), Random::system());
+        let domain = Domain::open(store.clone(), config.domain, clock, random).await.unwrap();
+        work(&domain).await;
+        drop(domain);
+        store.close().await;
+    }
 }
 
 impl Server {
@@ -76,13 +101,11 @@ impl Server {
     /// Starts with a configuration that was changed by `change`.
     pub(crate) async fn start_with(place: Place, change: impl FnOnce(&mut Config)) -> Self {
         LazyLock::force(&LOG);
-        let url = place.redis.as_ref().map(|redis| redis.url().into());
-        let setup = dev::prepare(place.directory.path(), url).unwrap();
+        let setup = place.setup();
         let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let address = listener.local_address();
         let mut config = setup.config(&format!("http://{address}"));
-        // Passwords are not what these tests are about.
-        config.domain.settings.password_cost = 4;
+        config.domain.settings.password_cost = CHEAP;
         change(&mut config);
         let running = tikti_server::start(listener, config, setup.seed()).await.unwrap();
         assert_eq!(running.local_address(), address);
@@ -113,6 +136,10 @@ impl Server {
         Request::new(self, "DELETE", path)
     }
 
+    pub(crate) fn patch(&self, path: &str) -> Request<'_> {
+        Request::new(self, "PATCH", path)
+    }
+
     pub(crate) fn request(&self, method: &str, path: &str) -> Request<'_> {
         Request::new(self, method, path)
     }
@@ -137,6 +164,28 @@ impl Server {
         let (email, password) = (&self.setup.admin_email, &self.setup.admin_password);
         let ask = json!({"email": email, "password": password, "returnSecureToken": true});
         self.post("/v1/accounts/signIn").json(ask).send().await.json()
+    }
+
+    /// Makes a user with [`PASSWORD`] and signs him in; gives the reply of the sign-in.
+    pub(crate) async fn user(&self, email: &str) -> Value {
+        let admin = self.admin().await;
+        let ask = json!({"email": email, "password": PASSWORD});
+        let made = self.post("/v1/accounts/signUp").bearer(&admin).json(ask).send().await;
+        assert_eq!(made.status, 200, "{}", made.text());
+        self.sign_in(email, PASSWORD).await.json()
+    }
+
+    /// Signs somebody in, with a refresh token.
+    pub(crate) async fn sign_in(&self, email: &str, password: &str) -> Reply {
+        let ask = json!({"email": email, "password": password, "returnSecureToken": true});
+        self.post("/v1/accounts/signIn").json(ask).send().await
+    }
+
+    /// Has a code sent to the administrator's address and gives it.
+    pub(crate) async fn oob_code(&self, request_type: &str) -> String {
+        let ask = json!({"requestType": request_type, "email": self.setup.admin_email});
+        let reply = self.post("/v1/accounts/sendOobCode").keyed().json(ask).send().await;
+        reply.json()["oobCode"].as_str().unwrap().to_owned()
     }
 
     /// Makes a tenant with the administrator's `token` and gives the reply.

@@ -1,0 +1,123 @@
+//! What does a token of whichever class say, once it is verified?
+//!
+//! For administrators, who have a token in hand and want to know or to revoke it. Everywhere else a
+//! place that takes a token names the class that it expects.
+//!
+//! Spec: HTTP API, Identity, `revokeJti`, `validate`; Tokens and keys, "Verification".
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tikti_token::{AccessClaims, Audience, IdClaims, Policy, VerifyError, WorkerClaims};
+
+use crate::clock::{self, Timestamp};
+use crate::domain::Domain;
+use crate::error::{Code, InternalError, Refusal};
+use crate::id::{SessionId, TenantId, UserId};
+use crate::id_token::IdToken;
+
+/// The claims of a verified token.
+pub(super) enum AnyToken {
+    Id(IdClaims),
+    Access(AccessClaims),
+    Worker(WorkerClaims),
+}
+
+impl AnyToken {
+    /// Verifies signature, issuer, audience and times, whatever the class.
+    ///
+    /// # Errors
+    /// The step that fails, of the class that the token comes nearest to.
+    pub(super) fn verify(
+        domain: &Domain,
+        token: &SecretString,
+        audience: Audience<'_>,
+        now: Timestamp,
+    ) -> Result<Self, VerifyError> {
+        let policy = Policy {
+            issuer: &domain.settings.issuer,
+            audience,
+            required_scopes: &[],
+            skew_seconds: domain.settings.skew.as_secs(),
+        };
+        let (text, now) = (token.expose_secret(), clock::seconds(now));
+        // The classes differ in their header first, then in a claim.
+        match tikti_token::verify_id(text, &domain.hs256, &policy, now) {
+            Err(VerifyError::HeaderType | VerifyError::Algorithm) => {}
+            other => return other.map(|verified| Self::Id(verified.into_claims())),
+        }
+        let keys = &domain.key_ring.verifiers;
+        match tikti_token::verify_access(text, keys, &policy, now) {
+            Err(VerifyError::WrongClass) => {}
+            other => return other.map(|verified| Self::Access(verified.into_claims())),
+        }
+        tikti_token::verify_worker(text, keys, &policy, now)
+            .map(|verified| Self::Worker(verified.into_claims()))
+    }
+
+    /// The claims of an access or worker token.
+    pub(super) fn access(&self) -> Option<&AccessClaims> {
+        match self {
+            Self::Id(_) => None,
+            Self::Access(claims) => Some(claims),
+            Self::Worker(claims) => Some(&claims.access),
+        }
+    }
+
+    /// When it ends, in seconds since the Unix epoch.
+    pub(super) fn expires_at(&self) -> u64 {
+        match self {
+            Self::Id(claims) => claims.exp,
+            Self::Access(claims) | Self::Worker(WorkerClaims { access: claims, .. }) => claims.exp,
+        }
+    }
+
+    /// What the token says of the user who is behind it, in the shape that the holder's checks take: the
+    /// one who asked for it, where it is about somebody else. `None` where there is no user.
+    pub(super) fn user_token(&self, default_audience: &str) -> Option<IdToken> {
+        let claims = match self {
+            Self::Id(claims) => return IdToken::parse(claims.clone(), default_audience).ok(),
+            Self::Access(claims) | Self::Worker(WorkerClaims { access: claims, .. }) => claims,
+        };
+        let user = claims.act.as_ref().map_or(&claims.sub, |actor| &actor.sub);
+        Some(IdToken {
+            user_id: UserId::parse(user).ok()?,
+            session_id: SessionId::parse(claims.sid.as_deref()?).ok()?,
+            tenant_id: Some(TenantId::parse(&claims.tid).ok()?),
+            client_id: None,
+            ver: claims.ver?,
+            mver: claims.mver,
+            jti: claims.jti.clone(),
+            issued_at: claims.iat,
+        })
+    }
+
+    /// Every claim by its name on the wire.
+    pub(super) fn claims(&self) -> Result<Map<String, Value>, InternalError> {
+        let (token_use, mut claims) = match self {
+            Self::Id(claims) => ("id", members(claims)?),
+            Self::Access(claims) => ("access", members(claims)?),
+            Self::Worker(claims) => ("worker", members(claims)?),
+        };
+        claims.insert("token_use".to_owned(), token_use.into());
+        Ok(claims)
+    }
+}
+
+fn members(claims: &impl Serialize) -> Result<Map<String, Value>, InternalError> {
+    let broken = |reason: String| InternalError::Record { key: "claims".to_owned(), reason };
+    match serde_json::to_value(claims) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Err(broken("they are no object".to_owned())),
+        Err(error) => Err(broken(error.to_string())),
+    }
+}
+
+/// What a caller is told of a token that does not verify: the step that failed.
+pub(super) fn refused(error: VerifyError) -> Refusal {
+    let code = match error {
+        VerifyError::Expired => Code::TokenExpired,
+        _ => Code::InvalidIdToken,
+    };
+    Refusal::new(code, error.to_string()).detail("step", error.step())
+}

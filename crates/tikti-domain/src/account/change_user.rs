@@ -1,0 +1,262 @@
+//! Changes role, status and what else an administrator may change of a user.
+//!
+//! Where it stays the same whether the user is an active administrator, one transaction does it. Where
+//! not, the set of administrators changes as well:
+//!
+//! | step | after a crash here |
+//! |---|---|
+//! | 1. say so (intent) | nothing has changed; a departure goes on, an arrival is given up |
+//! | 2. enter the set of administrators, or leave it while another one is left; else be refused, behind a fence | he is not relied on yet, or not any more; as before |
+//! | 3. the user's record, once (a fence comes together) | what counts has happened |
+//! | 4. nothing is moving in the set any more | done |
+//!
+//! Step 3 happens at most once, whoever carries the operation on: a late one must not undo what was
+//! changed after it.
+//!
+//! Spec: HTTP API, "Identity" (`status`, `/v1/users`); Authorization, `LAST_ADMIN`. Why:
+//! docs/decisions/0015, 0021; why somebody is always left: `admins`.
+
+use tikti_store::Entry;
+
+use super::admins::{self, Begun};
+use super::change_email::load_user;
+use super::sign_out::remove_old_sessions;
+use crate::clock::Timestamp;
+use crate::domain::Domain;
+use crate::error::{Code, Error, Refusal};
+use crate::fence;
+use crate::id::{OperationId, UserId};
+use crate::intent::{self, ChangingStanding, Intent, Way, Work};
+use crate::keyspace;
+use crate::record::{Lasting, Record};
+use crate::user::{User, UserChange};
+
+/// How often a change begins anew because the user changed at the same moment.
+const MOST_TRIES: u32 = 8;
+
+/// Changes a user. Where it ends his sessions they are over at once.
+///
+/// The caller decides whether it may happen.
+///
+/// # Errors
+/// `USER_NOT_FOUND`; `LAST_ADMIN`: then the change never happens; `CONFLICT` where another change is
+/// under way; the store's: then what takes a right away may still happen within minutes.
+pub(crate) async fn change_user(
+    domain: &Domain,
+    id: &UserId,
+    change: &UserChange,
+    now: Timestamp,
+) -> Result<User, Error> {
+    for _ in 0..MOST_TRIES {
+        let user = load_user(domain, id, now).await?;
+        let changed = match way_of(&user, &change.applied(&user, now)) {
+            None => match write_plainly(domain, id, change, now).await? {
+                Some(changed) => changed,
+                None => continue,
+            },
+            Some(way) => {
+                let work = ChangingStanding { user_id: id.clone(), way, change: change.clone() };
+                change_standing(domain, work, now).await?
+            }
+        };
+        if changed.ver != user.ver {
+            remove_old_sessions(domain, &changed, now).await;
+        }
+        return Ok(changed);
+    }
+    Err(Code::Conflict.into())
+}
+
+/// Which way the user goes through the set of administrators, if at all.
+fn way_of(before: &User, after: &User) -> Option<Way> {
+    match (before.is_active_admin(), after.is_active_admin()) {
+        (false, true) => Some(Way::In),
+        (true, false) => Some(Way::Out),
+        (true, true) | (false, false) => None,
+    }
+}
+
+/// The change of a user whose standing stays; `None` where it turns out not to.
+async fn write_plainly(
+    domain: &Domain,
+    id: &UserId,
+    change: &UserChange,
+    now: Timestamp,
+) -> Result<Option<User>, Error> {
+    let key = keyspace::user(id);
+    let reads = [key.clone()];
+    domain
+        .store
+        .transact(key.partition(), &reads, now, |txn| {
+            let user = User::load(&key, txn.get(&key)?)?.ok_or(Code::UserNotFound)?;
+            let next = change.applied(&user, now);
+            if way_of(&user, &next).is_some() {
+                return Ok(None);
+            }
+            if next != user {
+                txn.put(&key, Entry::new(&Lasting::Live(next.clone()).encode()?))?;
+            }
+            Ok::<_, Error>(Some(next))
+        })
+        .await
+}
+
+async fn change_standing(
+    domain: &Domain,
+    work: ChangingStanding,
+    now: Timestamp,
+) -> Result<User, Error> {
+    // Before anything is written: most refusals are seen to be.
+    if work.way == Way::Out {
+        admins::look_first(domain, &work.user_id, now).await?;
+    }
+    let operation = intent::begin(domain, Work::ChangeStanding(work.clone()), now).await?;
+    let outcome = advance(domain, &operation, &work, now).await;
+    match &outcome {
+        Ok(_) => intent::rest(&operation, finish(domain, &operation, &work, now).await),
+        Err(Error::Refused(_)) => {
+            intent::rest(&operation, resume(domain, &operation, &work, now).await);
+        }
+        // Nobody knows what was written: the sweep finds out.
+        Err(_) => {}
+    }
+    outcome
+}
+
+/// Steps 2 and 3.
+async fn advance(
+    domain: &Domain,
+    operation: &OperationId,
+    work: &ChangingStanding,
+    now: Timestamp,
+) -> Result<User, Error> {
+    match begin(domain, operation, work, now).await? {
+        Begun::Moving => write(domain, operation, work, now).await,
+        Begun::LastAdmin => Err(Code::LastAdmin.into()),
+        Begun::Busy(_) => {
+            let message = "other changes of this user are under way: read again";
+            Err(Refusal::new(Code::Conflict, message).into())
+        }
+        Begun::Over => Err(fence::given_up()),
+    }
+}
+
+/// Step 2. Whoever is in the way is settled first: he may be dead.
+async fn begin(
+    domain: &Domain,
+    operation: &OperationId,
+    work: &ChangingStanding,
+    now: Timestamp,
+) -> Result<Begun, Error> {
+    let mut begun = Begun::Over;
+    for _ in 0..MOST_TRIES {
+        begun = admins::begin(domain, &work.user_id, (operation, work.way), now).await?;
+        let Begun::Busy(other) = &begun else { return Ok(begun) };
+        let key = keyspace::intent(other);
+        let stored = domain.store.get(&key, now).await?;
+        // Where it is not there any more, it has been settled in this moment.
+        if let Some(Intent { work: Work::ChangeStanding(first), .. }) =
+            Intent::decode_optional(&key, stored.as_ref())?
+        {
+            settle(domain, other, &first, now).await?;
+        }
+    }
+    admins::refuse(domain, operation, now).await?;
+    Ok(begun)
+}
+
+/// Step 3.
+async fn write(
+    domain: &Domain,
+    operation: &OperationId,
+    work: &ChangingStanding,
+    now: Timestamp,
+) -> Result<User, Error> {
+    let key = keyspace::user(&work.user_id);
+    let partition = key.partition();
+    let reads = [key.clone(), keyspace::fence(partition, operation)];
+    domain
+        .store
+        .transact(partition, &reads, now, |txn| {
+            fence::check(txn, partition, operation)?;
+            let user = User::load(&key, txn.get(&key)?)?.ok_or(Code::UserNotFound)?;
+            let next = work.change.applied(&user, now);
+            // He was changed between the look at him and step 2.
+            if next.is_active_admin() != (work.way == Way::In) {
+                return Err(Code::Conflict.into());
+            }
+            fence::put(txn, partition, operation, now)?;
+            txn.put(&key, Entry::new(&Lasting::Live(next.clone()).encode()?))?;
+            Ok::<_, Error>(next)
+        })
+        .await
+}
+
+/// Step 4.
+async fn finish(
+    domain: &Domain,
+    operation: &OperationId,
+    work: &ChangingStanding,
+    now: Timestamp,
+) -> Result<(), Error> {
+    admins::conclude(domain, &work.user_id, operation, now).await?;
+    intent::end(domain, operation).await
+}
+
+/// Carries a departure on wherever it stopped, unless it was refused; gives up an arrival that has not
+/// happened. May be repeated, at any time.
+pub(crate) async fn resume(
+    domain: &Domain,
+    operation: &OperationId,
+    work: &ChangingStanding,
+    now: Timestamp,
+) -> Result<(), Error> {
+    if work.way == Way::Out {
+        match begin(domain, operation, work, now).await? {
+            Begun::Moving => {}
+            Begun::LastAdmin | Begun::Busy(_) | Begun::Over => {
+                return intent::end(domain, operation).await;
+            }
+        }
+    }
+    settle(domain, operation, work, now).await
+}
+
+/// What is left after step 2 of a departure; an arrival is given up.
+async fn settle(
+    domain: &Domain,
+    operation: &OperationId,
+    work: &ChangingStanding,
+    now: Timestamp,
+) -> Result<(), Error> {
+    match work.way {
+        Way::In => give_up(domain, operation, work, now).await?,
+        Way::Out => match write(domain, operation, work, now).await {
+            Ok(changed) => remove_old_sessions(domain, &changed, now).await,
+            // It has happened before, or the user is dead.
+            Err(Error::Refused(_)) => {}
+            Err(error) => return Err(error),
+        },
+    }
+    finish(domain, operation, work, now).await
+}
+
+/// Sees to it that step 3 does not happen any more, where it has not.
+async fn give_up(
+    domain: &Domain,
+    operation: &OperationId,
+    work: &ChangingStanding,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let partition = keyspace::of_user(&work.user_id);
+    let reads = [keyspace::fence(&partition, operation)];
+    domain
+        .store
+        .transact(&partition, &reads, now, |txn| {
+            if !fence::stands(txn, &partition, operation)? {
+                fence::put(txn, &partition, operation, now)?;
+            }
+            Ok::<_, Error>(())
+        })
+        .await
+}

@@ -1,0 +1,136 @@
+//! Has somebody done this too often? Every limit of the service, by name.
+//!
+//! A call is counted in the store, so that all replicas share one count; who is far over is refused by
+//! this process alone. Invariant: what is counted is named by a keyed hash; no address, whether of mail
+//! or of a machine, reaches the store, and each name has a partition of its own, so that counters
+//! spread over the nodes of a cluster.
+//!
+//! | what | counted by | where |
+//! |---|---|---|
+//! | failed sign-ins | address and network, host, address | `sign_in` |
+//! | one-time codes sent | host, address | [`code_send`] |
+//! | codes redeemed | address | [`code_redemption`] |
+//! | exchanges | user | `exchange` |
+//! | refreshes | session | `refresh` |
+//! | lookups | API key, in this process only | `lookup` |
+//!
+//! Spec: Operations, "Rate limits"; Attacks, rows E2 and E10. Choices: docs/decisions/0022.
+
+use std::net::IpAddr;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::clock::Timestamp;
+use crate::domain::Domain;
+use crate::email::Email;
+use crate::error::{Code, Error, InternalError, Refusal};
+use crate::id::{SessionId, UserId};
+use crate::keyspace;
+use crate::network;
+use crate::rate_limit::{Tag, retry_after_seconds};
+use crate::settings::Limit;
+
+pub(crate) use block::Block;
+pub(crate) use sign_in::Attempt;
+
+mod block;
+mod sign_in;
+
+#[cfg(test)]
+mod tests;
+
+/// Counts a request for a one-time code to `email`, whether or not anybody has that address, and
+/// whatever kind of code. To be called before anything is looked up.
+///
+/// # Errors
+/// `RATE_LIMITED` beyond what one host or one address may have; the store's.
+pub async fn code_send(
+    domain: &Domain,
+    email: &Email,
+    ip: Option<IpAddr>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let limits = &domain.settings.limits;
+    // The host first: what it asks for beyond its own limit uses up nobody's codes.
+    if let Some(ip) = ip {
+        count(domain, ("code ip", &network::host(ip)), limits.codes_per_ip, now).await?;
+    }
+    count(domain, ("code email", email.as_str()), limits.codes_per_email, now).await
+}
+
+/// Counts a try to redeem a code of `email`, before the code is looked at: guessing from many hosts is
+/// no quicker than from one.
+///
+/// # Errors
+/// `RATE_LIMITED`; the store's.
+pub async fn code_redemption(domain: &Domain, email: &Email, now: Timestamp) -> Result<(), Error> {
+    let limit = domain.settings.limits.redemptions_per_email;
+    count(domain, ("redemption", email.as_str()), limit, now).await
+}
+
+/// Counts an exchange of a user who may have it.
+pub(crate) async fn exchange(domain: &Domain, user: &UserId, now: Timestamp) -> Result<(), Error> {
+    let limit = domain.settings.limits.exchanges_per_user;
+    count(domain, ("exchange", user.as_str()), limit, now).await
+}
+
+/// Counts a refresh by whoever holds a session's token.
+pub(crate) async fn refresh(
+    domain: &Domain,
+    session: &SessionId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let limit = domain.settings.limits.refreshes_per_session;
+    count(domain, ("refresh", session.as_str()), limit, now).await
+}
+
+/// Counts a lookup with this API key, as far as this process has seen them. By the whole key, since
+/// others may know its id.
+pub(crate) fn lookup(domain: &Domain, key: &SecretString, now: Timestamp) -> Result<(), Error> {
+    let limits = &domain.settings.limits;
+    let limit = limits.lookups_per_key;
+    if !limits.enabled || !limit.is_on() {
+        return Ok(());
+    }
+    let tag = tag(domain, ("lookup", key.expose_secret()), limit)?;
+    domain.buckets.take(&tag, limit, now).map_err(|wait| refused(wait).into())
+}
+
+/// Counts one more of something, and refuses it beyond the limit.
+async fn count(
+    domain: &Domain,
+    what: (&'static str, &str),
+    limit: Limit,
+    now: Timestamp,
+) -> Result<(), Error> {
+    if !domain.settings.limits.enabled || !limit.is_on() {
+        return Ok(());
+    }
+    let tag = tag(domain, what, limit)?;
+    let buckets = &domain.buckets;
+    // With more at once than the store allows: what only the store can know, it is asked.
+    buckets.take(&tag, limit.relaxed(), now).map_err(refused)?;
+    let key = keyspace::counter(&tag);
+    let counted = domain.store.count_in_window(&key, limit.window_millis, now).await?;
+    if limit.allows(counted) {
+        return Ok(());
+    }
+    // What is refused from here on is not counted any more, so that it does not prolong itself.
+    let wait = limit.wait_millis(counted);
+    buckets.close(&tag, now.plus_millis(wait), now);
+    Err(refused(wait).into())
+}
+
+/// The name of a counter. With the length of its window: another length is another count.
+fn tag(
+    domain: &Domain,
+    (what, whom): (&'static str, &str),
+    limit: Limit,
+) -> Result<Tag, InternalError> {
+    let text = format!("tikti limit {what}\0{}\0{whom}", limit.window_millis);
+    domain.peppers.tag(text.as_bytes())
+}
+
+fn refused(wait_millis: u64) -> Refusal {
+    Refusal::of(Code::RateLimited).retry_after(retry_after_seconds(wait_millis))
+}

@@ -1,0 +1,77 @@
+//! How often may somebody try, and who sets it?
+//!
+//! Spec: Operations, "Rate limits".
+
+use std::time::Duration;
+
+pub use crate::rate_limit::Limit;
+
+/// Everything that is limited. A limit of 0 is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Whether anything is limited at all.
+    pub enabled: bool,
+    /// Failed sign-ins with one address from one network: beyond it, blocks that double each time.
+    pub failed_sign_ins_per_network: Limit,
+    /// Failed sign-ins from one host, whatever the address.
+    pub failed_sign_ins_per_ip: Limit,
+    /// Failed sign-ins with one address, wherever from: beyond it, networks are refused that the account
+    /// has not signed in from.
+    pub failed_sign_ins_per_email: Limit,
+    /// The longest block of an address and a network.
+    pub longest_backoff: Duration,
+    /// How long after its last sign-in a network is one that the account has signed in from.
+    pub known_network_ttl: Duration,
+    /// One-time codes sent to one address.
+    pub codes_per_email: Limit,
+    /// One-time codes asked for by one host.
+    pub codes_per_ip: Limit,
+    /// Tries to redeem a code of one address.
+    pub redemptions_per_email: Limit,
+    /// Token exchanges of one user.
+    pub exchanges_per_user: Limit,
+    /// Refreshes of one session.
+    pub refreshes_per_session: Limit,
+    /// Lookups with one API key, counted by each process for itself.
+    pub lookups_per_key: Limit,
+}
+
+impl Limits {
+    /// The shipped values.
+    #[must_use]
+    pub const fn shipped() -> Self {
+        Self {
+            enabled: true,
+            failed_sign_ins_per_network: Limit::per_minute(10),
+            failed_sign_ins_per_ip: Limit::per_minute(100),
+            failed_sign_ins_per_email: Limit::per_hour(100),
+            longest_backoff: Duration::from_mins(15),
+            known_network_ttl: Duration::from_hours(30 * 24),
+            codes_per_email: Limit::per_hour(3),
+            codes_per_ip: Limit::per_hour(30),
+            redemptions_per_email: Limit::per_minute(10),
+            exchanges_per_user: Limit::per_minute(600),
+            refreshes_per_session: Limit::per_minute(60),
+            lookups_per_key: Limit::per_minute(0),
+        }
+    }
+
+    /// So many times as much of everything, for whoever is alone with the service.
+    #[must_use]
+    pub fn times(mut self, factor: u64) -> Self {
+        for limit in [
+            &mut self.failed_sign_ins_per_network,
+            &mut self.failed_sign_ins_per_ip,
+            &mut self.failed_sign_ins_per_email,
+            &mut self.codes_per_email,
+            &mut self.codes_per_ip,
+            &mut self.redemptions_per_email,
+            &mut self.exchanges_per_user,
+            &mut self.refreshes_per_session,
+            &mut self.lookups_per_key,
+        ] {
+            *limit = limit.times(factor);
+        }
+        self
+    }
+}

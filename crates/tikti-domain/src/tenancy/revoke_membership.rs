@@ -1,0 +1,41 @@
+//! Ends what a user was given out in one tenant; the membership itself stays.
+//!
+//! The version makes every token of this tenant stale, the mark keeps sessions of before from being
+//! exchanged for another: one transaction does both, and a later one takes nothing back.
+//!
+//! Spec: Tokens and keys, "Revocation"; HTTP API, `revoke` with a tenant.
+
+use tikti_store::Entry;
+
+use crate::clock::Timestamp;
+use crate::domain::Domain;
+use crate::error::{Code, Error};
+use crate::id::{TenantId, UserId};
+use crate::keyspace;
+use crate::membership::Membership;
+use crate::record::Record;
+
+/// Revokes a membership: tokens and sessions of before are of no use in this tenant.
+///
+/// The caller decides whether it may happen.
+///
+/// # Errors
+/// `USER_NOT_FOUND` where the user is no member; the store's.
+pub(crate) async fn revoke_membership(
+    domain: &Domain,
+    tenant: &TenantId,
+    user: &UserId,
+    now: Timestamp,
+) -> Result<Membership, Error> {
+    let key = keyspace::member(tenant, user);
+    let reads = [key.clone()];
+    domain
+        .store
+        .transact(key.partition(), &reads, now, |txn| {
+            let held = Membership::decode_optional(&key, txn.get(&key)?)?;
+            let revoked = held.ok_or(Code::UserNotFound)?.revoked(now);
+            txn.put(&key, Entry::new(&revoked.encode()?))?;
+            Ok::<_, Error>(revoked)
+        })
+        .await
+}

@@ -1,0 +1,4 @@
+//! The pages that mailed links open.
+
+pub(crate) mod redeem;
+pub(crate) mod show;
