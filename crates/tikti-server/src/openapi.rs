@@ -118,12 +118,17 @@ fn complete_operation(operation: &mut Operation, route: &Route) {
             None => sentence,
         });
     }
-    let refusal = ResponseBuilder::new()
-        .description("A refusal or a failure; `code` says which.")
-        .content(
+    let refusal =
+        ResponseBuilder::new().description("A refusal or a failure; `code` says which.").content(
             "application/json",
             ContentBuilder::new().schema(Some(Ref::from_schema_name(ErrorReply::name()))).build(),
-        )
-        .build();
+        );
+    // Whoever opens the link of a mail is a person.
+    let refusal = if route.path == "/action" {
+        refusal.content("text/html", ContentBuilder::new().schema(Some(String::schema())).build())
+    } else {
+        refusal
+    };
+    let refusal = refusal.build();
     operation.responses.responses.insert("default".to_owned(), refusal.into());
 }
