@@ -6,6 +6,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::needless_pass_by_value,
@@ -14,6 +15,7 @@
 
 mod accounts;
 mod action;
+mod bad_input;
 mod codes;
 mod coverage;
 mod enumeration;

@@ -2,10 +2,12 @@
 //! client would.
 
 mod client;
+mod good_requests;
 mod log;
 mod server;
 
 pub(crate) use client::{Reply, Request};
+pub(crate) use good_requests::{COMPANY, GoodRequest, claims};
 pub(crate) use log::LOG;
 pub(crate) use server::{JOBS, PASSWORD, Place, Server};
 

@@ -1,0 +1,34 @@
+//! What does the store hold, byte for byte?
+
+use std::collections::BTreeMap;
+
+use tikti_domain::Store;
+use tikti_domain::clock::Timestamp;
+
+/// Every record with its expiry and its write id, expired ones too.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Contents(BTreeMap<Vec<u8>, Vec<u8>>);
+
+impl Contents {
+    pub(super) async fn of(store: &Store) -> Self {
+        let mut records = BTreeMap::new();
+        let mut walk = store.walk(Timestamp::from_millis(0)).await.unwrap();
+        while let Some(page) = walk.next().await.unwrap() {
+            assert!(page.foreign.is_empty());
+            for (key, record) in page.records {
+                records.insert(key.as_bytes().to_vec(), record.unwrap().as_bytes().to_vec());
+            }
+        }
+        assert!(!records.is_empty(), "nothing was read: that proves nothing");
+        Self(records)
+    }
+
+    /// The keys whose records are not the same in both.
+    pub(super) fn differences(&self, other: &Self) -> Vec<String> {
+        let keys = self.0.keys().chain(other.0.keys());
+        let mut keys: Vec<_> = keys.filter(|key| self.0.get(*key) != other.0.get(*key)).collect();
+        keys.sort();
+        keys.dedup();
+        keys.into_iter().map(|key| key.escape_ascii().to_string()).collect()
+    }
+}
