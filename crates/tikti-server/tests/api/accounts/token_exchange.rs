@@ -34,20 +34,6 @@ async fn mints_the_access_token_of_the_landing_page() {
 }
 
 #[tokio::test]
-async fn takes_what_codeq_sends() {
-    let server = Server::start().await;
-    server.tenant(&server.admin().await, "codecompany").await;
-    // Signed in again: the tenant follows from the only membership.
-    let token = server.admin().await;
-    let reply = server
-        .post(&format!("/v1/accounts/token/exchange?key={}", server.setup.api_key))
-        .json(json!({"idToken": token, "audience": "codeq-producer"}))
-        .send()
-        .await;
-    assert_eq!((reply.status, &reply.json()["scope"]), (200, &json!("codeq:publish")));
-}
-
-#[tokio::test]
 async fn mints_a_worker_token_for_event_types() {
     let server = Server::start().await;
     let token = server.admin().await;
