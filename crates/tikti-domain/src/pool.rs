@@ -26,7 +26,7 @@ pub struct PoolSize {
     pub queue: usize,
     /// Longest wait in the queue; a job that waited longer is refused instead of run.
     pub longest_wait: Duration,
-    /// How much lower than the rest the operating system ranks the threads (0 to 19).
+    /// How much lower than the rest the operating system ranks the threads (0 to 19); on Linux only.
     pub niceness: i32,
 }
 
@@ -79,7 +79,9 @@ impl Shared {
     }
 
     fn work(&self) {
-        if self.size.niceness > 0 {
+        // Linux ranks each thread by itself; elsewhere this would lower the whole process, once for
+        // every thread.
+        if cfg!(target_os = "linux") && self.size.niceness > 0 {
             // Best effort: without the right to lower itself, the thread runs as any other.
             let _ = rustix::process::nice(self.size.niceness);
         }
@@ -206,6 +208,47 @@ mod tests {
         let refused = pool.run(|| ()).await.unwrap_err();
         assert_eq!(refused.code(), Code::Overloaded);
         release.send(()).unwrap();
+    }
+
+    /// The niceness of every thread of this process whose name begins like this, as the kernel says.
+    #[cfg(target_os = "linux")]
+    fn niceness_of(name: &str) -> Vec<i32> {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        // A thread of another test may have ended meanwhile.
+        let stats =
+            tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok());
+        let of_one = |stat: String| {
+            // proc_pid_stat(5): pid (comm) state …; niceness is field 19, the 17th after the name.
+            let (before, after) = stat.rsplit_once(") ").unwrap();
+            let (_, comm) = before.split_once('(').unwrap();
+            let niceness = after.split(' ').nth(16).unwrap().parse().unwrap();
+            comm.starts_with(name).then_some(niceness)
+        };
+        stats.filter_map(of_one).collect()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn the_threads_for_passwords_rank_lower_and_nobody_else() {
+        let ours = rustix::process::nice(0).unwrap();
+        let shipped = crate::settings::Settings::shipped("https://tikti.example.org").unwrap();
+        let threads = 3;
+        let hashing = PoolSize { threads, ..shipped.password_pool };
+        let signing = PoolSize { threads, ..shipped.signing_pool };
+        let pools = [("lower", hashing, 10), ("equal", signing, 0)];
+        for (name, size, lower) in pools {
+            assert_eq!(size.niceness, lower);
+            let pool = Pool::start(name, size).unwrap();
+            // A thread that has begun a job has its rank; each holds its job until all have begun.
+            let all_begun = Arc::new(std::sync::Barrier::new(threads));
+            let begin = || {
+                let all_begun = Arc::clone(&all_begun);
+                pool.run(move || all_begun.wait().is_leader())
+            };
+            tokio::try_join!(begin(), begin(), begin()).unwrap();
+            assert_eq!(niceness_of(&format!("{name}-")), vec![(ours + lower).min(19); threads]);
+        }
+        assert_eq!(rustix::process::nice(0).unwrap(), ours);
     }
 
     #[tokio::test]
