@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use tikti_domain::account::{Lookup, lookup};
 use tikti_domain::api_key::{ApiKey, KeyScope};
 use tikti_domain::error::Code;
-use tikti_domain::testing::{Fixture, keyed};
+use tikti_domain::testing::{FaultPlan, Fixture, keyed};
 use tikti_domain::user::{GlobalRole, UserStatus};
 use tikti_domain::{Caller, error::Error};
 
@@ -31,6 +31,45 @@ async fn tells_who_the_holder_is() {
     assert_eq!(memberships.len(), 1);
     assert_eq!(memberships[0].0, acme.id);
     assert_eq!(memberships[0].1.len(), 5);
+}
+
+/// Spec, Performance: "lookup costs one round trip". One call of the store is one, see `round_trips.rs`
+/// of its tests: the reads of one call go out together.
+#[tokio::test]
+async fn a_lookup_is_one_round_trip_whatever_the_key_and_the_context() {
+    let fixture = Fixture::new().await;
+    fixture.admin("root@corp.sys").await;
+    let acme = fixture.tenant("root@corp.sys", "acme").await;
+    let ann = fixture.user("ann@example.org", GlobalRole::CompanyEmployee).await;
+    let without_tenant = fixture.sign_in("ann@example.org").await;
+    fixture.member(&acme.id, &ann, &["TENANT_USER"]).await;
+    let in_tenant = fixture.sign_in("ann@example.org").await;
+    assert_eq!((without_tenant.tenant_id, in_tenant.tenant_id), (None, Some(acme.id.clone())));
+    let stored = fixture.api_key("stored", &[KeyScope::Lookup], |_| ()).await;
+    let stored = Caller { api_key: Some(stored), ..Caller::default() };
+    let of_tenant = |key: &mut ApiKey| key.tenant_id = Some(acme.id.clone());
+    let of_tenant = fixture.api_key("acme", &[KeyScope::Lookup], of_tenant).await;
+    let of_tenant = Caller { api_key: Some(of_tenant), ..Caller::default() };
+
+    // Nothing fails; the plan counts.
+    let plan = FaultPlan::crash_after(u64::MAX - 1);
+    let domain = fixture.replica(2, &plan).await;
+    let mut calls = plan.calls();
+    for (caller, token) in [
+        (keyed(), &without_tenant.id_token),
+        (keyed(), &in_tenant.id_token),
+        (stored, &in_tenant.id_token),
+        (of_tenant, &in_tenant.id_token),
+    ] {
+        let ask = Lookup { id_token: token.clone(), memberships: false };
+        lookup(&domain, &caller, &ask).await.unwrap();
+        calls += 1;
+        assert_eq!(plan.calls(), calls, "{caller:?}");
+    }
+    // The memberships are read afterwards, and counted.
+    let ask = Lookup { id_token: in_tenant.id_token, memberships: true };
+    lookup(&domain, &keyed(), &ask).await.unwrap();
+    assert!(plan.calls() > calls + 1);
 }
 
 #[tokio::test]
