@@ -1,0 +1,319 @@
+//! What do sign-ins and lookups cost, and do they leave each other alone?
+//!
+//! A server in a process of its own and a load generator in this one; every result is a ratio to a
+//! baseline that was measured in turns with it: raw bcrypt, a bare echo, the same without sign-ins.
+//! Prints a table. `-- --quick` takes 20 seconds to see that it works; its numbers mean little.
+//!
+//! Spec: Performance. How to read it: docs/performance.md.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "the result of a benchmark")]
+
+mod driver;
+mod report;
+mod server;
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tikti_domain::testing::{PASSWORD, raw_bcrypt_check, raw_bcrypt_hash};
+
+use crate::driver::{
+    Connection, Done, Failure, Latencies, Pace, Target, closed_loop, open_loop, post,
+};
+use crate::report::{Pair, Ratio, Row, median, table};
+use crate::server::{LOOKUP, PAYLOAD, Server};
+
+/// That of the `tikti` program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Sign-ins in flight for each thread of the hash pool: it never waits for one.
+const SIGN_INS_PER_THREAD: usize = 4;
+/// Lookups in flight: enough for two cores, few enough for a generator on the same ones.
+const LOOKUP_CLIENTS: usize = 16;
+/// Connections of the open loop: at 2,000 a second each has 16 milliseconds for one lookup.
+const PACED_CLIENTS: usize = 32;
+/// The rate of the isolation, unless that is more than 30 % of what the server can do.
+const PACED_RATE: f64 = 2_000.0;
+
+/// How much is measured.
+struct Plan {
+    rounds: usize,
+    /// Length of one closed loop of lookups.
+    closed: Duration,
+    /// bcrypts of one round, for each thread of the pool.
+    hashes: u64,
+    /// Length of one open loop.
+    open: Duration,
+}
+
+impl Plan {
+    fn new(is_quick: bool) -> Self {
+        let (rounds, closed, hashes, open) =
+            if is_quick { (2, 500, 5, 1500) } else { (5, 2000, 16, 4000) };
+        let (closed, open) = (Duration::from_millis(closed), Duration::from_millis(open));
+        Self { rounds, closed, hashes, open }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let ended = match arguments.as_slice() {
+        [server::ROLE, users] => users.parse().map_err(Failure::from).and_then(server::serve),
+        // `cargo bench` adds one of its own.
+        options => options
+            .iter()
+            .find(|option| !["--bench", "--quick"].contains(*option))
+            .map_or_else(|| run(options.contains(&"--quick")), |other| Err(unknown(other))),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(cause) => {
+            println!("not measured: {cause}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn unknown(option: &str) -> Failure {
+    format!("there is no option {option}, only --quick").into()
+}
+
+fn run(is_quick: bool) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let plan = Plan::new(is_quick);
+    let cores = thread::available_parallelism()?.get();
+    let sign_ins_in_flight = cores * SIGN_INS_PER_THREAD;
+    let server = Server::start(sign_ins_in_flight)?;
+    let ready = &server.ready;
+    println!(
+        "{cores} cores; {} hash threads at niceness {}, bcrypt cost {}; {} rounds",
+        ready.hash_threads, ready.hash_niceness, ready.cost, plan.rounds
+    );
+    let subject = Subject::prepare(&server, sign_ins_in_flight)?;
+    let mut rows = subject.lookup(&plan)?;
+    let fastest = rows.first().map_or(f64::NAN, Row::ours);
+    rows.push(subject.sign_in(&plan)?);
+    let rate = PACED_RATE.min(0.3 * fastest);
+    let isolation = subject.isolation(&plan, rate)?;
+    rows.extend(isolation.rows);
+    print!("{}", table(&rows));
+    println!("isolation: {rate:.0} lookups/s beside {:.1} sign-ins/s", isolation.sign_ins);
+    println!("{:.0} s", begun.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// The server and the requests that it is sent.
+struct Subject<'a> {
+    server: &'a Server,
+    lookups: Target,
+    echoes: Target,
+    sign_ins: Target,
+}
+
+impl<'a> Subject<'a> {
+    /// Signs every user in, and tells the echo what a lookup answers.
+    fn prepare(server: &'a Server, users: usize) -> Result<Self, Failure> {
+        let ready = &server.ready;
+        let sign_in = |number| {
+            let email = server::email(number);
+            let ask = json!({"email": email, "password": PASSWORD, "returnSecureToken": true});
+            post("/v1/accounts/signIn", None, &ask)
+        };
+        let sign_ins: Vec<_> = (0..users).map(sign_in).collect();
+        let mut connection = Connection::open(ready.address)?;
+        let mut lookups = Vec::new();
+        for sign_in in &sign_ins {
+            let reply: Value = serde_json::from_slice(connection.ask(sign_in)?)?;
+            let token = reply.get("idToken").ok_or("a sign-in without an idToken")?;
+            lookups.push(post(LOOKUP, Some(&ready.api_key), &json!({ "idToken": token })));
+        }
+        let lookup = lookups.first().ok_or("no users")?;
+        let payload: Value = serde_json::from_slice(connection.ask(lookup)?)?;
+        Connection::open(ready.echo)?.ask(&post(PAYLOAD, None, &payload))?;
+        Ok(Self {
+            server,
+            echoes: Target { address: ready.echo, requests: lookups.clone() },
+            lookups: Target { address: ready.address, requests: lookups },
+            sign_ins: Target { address: ready.address, requests: sign_ins },
+        })
+    }
+
+    /// Lookups as fast as they are answered, and the bare echo of the same payloads.
+    fn lookup(&self, plan: &Plan) -> Result<Vec<Row>, Failure> {
+        // Once beforehand, for caches and connections that begin.
+        self.fast(&self.echoes, plan.closed / 4)?;
+        self.fast(&self.lookups, plan.closed / 4)?;
+        let (mut rates, mut costs) = (Vec::new(), Vec::new());
+        for _ in 0..plan.rounds {
+            let (baseline, baseline_cost) = self.fast(&self.echoes, plan.closed)?;
+            let (ours, cost) = self.fast(&self.lookups, plan.closed)?;
+            rates.push(Pair { ours: ours.rate(), baseline: baseline.rate() });
+            costs.extend(cost.zip(baseline_cost).map(|(ours, baseline)| Pair { ours, baseline }));
+        }
+        let beside = "bare echo";
+        let mut rows = vec![Row {
+            what: "lookup throughput",
+            beside,
+            unit: "/s",
+            ratio: Ratio::Of,
+            target: report::Target::AtLeast(0.5),
+            rounds: rates,
+        }];
+        if !costs.is_empty() {
+            rows.push(Row {
+                what: "lookup processor time",
+                beside: "bare echo, the server's alone",
+                unit: "us",
+                ratio: Ratio::Inverse,
+                target: report::Target::None,
+                rounds: costs,
+            });
+        }
+        Ok(rows)
+    }
+
+    /// A closed loop for so long, and the server's processor time for one request in microseconds.
+    fn fast(&self, target: &Target, time: Duration) -> Result<(Done, Option<f64>), Failure> {
+        let before = self.server.cpu_time();
+        let end = Instant::now() + time;
+        let done = closed_loop(target, LOOKUP_CLIENTS, || Instant::now() < end)?;
+        let used = before.zip(self.server.cpu_time()).map(|(before, after)| after - before);
+        let cost = used.map(|used| used.as_secs_f64() * 1e6 / done.requests as f64);
+        Ok((done, cost))
+    }
+
+    /// So many sign-ins as fast as they are answered, and as many bcrypts on as many threads. The work
+    /// is fixed and not the time: of five hashes a second the last half one counts.
+    fn sign_in(&self, plan: &Plan) -> Result<Row, Failure> {
+        let ready = &self.server.ready;
+        let hash = raw_bcrypt_hash(ready.cost);
+        let hashes = plan.hashes * u64::try_from(ready.hash_threads)?;
+        let mut rounds = Vec::new();
+        for _ in 0..plan.rounds {
+            let baseline = raw_bcrypt(&hash, hashes, (ready.hash_threads, ready.hash_niceness))?;
+            let left = Left::new(hashes);
+            let done = closed_loop(&self.sign_ins, self.sign_ins.requests.len(), || left.take())?;
+            rounds.push(Pair { ours: done.rate(), baseline: baseline.rate() });
+        }
+        Ok(Row {
+            what: "sign-in throughput",
+            beside: "raw bcrypt",
+            unit: "/s",
+            ratio: Ratio::Of,
+            target: report::Target::AtLeast(0.95),
+            rounds,
+        })
+    }
+
+    /// Lookups at a fixed rate, without and with sign-ins that saturate the hash pool.
+    fn isolation(&self, plan: &Plan, rate: f64) -> Result<Isolation, Failure> {
+        let warm_up = plan.open / 5;
+        let pace = Pace { rate, clients: PACED_CLIENTS, warm_up, time: plan.open };
+        let (mut rounds, mut sign_ins) = (Vec::new(), Vec::new());
+        for _ in 0..plan.rounds {
+            let alone = open_loop(&self.lookups, pace)?;
+            let (beside, done) = self.beside_sign_ins(|| open_loop(&self.lookups, pace))?;
+            rounds.push((beside, alone));
+            sign_ins.push(done.rate());
+        }
+        Ok(Isolation { rows: isolation_rows(&rounds), sign_ins: median(sign_ins) })
+    }
+
+    /// Does something while sign-ins saturate the hash pool.
+    fn beside_sign_ins<T>(
+        &self,
+        work: impl FnOnce() -> Result<T, Failure>,
+    ) -> Result<(T, Done), Failure> {
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let sign_ins = scope.spawn(|| {
+                let clients = self.sign_ins.requests.len();
+                closed_loop(&self.sign_ins, clients, || !is_over.load(Ordering::Relaxed))
+            });
+            let found = work();
+            is_over.store(true, Ordering::Relaxed);
+            let done = sign_ins.join().unwrap_or_else(|_| Err("a sign-in panicked".into()))?;
+            Ok((found?, done))
+        })
+    }
+}
+
+struct Isolation {
+    rows: Vec<Row>,
+    /// Sign-ins a second meanwhile.
+    sign_ins: f64,
+}
+
+/// One line for each quantile of the rounds; each round is with sign-ins, then without.
+fn isolation_rows(rounds: &[(Latencies, Latencies)]) -> Vec<Row> {
+    let row = |what, target, of: fn(&Latencies) -> f64| Row {
+        what,
+        beside: "without sign-ins",
+        unit: "ms",
+        ratio: Ratio::Of,
+        target,
+        rounds: rounds
+            .iter()
+            .map(|(beside, alone)| Pair { ours: of(beside), baseline: of(alone) })
+            .collect(),
+    };
+    let none = report::Target::None;
+    vec![
+        row("isolation, lookup p50", none, |found| found.quantile(0.5)),
+        row("isolation, lookup p99", report::Target::AtMost(2.0), |found| found.quantile(0.99)),
+        row("isolation, lookup p99.9", none, |found| found.quantile(0.999)),
+        row("isolation, sent late p99", none, |found| found.lateness(0.99)),
+    ]
+}
+
+/// Checks a password so often, on threads like those of the pool.
+fn raw_bcrypt(hash: &str, hashes: u64, (threads, niceness): (usize, i32)) -> Result<Done, Failure> {
+    let left = Left::new(hashes);
+    let begun = Instant::now();
+    let check_all = || {
+        rank_lower(niceness);
+        let mut are_right = true;
+        while left.take() {
+            are_right &= raw_bcrypt_check(hash);
+        }
+        are_right
+    };
+    let are_right = thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(check_all)).collect();
+        threads.into_iter().all(|thread| thread.join().unwrap_or(false))
+    });
+    if !are_right {
+        return Err("bcrypt did not find the password right".into());
+    }
+    Ok(Done { requests: hashes, time: begun.elapsed() })
+}
+
+/// As the threads of the pool do: whatever else the machine does, both yield to it alike.
+fn rank_lower(niceness: i32) {
+    #[cfg(target_os = "linux")]
+    {
+        let _ = rustix::process::nice(niceness);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = niceness;
+}
+
+/// Work that many take from.
+struct Left(AtomicU64);
+
+impl Left {
+    fn new(work: u64) -> Self {
+        Self(AtomicU64::new(work))
+    }
+
+    /// Whether there was a piece left; it is the caller's now.
+    fn take(&self) -> bool {
+        let less = |left: u64| left.checked_sub(1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+}
