@@ -9,6 +9,7 @@
 #![expect(clippy::print_stdout, reason = "the result of a benchmark")]
 
 mod driver;
+mod machine;
 mod report;
 mod server;
 
@@ -23,6 +24,7 @@ use tikti_domain::testing::{PASSWORD, raw_bcrypt_check, raw_bcrypt_hash};
 use crate::driver::{
     Connection, Done, Failure, Latencies, Pace, Target, closed_loop, open_loop, post,
 };
+use crate::machine::{Usage, cpu_time_of};
 use crate::report::{Pair, Ratio, Row, median, table};
 use crate::server::{LOOKUP, PAYLOAD, Server};
 
@@ -38,6 +40,10 @@ const LOOKUP_CLIENTS: usize = 16;
 const PACED_CLIENTS: usize = 32;
 /// The rate of the isolation, unless that is more than 30 % of what the server can do.
 const PACED_RATE: f64 = 2_000.0;
+
+/// The share of the processors that others may use on a machine that counts as quiet. The work of the
+/// kernel for our packets is among it.
+const QUIET: f64 = 0.1;
 
 /// How much is measured.
 struct Plan {
@@ -94,6 +100,7 @@ fn run(is_quick: bool) -> Result<(), Failure> {
         "{cores} cores; {} hash threads at niceness {}, bcrypt cost {}; {} rounds",
         ready.hash_threads, ready.hash_niceness, ready.cost, plan.rounds
     );
+    let before = Usage::now(server.process());
     let subject = Subject::prepare(&server, sign_ins_in_flight)?;
     let mut rows = subject.lookup(&plan)?;
     let fastest = rows.first().map_or(f64::NAN, Row::ours);
@@ -103,8 +110,18 @@ fn run(is_quick: bool) -> Result<(), Failure> {
     rows.extend(isolation.rows);
     print!("{}", table(&rows));
     println!("isolation: {rate:.0} lookups/s beside {:.1} sign-ins/s", isolation.sign_ins);
+    if let Some((before, after)) = before.zip(Usage::now(server.process())) {
+        report_others(before.of_others_until(&after, cores));
+    }
     println!("{:.0} s", begun.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// Says whether the machine was quiet.
+fn report_others(share: f64) {
+    let is_quiet = share < QUIET;
+    let advice = if is_quiet { "" } else { ": not a quiet machine, these numbers mean little" };
+    println!("others used {:.0} % of the processors{advice}", share * 100.0);
 }
 
 /// The server and the requests that it is sent.
@@ -179,10 +196,11 @@ impl<'a> Subject<'a> {
 
     /// A closed loop for so long, and the server's processor time for one request in microseconds.
     fn fast(&self, target: &Target, time: Duration) -> Result<(Done, Option<f64>), Failure> {
-        let before = self.server.cpu_time();
+        let before = cpu_time_of(self.server.process());
         let end = Instant::now() + time;
         let done = closed_loop(target, LOOKUP_CLIENTS, || Instant::now() < end)?;
-        let used = before.zip(self.server.cpu_time()).map(|(before, after)| after - before);
+        let used =
+            before.zip(cpu_time_of(self.server.process())).map(|(before, after)| after - before);
         let cost = used.map(|used| used.as_secs_f64() * 1e6 / done.requests as f64);
         Ok((done, cost))
     }
