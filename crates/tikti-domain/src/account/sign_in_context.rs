@@ -163,8 +163,9 @@ async fn check_application(
     client: &ClientId,
     now: Timestamp,
 ) -> Result<(), Error> {
+    // In no tenant there is none.
     let Some(held) = held else {
-        return Err(Code::TenantRequired.into());
+        return Err(Code::UnknownAudience.into());
     };
     let key = keyspace::client(&held.tenant.id, client);
     let stored = domain.store.get(&key, now).await?;

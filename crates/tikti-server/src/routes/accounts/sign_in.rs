@@ -35,12 +35,13 @@ pub(crate) async fn sign_in(
 
 /// Types the request of either sign-in call.
 pub(super) fn command(request: SignInRequest, call: SignInCall) -> Result<SignIn, Refusal> {
+    let client = request.client_id.as_deref().map(ClientId::parse).transpose();
     Ok(SignIn {
         call,
         email: Email::parse(&request.email)?,
         password: request.password.into(),
         tenant: request.tenant_id.as_deref().map(TenantRef::parse).transpose()?,
-        client: request.client_id.as_deref().map(ClientId::parse).transpose()?,
+        client: client.map_err(|refusal| refusal.about("clientId"))?,
         return_secure_token: request.return_secure_token.unwrap_or(false),
     })
 }

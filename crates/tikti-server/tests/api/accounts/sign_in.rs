@@ -127,3 +127,20 @@ async fn members_that_nobody_asked_for_change_nothing() {
     assert_eq!(reply.status, 200);
     assert_eq!(reply.json().get("tenantId"), None);
 }
+
+#[tokio::test]
+async fn a_client_that_is_no_application_of_the_tenant_is_an_unknown_audience() {
+    let server = Server::start().await;
+    let ask = |client: &str| {
+        let (email, password) = (&server.setup.admin_email, &server.setup.admin_password);
+        json!({"email": email, "password": password, "clientId": client})
+    };
+    let sign_in = async |ask| server.post("/v1/accounts/signIn").json(ask).send().await;
+    // In no tenant there is none.
+    sign_in(ask("backend-worker")).await.assert_refusal(400, "UNKNOWN_AUDIENCE");
+    server.tenant(&server.admin().await, "codecompany").await;
+    sign_in(ask("backend-worker")).await.assert_refusal(400, "UNKNOWN_AUDIENCE");
+    let reply = sign_in(ask("a b")).await;
+    reply.assert_refusal(400, "INVALID_ARGUMENT");
+    assert!(reply.json()["details"]["clientId"].is_string(), "{}", reply.text());
+}
