@@ -19,6 +19,7 @@ mod bad_input;
 mod codeq;
 mod codes;
 mod coverage;
+mod doors;
 mod enumeration;
 mod errors;
 mod hostile;
