@@ -23,6 +23,7 @@ mod doors;
 mod enumeration;
 mod errors;
 mod hostile;
+mod identity;
 mod lifecycle;
 mod limits;
 mod logs;

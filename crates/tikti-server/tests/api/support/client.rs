@@ -172,15 +172,29 @@ impl Reply {
         assert_eq!(self.header("www-authenticate").is_some(), status == 401);
     }
 
+    /// The same on one line, of a reply that nobody on the way may keep.
+    pub(crate) fn line(&self) -> String {
+        assert_eq!(self.header("cache-control"), Some("no-store"));
+        let mut text = self.status.to_string();
+        for (name, value) in self.special_headers() {
+            text.push_str(&format!(" {name}={value}"));
+        }
+        let mut body = self.json();
+        mask("", &mut body);
+        format!("{text} {body}")
+    }
+
+    fn special_headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let headers = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        headers.filter(|header| !USUAL.contains(header) && !VOLATILE.contains(&header.0))
+    }
+
     /// The whole reply as text: status, the headers that are special, the body; what differs from
     /// run to run is masked.
     pub(crate) fn masked(&self) -> String {
         let mut text = format!("{}\n", self.status);
-        for (name, value) in &self.headers {
-            let is_usual = USUAL.contains(&(name.as_str(), value.as_str()));
-            if !is_usual && !VOLATILE.contains(&name.as_str()) {
-                text.push_str(&format!("{name}: {value}\n"));
-            }
+        for (name, value) in self.special_headers() {
+            text.push_str(&format!("{name}: {value}\n"));
         }
         if let Ok(mut body) = serde_json::from_slice(&self.body) {
             mask("", &mut body);
@@ -193,7 +207,8 @@ impl Reply {
 fn mask(name: &str, value: &mut Value) {
     match value {
         Value::Object(members) => {
-            for (name, value) in members {
+            // What `details` says of a member is not the member.
+            for (name, value) in members.iter_mut().filter(|(name, _)| *name != "details") {
                 mask(name, value);
             }
         }

@@ -77,11 +77,16 @@ impl Place {
 
     /// Does something with the rules before a server starts, which no route can do.
     pub(crate) async fn prepare(&self, work: impl AsyncFnOnce(&Domain)) {
+        self.prepare_at(Clock::system(), work).await;
+    }
+
+    /// The same by a clock of its own.
+    pub(crate) async fn prepare_at(&self, clock: Clock, work: impl AsyncFnOnce(&Domain)) {
         let mut config = self.setup().config("http://127.0.0.1:8080");
         config.domain.settings.password_cost = CHEAP;
         let store = config.store.open("a test").await.unwrap();
-        let (clock, random) = (Clock::system(), Random::system());
-        let domain = Domain::open(store.clone(), config.domain, clock, random).await.unwrap();
+        let opened = Domain::open(store.clone(), config.domain, clock, Random::system()).await;
+        let domain = opened.unwrap();
         work(&domain).await;
         drop(domain);
         store.close().await;
