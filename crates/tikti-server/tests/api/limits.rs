@@ -120,3 +120,84 @@ async fn a_refresh_and_an_exchange_beyond_the_limit_are_told_when_to_come_back()
         }
     }
 }
+
+/// Guesses at one door close every other one that redeems a code of the address, also to the right code,
+/// and leave the code as it is.
+///
+/// Attacks, row E2.
+#[tokio::test]
+async fn e2_guessing_at_the_codes_of_an_address_closes_every_door_that_redeems_them() {
+    let server = Server::start_with(Place::new(), |config| {
+        let limits = &mut config.domain.settings.limits;
+        limits.redemptions_per_email = Limits::shipped().redemptions_per_email;
+    })
+    .await;
+    let (ann, bob) = ("ann@corp.sys", "bob@corp.sys");
+    let codes = codes_of(&server, ann).await;
+    let others = codes_of(&server, bob).await;
+    for (email, last) in [(ann, 429), ("nobody@corp.sys", 429)] {
+        for guess in 0..=10 {
+            let ask = json!({"email": email, "oobCode": "A".repeat(32)});
+            let reply = server.post("/v1/accounts/signInWithOobCode").json(ask).send().await;
+            assert_eq!(reply.status, if guess < 10 { 401 } else { last }, "{}", reply.text());
+        }
+    }
+    for reply in redeem_everywhere(&server, ann, &codes).await {
+        assert_eq!(reply.status, 429, "{}", reply.text());
+        assert!(reply.header("retry-after").is_some());
+        assert!(
+            reply.header("content-type").unwrap().starts_with("text/html") || {
+                reply.assert_refusal(429, "RATE_LIMITED");
+                true
+            }
+        );
+    }
+    // Whoever has another address is not concerned.
+    for reply in redeem_everywhere(&server, bob, &others).await {
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    }
+}
+
+/// Makes a user and has a code of each kind sent that somebody can ask for.
+async fn codes_of(server: &Server, email: &str) -> [String; 4] {
+    let session = server.user(email).await;
+    let mut codes = Vec::new();
+    for kind in ["EMAIL_SIGNIN", "VERIFY_EMAIL", "VERIFY_EMAIL", "PASSWORD_RESET"] {
+        let mut ask = json!({ "requestType": kind });
+        if kind == "VERIFY_EMAIL" {
+            ask["idToken"] = session["idToken"].clone();
+        } else {
+            ask["email"] = json!(email);
+        }
+        let reply = server.post("/v1/accounts/sendOobCode").keyed().json(ask).send().await;
+        codes.push(reply.json()["oobCode"].as_str().unwrap().to_owned());
+    }
+    codes.try_into().unwrap()
+}
+
+/// Every call and every page that redeems or shows a code, each with one that is good there.
+async fn redeem_everywhere(
+    server: &Server,
+    email: &str,
+    [sign_in, verify, by_page, reset]: &[String; 4],
+) -> Vec<Reply> {
+    let post = async |path: &str, ask: Value| server.post(path).keyed().json(ask).send().await;
+    let submit = async |form: String| {
+        let request = server.post("/action").header("Sec-Fetch-Site", "same-origin");
+        let form_type = "application/x-www-form-urlencoded";
+        request.header("Content-Type", form_type).body(form).send().await
+    };
+    let page = format!("mode=verifyEmail&oobCode={by_page}");
+    let reset_page = format!("mode=resetPassword&oobCode={reset}");
+    let new_password = format!("{reset_page}&newPassword=a+staple+that+is+correct");
+    let enter = json!({"email": email, "oobCode": sign_in});
+    vec![
+        post("/v1/accounts/signInWithOobCode", enter).await,
+        post("/v1/accounts/update", json!({ "oobCode": verify })).await,
+        server.get(&format!("/action?{page}")).send().await,
+        submit(page).await,
+        post("/v1/accounts/resetPassword", json!({ "oobCode": reset })).await,
+        server.get(&format!("/action?{reset_page}")).send().await,
+        submit(new_password).await,
+    ]
+}
