@@ -154,6 +154,15 @@ impl Refusal {
         Self::invalid(member, reason.unwrap_or_else(|| self.message.into_owned()))
     }
 
+    /// The same refusal, for a request that calls the member `from` by the name `to`.
+    #[must_use]
+    pub fn renamed(mut self, from: &str, to: &str) -> Self {
+        if let Some(reason) = self.details.remove(from) {
+            self.details.insert(to.to_owned(), reason);
+        }
+        self
+    }
+
     /// Adds what is wrong with one member.
     #[must_use]
     pub fn detail(mut self, member: &str, reason: impl Into<String>) -> Self {

@@ -77,7 +77,8 @@ async fn set(
     found: &Found,
     password: &SecretString,
 ) -> Result<PasswordReset, Error> {
-    check_new_password(password, found.user.email.as_ref())?;
+    check_new_password(password, found.user.email.as_ref())
+        .map_err(|refusal| refusal.renamed("password", "newPassword"))?;
     let hash = domain.passwords.hash(password).await?;
     found.take(domain).await?;
     // bcrypt took its time.

@@ -89,9 +89,9 @@ async fn reset_password_answers_as_promised() {
     cases.extend(World::key_cases(&set(&codes[0], "a staple that is correct")));
     insta::assert_snapshot!(world.lines("resetPassword", &cases).await, @r#"
     a check: 200 {"email":"root@corp.sys","kind":"identitytoolkit#SetAccountPasswordResponse"}
-    too short: 400 {"code":"WEAK_PASSWORD","details":{"password":"must be at least 8 bytes"},"error":"the password is shorter than 8 bytes","requestId":"[request id]"}
-    too common: 400 {"code":"WEAK_PASSWORD","details":{"password":"is too common"},"error":"the password is one that everybody tries first","requestId":"[request id]"}
-    too long: 400 {"code":"PASSWORD_TOO_LONG","details":{"password":"must be at most 72 bytes of UTF-8"},"error":"The password is longer than 72 bytes; it is refused, never cut.","requestId":"[request id]"}
+    too short: 400 {"code":"WEAK_PASSWORD","details":{"newPassword":"must be at least 8 bytes"},"error":"the password is shorter than 8 bytes","requestId":"[request id]"}
+    too common: 400 {"code":"WEAK_PASSWORD","details":{"newPassword":"is too common"},"error":"the password is one that everybody tries first","requestId":"[request id]"}
+    too long: 400 {"code":"PASSWORD_TOO_LONG","details":{"newPassword":"must be at most 72 bytes of UTF-8"},"error":"The password is longer than 72 bytes; it is refused, never cut.","requestId":"[request id]"}
     made up: 401 www-authenticate=Bearer {"code":"INVALID_OOB_CODE","details":{},"error":"The code is unknown, expired, used, or meant for something else.","requestId":"[request id]"}
     a check of what is made up: 401 www-authenticate=Bearer {"code":"INVALID_OOB_CODE","details":{},"error":"The code is unknown, expired, used, or meant for something else.","requestId":"[request id]"}
     no code: 400 {"code":"INVALID_ARGUMENT","details":{"oobCode":"is missing"},"error":"oobCode: is missing","requestId":"[request id]"}
