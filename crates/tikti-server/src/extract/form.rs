@@ -28,7 +28,8 @@ impl<T: DeserializeOwned> FromRequest<Shared> for FormOrJson<T> {
             json::essence(value).eq_ignore_ascii_case("application/x-www-form-urlencoded")
         });
         if !is_form {
-            json::check_media_type(&parts.headers)?;
+            let advice = "must be application/json or application/x-www-form-urlencoded";
+            json::check_media_type(&parts.headers, advice)?;
         }
         let bytes = json::read_in_time(&parts, body).await?;
         Ok(Self(if is_form { parse(&bytes)? } else { json::parse(&bytes)? }))

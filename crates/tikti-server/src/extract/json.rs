@@ -41,7 +41,7 @@ impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
 
     async fn from_request(request: Request, _: &Shared) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        check_media_type(&parts.headers)?;
+        check_media_type(&parts.headers, "must be application/json")?;
         Ok(Self(parse(&read_in_time(&parts, body).await?)?))
     }
 }
@@ -53,16 +53,15 @@ pub(super) async fn read_in_time(parts: &Parts, body: Body) -> Result<Vec<u8>, R
     tokio::time::timeout(BODY_TIME, reading).await.map_err(late)?
 }
 
-/// Takes `application/json`, and a body without a type; refuses every other type.
-pub(super) fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
+/// Takes `application/json`, and a body without a type; refuses every other type with `advice`.
+pub(super) fn check_media_type(headers: &HeaderMap, advice: &str) -> Result<(), Refusal> {
     let Some(value) = headers.get(CONTENT_TYPE) else {
         return Ok(());
     };
     if essence(value).eq_ignore_ascii_case("application/json") {
         Ok(())
     } else {
-        Err(Refusal::of(Code::UnsupportedMediaType)
-            .detail("Content-Type", "must be application/json"))
+        Err(Refusal::of(Code::UnsupportedMediaType).detail("Content-Type", advice))
     }
 }
 

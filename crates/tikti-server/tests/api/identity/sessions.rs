@@ -83,7 +83,7 @@ async fn token_answers_as_promised() {
     another type: 400 {"code":"INVALID_ARGUMENT","details":{"refresh_token":"must be a string"},"error":"refresh_token: must be a string","requestId":"[request id]"}
     an empty form: 400 {"code":"INVALID_ARGUMENT","details":{"grant_type":"is missing"},"error":"grant_type: is missing","requestId":"[request id]"}
     a form with a token that is made up: 401 www-authenticate=Bearer {"code":"INVALID_REFRESH_TOKEN","details":{},"error":"The refresh token is unknown, used, expired or revoked.","requestId":"[request id]"}
-    no form: 415 {"code":"UNSUPPORTED_MEDIA_TYPE","details":{"Content-Type":"must be application/json"},"error":"The body is not of a type that the call takes.","requestId":"[request id]"}
+    no form: 415 {"code":"UNSUPPORTED_MEDIA_TYPE","details":{"Content-Type":"must be application/json or application/x-www-form-urlencoded"},"error":"The body is not of a type that the call takes.","requestId":"[request id]"}
     "#);
 }
 
