@@ -156,15 +156,18 @@ impl Holder {
         }
     }
 
-    /// Whether the session lives, the token's version is current and the user is active.
+    /// Whether the user is active, the session lives and the token's version is current.
     pub(crate) fn check_alive(
         &self,
         token: &IdToken,
         not_before: Option<Timestamp>,
     ) -> Result<(&User, &Session), Code> {
-        let (Some(user), Some(session)) = (&self.user, &self.session) else {
-            return Err(Code::TokenRevoked);
-        };
+        let user = self.user.as_ref().ok_or(Code::TokenRevoked)?;
+        // First: whoever was suspended is told so, although that has ended his sessions as well.
+        if !user.is_active() {
+            return Err(Code::UserDisabled);
+        }
+        let session = self.session.as_ref().ok_or(Code::TokenRevoked)?;
         if self.denied
             || token.ver != user.ver
             || not_before.is_some_and(|cut| {
@@ -173,9 +176,6 @@ impl Holder {
             })
         {
             return Err(Code::TokenRevoked);
-        }
-        if !user.is_active() {
-            return Err(Code::UserDisabled);
         }
         Ok((user, session))
     }

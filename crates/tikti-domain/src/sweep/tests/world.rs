@@ -440,7 +440,10 @@ impl Case {
         match lookup(&fixture.domain, &keyed(), &ask).await {
             Ok(_) => true,
             Err(refused) => {
-                assert!(matches!(refused.code(), Code::TokenRevoked | Code::TokenExpired));
+                assert!(matches!(
+                    refused.code(),
+                    Code::TokenRevoked | Code::TokenExpired | Code::UserDisabled
+                ));
                 false
             }
         }

@@ -24,7 +24,7 @@ async fn suspending_cuts_access_at_once_and_activating_gives_it_back_anew() {
     "#);
     let ask = json!({"idToken": session["idToken"]});
     let looked_up = server.post("/v1/accounts/lookup").keyed().json(ask.clone()).send().await;
-    looked_up.assert_refusal(401, "TOKEN_REVOKED");
+    looked_up.assert_refusal(403, "USER_DISABLED");
     server.sign_in("ann@corp.sys", PASSWORD).await.assert_refusal(403, "USER_DISABLED");
 
     let admin = server.admin().await;
