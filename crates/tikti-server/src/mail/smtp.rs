@@ -117,14 +117,24 @@ fn tls(config: &SmtpConfig) -> Result<Tls, MailError> {
     })
 }
 
-/// Final is what a server answers with 5xx about the mail; everything else may pass.
+/// Whether an answer says that the recipient will never get it: RFC 3463 numbers what is wrong, and of
+/// what is wrong with us (the sender, what may be relayed, a policy) nothing is the mail's fault. Without
+/// such a number nobody knows.
+fn is_about_recipient(error: &lettre::transport::smtp::Error) -> bool {
+    const RECIPIENT: [&str; 8] =
+        ["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.0", "5.2.1", "5.2.2"];
+    let answer = error.to_string();
+    answer.split([' ', ':', '-']).any(|word| RECIPIENT.contains(&word))
+}
+
+/// Final is what a server answers with 5xx about the recipient; everything else may pass.
 fn judge(error: &lettre::transport::smtp::Error) -> Refused {
     if let Some(code) = error.status() {
         let code = u16::from(code);
         let reason = format!("the mail server answered {code}");
         return if ABOUT_AUTHENTICATION.contains(&code) {
             Refused::for_now(format!("{reason}: user or password are not right for it"))
-        } else if error.is_permanent() {
+        } else if error.is_permanent() && is_about_recipient(error) {
             Refused::for_good(reason)
         } else {
             Refused::for_now(reason)

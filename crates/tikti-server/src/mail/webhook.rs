@@ -114,9 +114,9 @@ fn judge(status: StatusCode) -> Result<(), Refused> {
     let reason = || format!("the webhook answered {}", status.as_u16());
     match status {
         _ if status.is_success() => Ok(()),
-        StatusCode::BAD_REQUEST
-        | StatusCode::PAYLOAD_TOO_LARGE
-        | StatusCode::UNPROCESSABLE_ENTITY => Err(Refused::for_good(reason())),
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
+            Err(Refused::for_good(reason()))
+        }
         _ => Err(Refused::for_now(reason())),
     }
 }

@@ -76,12 +76,23 @@ async fn a_wrong_password_is_the_operators_matter_and_the_mail_waits() {
 
 #[tokio::test]
 async fn a_refusal_is_for_now_or_for_good_as_the_server_says_and_is_not_quoted() {
-    let answers = ["451 4.2.1 <ADDRESS> is busy", "550 5.1.1 <ADDRESS> is unknown"];
+    let answers = [
+        "451 4.2.1 <ADDRESS> is busy",
+        "550 5.1.1 <ADDRESS> is unknown",
+        // Of us, not of the recipient: it waits until somebody has put it right.
+        "554 5.7.1 <ADDRESS>: relay access denied",
+        "553 5.1.8 the sender of mail to <ADDRESS> is not verified",
+        "550 not for <ADDRESS>",
+    ];
     let mut server = SmtpServer::answering(Security::StartTls, &answers);
     let reason = for_now(send_over(server.config(), ADDRESS).await);
     assert_eq!(reason, "the mail server answered 451");
     let refused = send_over(server.config(), ADDRESS).await.unwrap_err();
     assert_eq!(refused, Refused::for_good("the mail server answered 550"));
+    for code in [554, 553, 550] {
+        let reason = for_now(send_over(server.config(), ADDRESS).await);
+        assert_eq!(reason, format!("the mail server answered {code}"));
+    }
     send_over(server.config(), ADDRESS).await.unwrap();
     assert_eq!(server.mail()["to"], serde_json::json!([ADDRESS]));
 }

@@ -112,7 +112,7 @@ async fn only_what_speaks_of_this_very_mail_is_final() {
         ("200 OK", None),
         ("202 Accepted", None),
         ("302 Found\r\nLocation: http://127.0.0.1:1/", Some(Undelivered::Temporary)),
-        ("400 Bad Request", Some(Undelivered::Permanent)),
+        ("400 Bad Request", Some(Undelivered::Temporary)),
         ("401 Unauthorized", Some(Undelivered::Temporary)),
         ("404 Not Found", Some(Undelivered::Temporary)),
         ("413 Payload Too Large", Some(Undelivered::Permanent)),
