@@ -25,7 +25,8 @@ use tikti_domain::secret::{NamedSecret, SecretBytes, SecretString, Secrets};
 use tikti_domain::settings::{Limits, Settings};
 
 use crate::config::{
-    Config, LogConfig, MailConfig, MailTransport, StoreConfig, TrustedProxies, place_of,
+    Config, ForwardedHeader, LogConfig, MailConfig, MailTransport, StoreConfig, TrustedProxies,
+    place_of,
 };
 use crate::mail::Capture;
 
@@ -209,6 +210,7 @@ impl DevSetup {
             shutdown_grace: Duration::ZERO,
             store: self.store.clone(),
             trusted_proxies: TrustedProxies::default(),
+            forwarded_header: ForwardedHeader::default(),
             domain: DomainConfig {
                 settings,
                 secrets: self.secrets.clone(),

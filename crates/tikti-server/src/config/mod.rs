@@ -27,7 +27,7 @@ pub use load::load;
 pub(crate) use load::place_of;
 pub(crate) use mail::MAX_MAIL_TIMEOUT;
 pub use mail::{MailConfig, MailTransport, Security, SmtpConfig, WebhookConfig};
-pub use proxies::{Cidr, TrustedProxies};
+pub use proxies::{Cidr, ForwardedHeader, TrustedProxies};
 pub use store::StoreConfig;
 
 /// How long a deployment's server goes on accepting once it was asked to stop: a probe or two of a
@@ -46,6 +46,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Whose word on the client's address is taken.
     pub trusted_proxies: TrustedProxies,
+    /// Which header they write.
+    pub forwarded_header: ForwardedHeader,
     /// Settings and secrets of the domain.
     pub domain: DomainConfig,
     /// How mails are sent.

@@ -10,6 +10,31 @@ use std::net::IpAddr;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<Cidr>);
 
+/// Which header the trusted proxies write. What a client sends under another name is passed on by them
+/// as it came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+impl ForwardedHeader {
+    /// Reads the name of the header.
+    ///
+    /// # Errors
+    /// What is wrong with it, for the operator.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        match text.to_ascii_lowercase().as_str() {
+            "x-forwarded-for" => Ok(Self::XForwardedFor),
+            "forwarded" => Ok(Self::Forwarded),
+            _ => Err("must be x-forwarded-for or forwarded"),
+        }
+    }
+}
+
 /// A network: an address and how many of its bits count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cidr {
@@ -33,6 +58,19 @@ impl TrustedProxies {
 }
 
 impl Cidr {
+    /// As [`Cidr::parse`], for proxies: a network of everybody is refused, as each client would say who
+    /// he is.
+    ///
+    /// # Errors
+    /// As [`Cidr::parse`].
+    pub fn parse_proxies(text: &str) -> Result<Self, &'static str> {
+        let network = Self::parse(text)?;
+        if network.bits == 0 {
+            return Err("is everybody: any client could say from where he comes");
+        }
+        Ok(network)
+    }
+
     /// Reads `10.0.0.0/8`, `2001:db8::/32` or a single address.
     ///
     /// # Errors

@@ -23,8 +23,8 @@ use tikti_domain::{AccessTokenType, RsaSize};
 
 use super::section::{Problems, Section};
 use super::{
-    Cidr, Config, LogConfig, LogFormat, SHUTDOWN_GRACE, TrustedProxies, check, limits, mail,
-    policy, store,
+    Cidr, Config, ForwardedHeader, LogConfig, LogFormat, SHUTDOWN_GRACE, TrustedProxies, check,
+    limits, mail, policy, store,
 };
 
 /// Bytes of a master key: AES-256.
@@ -46,7 +46,8 @@ pub(super) fn config(members: Map<String, Value>, problems: &Problems) -> Option
         text.parse::<SocketAddr>().map_err(|_| "must be an address and port, such as 0.0.0.0:8080")
     });
     let store = store::store(root.section("store"));
-    let proxies = root.texts("trustedProxies", Cidr::parse);
+    let proxies = root.texts("trustedProxies", Cidr::parse_proxies);
+    let forwarded = root.parsed("forwardedHeader", ForwardedHeader::parse);
     let mut settings = settings(&mut root);
     let secrets = secrets(root.section("secrets"));
     let api_key = api_key(&mut root);
@@ -58,6 +59,7 @@ pub(super) fn config(members: Map<String, Value>, problems: &Problems) -> Option
         shutdown_grace: SHUTDOWN_GRACE,
         store: store?,
         trusted_proxies: TrustedProxies::new(proxies.unwrap_or_default()),
+        forwarded_header: forwarded.unwrap_or_default(),
         domain: DomainConfig { settings: settings?, secrets, api_key },
         mail: mail?,
         log,

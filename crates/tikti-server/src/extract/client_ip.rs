@@ -6,9 +6,8 @@
 //! Invariant: no header of an untrusted peer is believed, and what cannot be read is not skipped: it
 //! ends the search, since whatever is left of it may be made up.
 //!
-//! `X-Forwarded-For` and `Forwarded` (RFC 7239) are both understood. A proxy that writes one of them
-//! passes the other one on as the client sent it; where both are there and disagree, neither is
-//! believed.
+//! Only the header that the proxies write is read, `X-Forwarded-For` or `Forwarded` (RFC 7239): the other
+//! one they pass on as the client sent it.
 //!
 //! Spec: Operations, "Rate limits".
 
@@ -17,10 +16,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::header::FORWARDED;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::forwarded;
-use crate::config::TrustedProxies;
+use crate::config::{ForwardedHeader, TrustedProxies};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -28,17 +27,21 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
+/// Reads the hops of a header's lines, which are one list.
+type Read = fn(&[u8]) -> Vec<Option<IpAddr>>;
+
 /// Finds the caller's address.
 #[derive(Debug, Default)]
 pub(crate) struct ClientIp {
     proxies: TrustedProxies,
+    header: ForwardedHeader,
     /// Whether it was said already that a header was not believed.
     has_warned: AtomicBool,
 }
 
 impl ClientIp {
-    pub(crate) fn new(proxies: TrustedProxies) -> Self {
-        Self { proxies, has_warned: AtomicBool::new(false) }
+    pub(crate) fn new(proxies: TrustedProxies, header: ForwardedHeader) -> Self {
+        Self { proxies, header, has_warned: AtomicBool::new(false) }
     }
 
     /// The caller's address; an IPv4 address that arrived as an IPv6 one is given as IPv4.
@@ -57,14 +60,15 @@ impl ClientIp {
 
     /// The address behind a proxy.
     fn behind(&self, proxy: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let by_list = lines(headers, &X_FORWARDED_FOR).map(|text| forwarded::list(&text));
-        let by_rfc = lines(headers, &FORWARDED).map(|text| forwarded::rfc_7239(&text));
-        let said = [by_list, by_rfc].map(|hops| hops.map(|hops| self.client(proxy, &hops)));
-        match said {
-            [Some(one), Some(other)] if one != other => proxy,
-            [Some(said), _] | [None, Some(said)] => said,
-            [None, None] => proxy,
+        let (name, read): (_, Read) = match self.header {
+            ForwardedHeader::XForwardedFor => (X_FORWARDED_FOR, forwarded::list),
+            ForwardedHeader::Forwarded => (FORWARDED, forwarded::rfc_7239),
+        };
+        let lines: Vec<_> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+        if lines.is_empty() {
+            self.warn();
         }
+        self.client(proxy, &read(&lines.join(&b',')))
     }
 
     /// The right-most hop that is no trusted proxy; where all are, the left-most one.
@@ -80,24 +84,17 @@ impl ClientIp {
         nearest
     }
 
-    /// Says once that somebody forwards for others and is not trusted: behind a proxy that nobody named,
-    /// all callers share the limits of one.
+    /// Says once that a header is not believed: behind a proxy that nobody named, or that writes another
+    /// header, all callers share the limits of one.
     fn warn(&self) {
         if !self.has_warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
-                "a request says for whom it was forwarded, and comes from no trusted proxy: it counts \
-                 for its peer; if that is a proxy of yours, name it in trustedProxies"
+                "a request says for whom it was forwarded and is not believed: it comes from no trusted \
+                 proxy, or in the other header; if that is a proxy of yours, name it in trustedProxies, \
+                 and what it writes in forwardedHeader"
             );
         }
     }
-}
-
-/// All lines of a header as one list; absent where there is none. Bytes that are no text read as
-/// something that is no address.
-fn lines(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    let lines = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("?"));
-    let lines: Vec<_> = lines.collect();
-    (!lines.is_empty()).then(|| lines.join(","))
 }
 
 #[cfg(test)]

@@ -7,41 +7,68 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// The hops of an `X-Forwarded-For`: addresses between commas.
-pub(super) fn list(text: &str) -> Vec<Option<IpAddr>> {
-    let elements = text.split(',').map(str::trim).filter(|element| !element.is_empty());
+/// Longest element of a `Forwarded` in bytes.
+const LONGEST_ELEMENT: usize = 1024;
+
+/// The hops of an `X-Forwarded-For`: addresses between commas. What is no text is a hop of its own, and
+/// spoils no other.
+pub(super) fn list(line: &[u8]) -> Vec<Option<IpAddr>> {
+    let texts = line.split(|byte| *byte == b',').map(|bytes| std::str::from_utf8(bytes));
+    let elements = texts.map(|text| text.map_or(Some("?"), |text| Some(text.trim())));
+    let elements = elements.flatten().filter(|element| !element.is_empty());
     elements.map(|element| node(unquoted(element)?)).collect()
 }
 
-/// The hops of a `Forwarded`: the `for` of each element. A header that is not well-formed names nobody
-/// at all: an open quote takes in what the next proxy wrote.
-pub(super) fn rfc_7239(text: &str) -> Vec<Option<IpAddr>> {
-    elements(text).unwrap_or_else(|| vec![None])
+/// The hops of a `Forwarded`: the `for` of each element.
+///
+/// Read from the right, where the nearest proxy has written: an element ends at the comma with which what
+/// follows is well-formed by itself, so that a quote that a client left open takes in nothing that a proxy
+/// wrote. What is not well-formed is nobody's address and the end: what stands left of it is not looked at.
+pub(super) fn rfc_7239(line: &[u8]) -> Vec<Option<IpAddr>> {
+    let mut hops = Vec::new();
+    let mut rest = Some(line);
+    while let Some(text) = rest {
+        let (before, element) = last_element(text);
+        match element {
+            Some(element) if element.trim().is_empty() => {}
+            Some(element) => hops.push(hop(element)),
+            None => hops.push(None),
+        }
+        rest = before.filter(|_| element.is_some());
+    }
+    hops.reverse();
+    hops
 }
 
-/// `None` where the header is not well-formed.
-fn elements(text: &str) -> Option<Vec<Option<IpAddr>>> {
-    let mut hops = Vec::new();
-    for element in split(text, ',')? {
-        if element.trim().is_empty() {
+/// Takes the last element off; `None` for one that is not well-formed.
+fn last_element(line: &[u8]) -> (Option<&[u8]>, Option<&str>) {
+    let commas = line.iter().enumerate().rev().filter(|(_, byte)| **byte == b',');
+    let starts = commas.map(|(place, _)| place + 1).chain([0]);
+    for start in starts.take_while(|start| line.len() - start <= LONGEST_ELEMENT) {
+        let element = line.get(start..).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        if let Some(element) = element.filter(|element| split(element, ';').is_some()) {
+            return (start.checked_sub(1).and_then(|end| line.get(..end)), Some(element));
+        }
+    }
+    (None, None)
+}
+
+/// The address in one element.
+fn hop(element: &str) -> Option<IpAddr> {
+    let mut node_of = None;
+    for pair in split(element, ';')? {
+        if pair.trim().is_empty() {
             continue;
         }
-        let mut node_of = None;
-        for pair in split(element, ';')? {
-            if pair.trim().is_empty() {
-                continue;
-            }
-            let (name, value) = pair.split_once('=')?;
-            if name.trim().eq_ignore_ascii_case("for") {
-                // Each parameter stands at most once in an element.
-                if node_of.replace(unquoted(value.trim())?).is_some() {
-                    return None;
-                }
+        let (name, value) = pair.split_once('=')?;
+        if name.trim().eq_ignore_ascii_case("for") {
+            // Each parameter stands at most once in an element.
+            if node_of.replace(unquoted(value.trim())?).is_some() {
+                return None;
             }
         }
-        hops.push(node_of.and_then(node));
     }
-    Some(hops)
+    node_of.and_then(node)
 }
 
 /// The parts between separators that stand in no quoted text; `None` where a quote stays open.
@@ -131,7 +158,7 @@ mod tests {
             ("1, 0x7f.1, 203.0.113", "- - -"),
             ("", ""),
         ] {
-            assert_eq!(shown(&list(text)), hops, "{text}");
+            assert_eq!(shown(&list(text.as_bytes())), hops, "{text}");
         }
     }
 
@@ -150,16 +177,18 @@ mod tests {
             (", for=192.0.2.43,,;", "192.0.2.43 -"),
             // What is not well-formed names nobody.
             ("for=192.0.2.43, for=\"198.51.100.17", "-"),
-            ("for=\", for=198.51.100.17", "-"),
-            ("for=\"x, for=\"[2001:db8::1]\"", "-"),
-            ("for=\"\\\", for=\"[2001:db8::1]\"", "-"),
+            ("for=\", for=198.51.100.17", "- 198.51.100.17"),
+            ("for=\"x, for=\"[2001:db8::1]\"", "- 2001:db8::1"),
+            ("for=\"\\\", for=\"[2001:db8::1]\"", "- 2001:db8::1"),
+            ("for=\"a, for=9.9.9.9\", for=192.0.2.43", "- 192.0.2.43"),
+            ("for=192.0.2.43;host=\"a,b\"", "192.0.2.43"),
             ("for=192.0.2.43;for=198.51.100.17", "-"),
             ("for=192.0.2.43 198.51.100.17", "-"),
             ("192.0.2.43", "-"),
             ("for=\"192.0.2\\.43\"", "-"),
             ("", ""),
         ] {
-            assert_eq!(shown(&rfc_7239(text)), hops, "{text}");
+            assert_eq!(shown(&rfc_7239(text.as_bytes())), hops, "{text}");
         }
     }
 }

@@ -166,7 +166,7 @@ colour: green
         apiKeyHash.pepper: and hmac belong together
         log.level: must be off, error, warn, info, debug or trace, or a list such as info,tikti_domain=debug
         log.format: must be one of: auto, json, text
-        colour: unknown setting; known here: apiKey, apiKeyHash, defaultAudience, issuer, issuerChangeFrom, keys, limits, listen, log, mail, passwords, resourceServers, secrets, store, tenantTemplate, tokens, trustedProxies
+        colour: unknown setting; known here: apiKey, apiKeyHash, defaultAudience, forwardedHeader, issuer, issuerChangeFrom, keys, limits, listen, log, mail, passwords, resourceServers, secrets, store, tenantTemplate, tokens, trustedProxies
         tokens.sessionTtl: must not be longer than tokens.sessionMax
     ");
 }
@@ -268,7 +268,7 @@ fn secrets_may_lie_in_files_other_settings_may_not() {
     insta::assert_snapshot!(lines.join("\n"), @r"
         apiKey (TIKTI__API_KEY_FILE): is given twice in the environment
         TIKTI__SECRETS__PEPPER_FILE: the file that it names cannot be read: No such file or directory (os error 2)
-        listenFile (TIKTI__LISTEN_FILE): unknown setting; known here: apiKey, apiKeyHash, defaultAudience, issuer, issuerChangeFrom, keys, limits, listen, log, mail, passwords, resourceServers, secrets, store, tenantTemplate, tokens, trustedProxies
+        listenFile (TIKTI__LISTEN_FILE): unknown setting; known here: apiKey, apiKeyHash, defaultAudience, forwardedHeader, issuer, issuerChangeFrom, keys, limits, listen, log, mail, passwords, resourceServers, secrets, store, tenantTemplate, tokens, trustedProxies
     ");
 }
 

@@ -70,7 +70,8 @@ fn the_environment_says_it_as_well() {
 fn what_is_no_limit_and_no_network_is_named() {
     let yaml = format!(
         "{}
-trustedProxies: [10.0.0.0/8, 10.0.0.1/8, all]
+trustedProxies: [10.0.0.0/8, 10.0.0.1/8, all, '::/0']
+forwardedHeader: via
 limits: {{enabled: 'yes please', codesPerIpHour: -1, longestBackoff: 2d, knownNetworkTtl: 0, perMinute: 5}}
 ",
         smallest()
@@ -78,6 +79,8 @@ limits: {{enabled: 'yes please', codesPerIpHour: -1, longestBackoff: 2d, knownNe
     insta::assert_snapshot!(refused(&yaml, &[]).join("\n"), @r"
         trustedProxies[1]: has bits beyond its length: the first address of a network names it
         trustedProxies[2]: must be a network or an address, such as 10.0.0.0/8 or 2001:db8::1
+        trustedProxies[3]: is everybody: any client could say from where he comes
+        forwardedHeader: must be x-forwarded-for or forwarded
         limits.enabled: must be true or false
         limits.codesPerIpHour: must be a number from 0 to 1000000000
         limits.longestBackoff: must be 1 second to 1 days
