@@ -8,6 +8,7 @@
 
 use std::fmt::Write as _;
 
+use data_encoding::HEXLOWER_PERMISSIVE;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::Refusal;
@@ -36,6 +37,10 @@ impl ContinueUrl {
         if !text.bytes().all(is_plain) {
             return refuse("holds a character that has to be percent-encoded");
         }
+        // The page adds both; of two an application may read the first.
+        if query_names(text).any(|name| ["mode", "oobCode"].contains(&name.as_str())) {
+            return refuse("already holds mode or oobCode in its query");
+        }
         if settings.allowed_origins.iter().any(|origin| is_at(origin, text)) {
             Ok(Self(text.to_owned()))
         } else {
@@ -63,6 +68,33 @@ impl ContinueUrl {
         }
         url.into()
     }
+}
+
+/// The names of the members of a URL's query, decoded.
+fn query_names(url: &str) -> impl Iterator<Item = String> {
+    let place = url.split('#').next().unwrap_or_default();
+    let query = place.split_once('?').map_or("", |(_, query)| query);
+    query.split('&').map(|pair| decoded(pair.split('=').next().unwrap_or_default()))
+}
+
+/// Undoes percent-encoding; what is none stays as it is.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let digits = after.get(..2).filter(|_| *first == b'%');
+        match digits.and_then(|digits| HEXLOWER_PERMISSIVE.decode(digits).ok()) {
+            Some(byte) => {
+                bytes.extend(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Whether a URL is at an origin: behind the origin nothing may follow that belongs to the host.
@@ -147,6 +179,9 @@ mod tests {
             "https://app.example.org\t.evil.example/",
             "https://user@app.example.org/",
             "https://evil.example/https://app.example.org/",
+            "https://app.example.org/?oobCode=AAAA",
+            "https://app.example.org/?a=b&mode=signIn#c",
+            "https://app.example.org/?a&%6fob%43ode",
             "HTTPS://app.example.org/",
             " https://app.example.org/",
             "https://app.example.org/\"><script>",

@@ -113,7 +113,7 @@ fn form(body: &mut String, task: &Task, button: &str, words: &Words) {
         let _ = write!(
             body,
             "<label for=\"p\">{}</label><input id=\"p\" type=\"password\" name=\"newPassword\" \
-             autocomplete=\"new-password\" minlength=\"8\" maxlength=\"72\" required autofocus>\
+             autocomplete=\"new-password\" minlength=\"8\" required autofocus>\
              <small>{}</small><br>",
             escape(words.password),
             escape(words.password_rule),

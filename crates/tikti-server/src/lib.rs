@@ -42,8 +42,11 @@ mod sweeper;
 mod tasks;
 pub mod telemetry;
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
 use tikti_domain::Domain;
@@ -178,7 +181,7 @@ pub async fn start(listener: Listener, config: Config, seed: Seed) -> Result<Run
 
     let (routes, document) = router::routes();
     let pages = pages(&document, &domain.settings().issuer).map_err(ServeError::Document)?;
-    let client_ip = ClientIp::new(config.trusted_proxies);
+    let client_ip = ClientIp::new(config.trusted_proxies, config.forwarded_header);
     let state = Arc::new(AppState::new(domain, random.clone(), client_ip, pages));
     let router = router::with_middleware(routes, Arc::clone(&state));
 
@@ -256,15 +259,26 @@ impl Running {
     /// # Errors
     /// [`ServeError::Fault`] where the server ended by itself.
     pub async fn stopped(mut self) -> Result<(), ServeError> {
-        tokio::select! {
-            ended = &mut self.accept_loop => return self.finish(ended).await,
-            signal = self.signals.arrived() => {
-                tracing::info!(signal, "stopping");
-                self.shutdown.shut_down();
+        let mut fault = Ok(());
+        loop {
+            tokio::select! {
+                ended = &mut self.accept_loop => return self.finish(ended).await,
+                signal = self.signals.arrived() => {
+                    tracing::info!(signal, "stopping");
+                    break;
+                }
+                // Asked by a handle, it ends before the accept loop does.
+                () = any_ended(&mut self.background) => if !self.shutdown.was_asked() {
+                    // Mails would expire and dead operations stay unfinished, and nobody would know.
+                    tracing::error!("background work has ended by a fault: stopping");
+                    fault = Err(ServeError::Fault);
+                    break;
+                }
             }
         }
+        self.shutdown.shut_down();
         tokio::select! {
-            ended = &mut self.accept_loop => self.finish(ended).await,
+            ended = &mut self.accept_loop => self.finish(ended).await.and(fault),
             signal = self.signals.arrived() => {
                 tracing::warn!(signal, "stopped before running requests had finished");
                 Ok(())
@@ -284,6 +298,21 @@ impl Running {
     }
 }
 
+/// Waits until some of the background work has ended, and takes it from the list.
+async fn any_ended(tasks: &mut Vec<JoinHandle<()>>) {
+    poll_fn(|context| {
+        let ended = |task: &mut JoinHandle<()>| Pin::new(task).poll(context).is_ready();
+        match tasks.iter_mut().position(ended) {
+            Some(place) => {
+                drop(tasks.swap_remove(place));
+                Poll::Ready(())
+            }
+            None => Poll::Pending,
+        }
+    })
+    .await;
+}
+
 /// Writes the documents that are served from memory.
 fn pages(document: &utoipa::openapi::OpenApi, issuer: &str) -> Result<Pages, serde_json::Error> {
     Ok(Pages {
@@ -291,4 +320,21 @@ fn pages(document: &utoipa::openapi::OpenApi, issuer: &str) -> Result<Pages, ser
         docs: Bytes::from(docs_page::render(&serde_json::to_value(document)?)),
         discovery: Bytes::from(serde_json::to_vec(&discovery::document(issuer))?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn background_work_that_dies_is_noticed_while_other_work_goes_on() {
+        let mut tasks = vec![
+            tasks::start(std::future::pending()),
+            tasks::start(async { panic!("dies") }),
+            tasks::start(std::future::pending()),
+        ];
+        any_ended(&mut tasks).await;
+        assert_eq!(tasks.len(), 2);
+        assert!(tasks.iter().all(|task| !task.is_finished()));
+    }
 }

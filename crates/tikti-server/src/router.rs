@@ -16,6 +16,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use crate::error::{self, ApiError};
+use crate::extract::UnusedBody;
 use crate::middleware::{access_log, request_id, security_headers};
 use crate::openapi;
 use crate::routes::{accounts, action, oauth2, platform, tenants};
@@ -122,8 +123,8 @@ pub(crate) fn routes() -> (Router<Shared>, OpenApi) {
 /// Puts around `routes` what happens to every request, from the inside out.
 pub(crate) fn with_middleware(routes: Router<Shared>, state: Shared) -> Router {
     routes
-        .fallback(async || ApiError::from(Code::NotFound))
-        .method_not_allowed_fallback(async || ApiError::from(Code::MethodNotAllowed))
+        .fallback(async |_: UnusedBody| ApiError::from(Code::NotFound))
+        .method_not_allowed_fallback(async |_: UnusedBody| ApiError::from(Code::MethodNotAllowed))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(from_fn_with_state(state.clone(), security_headers::security_headers))
         .layer(from_fn(access_log::access_log))

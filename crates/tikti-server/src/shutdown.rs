@@ -28,6 +28,13 @@ impl ShutdownHandle {
     }
 }
 
+impl ShutdownHandle {
+    /// Whether somebody has asked.
+    pub(crate) fn was_asked(&self) -> bool {
+        *self.0.borrow()
+    }
+}
+
 impl ShutdownListener {
     /// Waits until somebody asked to stop, or nobody is left who could.
     pub(crate) async fn asked(&mut self) {

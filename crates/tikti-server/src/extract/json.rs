@@ -6,6 +6,7 @@
 //!
 //! Spec: HTTP API, first paragraph and "Errors"; attacks, row E7.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
@@ -43,6 +44,20 @@ impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
         let (parts, body) = request.into_parts();
         check_media_type(&parts.headers, "must be application/json")?;
         Ok(Self(parse(&read_in_time(&parts, body).await?)?))
+    }
+}
+
+/// A body that nobody wants: read and thrown away, as far as one that is wanted would be read. Left unread,
+/// it would cut the connection off under the client's next request.
+pub(crate) struct UnusedBody;
+
+impl FromRequest<Shared> for UnusedBody {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, _: &Shared) -> Result<Self, Infallible> {
+        let (parts, body) = request.into_parts();
+        let _ = read_in_time(&parts, body).await;
+        Ok(Self)
     }
 }
 

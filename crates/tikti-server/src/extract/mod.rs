@@ -25,7 +25,7 @@ mod user;
 pub(crate) use action::{ActionLink, OwnForm};
 pub(crate) use asker::{Asker, BearerAsker, KeyAsker, KeyBearerAsker};
 pub(crate) use form::FormOrJson;
-pub(crate) use json::JsonBody;
+pub(crate) use json::{JsonBody, UnusedBody};
 pub(crate) use language::Reads;
 pub(crate) use page::Paging;
 pub(crate) use query::member as query_member;

@@ -102,6 +102,26 @@ async fn e7_a_body_that_breaks_off_is_no_request() {
     assert_eq!(all.json(), json!({"tenants": []}));
 }
 
+/// The body comes after the answer could have been given: the connection is not cut off over it.
+#[tokio::test]
+async fn a_body_that_nobody_wants_does_not_cost_the_connection() {
+    let server = Server::start().await;
+    for (line, status) in [("POST /v1/no-such-call", "404"), ("POST /healthz", "405")] {
+        let mut stream = server.connect().await;
+        let head = format!("{line} HTTP/1.1\r\nHost: t\r\nContent-Length: 7\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        tokio::task::yield_now().await;
+        stream
+            .write_all(b"{\"a\":1}GET /healthz HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        let answers = String::from_utf8(server.read_raw(&mut stream).await).unwrap();
+        let statuses: Vec<_> =
+            answers.match_indices("HTTP/1.1 ").map(|(at, _)| &answers[at + 9..at + 12]).collect();
+        assert_eq!(statuses, [status, "200"], "{line}");
+    }
+}
+
 #[tokio::test]
 async fn a_body_that_announces_too_much_is_refused_before_it_is_sent() {
     let server = Server::start().await;

@@ -63,7 +63,7 @@ fn command(
 
 fn address(member: &str, text: Option<String>) -> Result<Email, Refusal> {
     let text = text.ok_or_else(|| Refusal::invalid(member, "is missing"))?;
-    Email::parse(&text)
+    Email::parse(&text).map_err(|refusal| refusal.renamed("email", member))
 }
 
 fn token(text: Option<String>) -> Result<SecretString, Refusal> {

@@ -31,7 +31,7 @@ pub(crate) async fn update(
     KeyAsker(caller): KeyAsker,
     JsonBody(request): JsonBody<UpdateRequest>,
 ) -> Result<Reply<UpdateReply>, ApiError> {
-    if let (None, Some(code)) = (&request.id_token, &request.oob_code) {
+    if let Some(code) = &request.oob_code {
         return redeem(&state, &caller, &request, code).await;
     }
     let command = command(request)?;
@@ -54,8 +54,9 @@ async fn redeem(
     request: &UpdateRequest,
     code: &str,
 ) -> Result<Reply<UpdateReply>, ApiError> {
-    let UpdateRequest { email, password, display_name, default_tenant_id, .. } = request;
-    if [email, password, display_name, default_tenant_id].iter().any(|other| other.is_some()) {
+    let UpdateRequest { id_token, email, password, display_name, default_tenant_id, .. } = request;
+    let others = [id_token, email, password, display_name, default_tenant_id];
+    if others.iter().any(|other| other.is_some()) {
         return Err(Refusal::invalid("oobCode", "must come alone").into());
     }
     let redeemed = account::redeem_code(&state.domain, caller, &code.to_owned().into()).await?;

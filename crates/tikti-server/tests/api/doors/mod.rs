@@ -140,7 +140,14 @@ impl Door {
 
     /// A body that would do something if the credential were taken.
     fn body(&self, credential: &str) -> Value {
-        let Slot::Member(name) = &self.slot else { return all_members() };
+        let Slot::Member(name) = &self.slot else {
+            let mut body = all_members();
+            // A code comes alone there.
+            if self.route.path == "/v1/accounts/update" {
+                body.as_object_mut().unwrap().remove("oobCode");
+            }
+            return body;
+        };
         let mut body = match (self.route.path, name.as_str()) {
             ("/v1/accounts/signOut", _) => json!({"everywhere": true}),
             ("/v1/accounts/update", "oobCode") => json!({}),
