@@ -5,13 +5,17 @@
 //! The rest, the session and its next refresh token are one transaction, which repeats the checks: a
 //! user who was suspended or revoked meanwhile, or a session that ended, changes nothing there.
 //!
+//! Invariant: an idToken alone never becomes a refresh token, nor puts an end to one. Only who has shown
+//! lately that he is the user, for a new address or password, gets the session's next refresh token
+//! (docs/decisions/0027).
+//!
 //! A new password raises the user's version: every other session and token is over with that commit, and
 //! this session goes on with the new version. Refresh tokens from before are of no use to anybody.
 //!
 //! Spec: HTTP API, Identity, `update`.
 
 use secrecy::SecretString;
-use tikti_store::Entry;
+use tikti_store::{Entry, Txn};
 
 use super::change_email::change_email;
 use super::default_tenant::require_membership;
@@ -56,7 +60,8 @@ pub struct UpdatedAccount {
     pub email: Option<Email>,
     /// A fresh idToken of the session.
     pub id_token: SecretString,
-    /// A fresh refresh token, where the session had one.
+    /// A fresh refresh token, where the session had one and address or password changed; else the one
+    /// that the session had goes on.
     pub refresh_token: Option<SecretString>,
     /// Life of the idToken in seconds.
     pub expires_in_seconds: u64,
@@ -66,6 +71,8 @@ pub struct UpdatedAccount {
 
 /// What one transaction writes.
 struct Change {
+    /// Whether the session gets its next refresh token, since its holder has proved himself lately.
+    renews: bool,
     password_hash: Option<PasswordHash>,
     display_name: Option<String>,
     default_tenant: Option<TenantId>,
@@ -124,7 +131,8 @@ async fn check(
         let reason = "give what is to change: email, password, displayName or defaultTenantId";
         return Err(Refusal::invalid("body", reason).into());
     }
-    if email.is_some() || password.is_some() {
+    let renews = email.is_some() || password.is_some();
+    if renews {
         own.require_recent(&domain.settings, now)?;
     }
     let display_name = display_name.as_deref().map(|name| parse_display_name("displayName", name));
@@ -140,7 +148,7 @@ async fn check(
             Some(domain.passwords.hash(password).await?)
         }
     };
-    Ok(Change { password_hash, display_name, default_tenant })
+    Ok(Change { renews, password_hash, display_name, default_tenant })
 }
 
 /// Writes the user and the session, if both are still as they were recognised; gives the next refresh
@@ -178,16 +186,28 @@ async fn commit(
                 return Err(Code::MembershipRequired.into());
             }
             change.apply(&mut user, &mut session, now);
-            session.refreshed_at = now;
-            let fresh = refresh_token::anew(&domain.peppers, &session, &domain.random)?;
-            let (token, state) = fresh.map(|fresh| (fresh.token, fresh.state)).unzip();
-            session.refresh = state;
-            let ends = session.ends(&domain.settings, now);
             txn.put(&user_key, Entry::new(&Lasting::Live(user.clone()).encode()?))?;
-            txn.put(&session_key, Entry::new(&session.encode()?).expires_at(ends))?;
+            let token = if change.renews { renew(domain, txn, &mut session, now)? } else { None };
             Ok::<_, Error>((user, session, token))
         })
         .await
+}
+
+/// Writes the session with its next refresh token, which it gives where the session has one.
+fn renew(
+    domain: &Domain,
+    txn: &mut Txn,
+    session: &mut Session,
+    now: Timestamp,
+) -> Result<Option<SecretString>, Error> {
+    session.refreshed_at = now;
+    let fresh = refresh_token::anew(&domain.peppers, session, &domain.random)?;
+    let (token, state) = fresh.map(|fresh| (fresh.token, fresh.state)).unzip();
+    session.refresh = state;
+    let ends = session.ends(&domain.settings, now);
+    let key = keyspace::session(&session.user_id, &session.id);
+    txn.put(&key, Entry::new(&session.encode()?).expires_at(ends))?;
+    Ok(token)
 }
 
 impl Change {
@@ -265,6 +285,39 @@ mod tests {
             crate::tenancy::remove_member(domain, &tenant, &own.user.id, now).await.unwrap();
         });
         assert_eq!(removed.await, Err(Code::MembershipRequired));
+    }
+
+    fn of(fixture: &Fixture, token: &SecretString) -> (UserId, crate::id::SessionId) {
+        let token = crate::id_token::verify(&fixture.domain, token, fixture.now()).unwrap();
+        (token.user_id, token.session_id)
+    }
+
+    /// Who has an idToken only, whoever it leaked to, gets nothing that outlasts it, and the owner's
+    /// refresh token stays the present one.
+    #[tokio::test]
+    async fn l1_a_leaked_id_token_becomes_no_refresh_token_and_ends_none() {
+        let fixture = Fixture::new().await;
+        fixture.user(ANN, GlobalRole::CompanyEmployee).await;
+        let owner = fixture.sign_in(ANN).await;
+        fixture.clock.advance(50 * 60 * 1000);
+        let (user_id, session_id) = of(&fixture, &owner.id_token);
+        let key = keyspace::session(&user_id, &session_id);
+        let before = fixture.domain.store.get(&key, fixture.now()).await.unwrap();
+        let ask = UpdateAccount {
+            id_token: owner.id_token,
+            email: None,
+            password: None,
+            display_name: Some("Ann".to_owned()),
+            default_tenant: None,
+        };
+        let thief = update_account(&fixture.domain, &keyed(), &ask).await.unwrap();
+        assert!(thief.refresh_token.is_none());
+        assert_eq!(of(&fixture, &thief.id_token), (user_id, session_id));
+        assert_eq!(fixture.domain.store.get(&key, fixture.now()).await.unwrap(), before);
+        fixture.clock.advance(24 * 3_600_000);
+        let token = owner.refresh_token.unwrap();
+        let ask = crate::account::Refresh { token, tenant: None };
+        crate::account::refresh(&fixture.domain, &ask).await.unwrap();
     }
 
     async fn fixture_user(fixture: &Fixture) -> User {

@@ -47,7 +47,8 @@ pub struct UpdateReply {
     /// Fresh identity token of the same session; a code opens none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id_token: Option<String>,
-    /// Fresh refresh token, where the session had one; the one of before is good no more.
+    /// Fresh refresh token, where the session had one and address or password changed: the one of before
+    /// is good no more. Absent, the one of before goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<String>,
     /// Life of the idToken from now on, in seconds.

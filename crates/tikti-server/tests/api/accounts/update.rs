@@ -52,6 +52,20 @@ async fn the_colon_form_changes_name_and_address() {
     assert_eq!((&user["displayName"], &user["emailVerified"]), (&json!("Ann"), &json!(false)));
 }
 
+/// The one that the session had is still good.
+#[tokio::test]
+async fn a_new_name_gives_no_refresh_token_and_ends_none() {
+    let server = Server::start().await;
+    let session = server.user(ANN).await;
+    let ask = json!({"idToken": session["idToken"], "displayName": "Ann"});
+    let reply = update(&server, ask).await;
+    assert!(reply.json()["idToken"].is_string() && reply.json().get("refreshToken").is_none());
+    let token = &session["refreshToken"];
+    let ask = json!({"grant_type": "refresh_token", "refresh_token": token});
+    let refreshed = server.post("/v1/token").json(ask).send().await;
+    assert_eq!(refreshed.status, 200, "{}", refreshed.text());
+}
+
 /// A session without a refresh token gets none.
 #[tokio::test]
 async fn who_asked_for_no_refresh_token_gets_none() {
