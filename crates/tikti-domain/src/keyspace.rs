@@ -20,6 +20,7 @@
 //! | `t:<tenant id>` | `client` | client id | one audience |
 //! | `t:<tenant id>` | `worker` | worker id | one worker |
 //! | `t:<tenant id>` | `member` | user id | one membership |
+//! | `t:<tenant id>` | `departed` | user id | when a member was removed |
 //! | `t:<tenant id>` | `api_key` | key id | entry of the list of the tenant's API keys |
 //! | `t:<tenant id>` | `fence` | operation id | that operation was given up |
 //! | `k:<key id>` | `key` | - | one API key |
@@ -60,6 +61,7 @@ const ROLES: Kind = Kind::new("roles");
 pub(crate) const CLIENT: Kind = Kind::new("client");
 pub(crate) const WORKER: Kind = Kind::new("worker");
 pub(crate) const MEMBER: Kind = Kind::new("member");
+pub(crate) const DEPARTED: Kind = Kind::new("departed");
 pub(crate) const API_KEY: Kind = Kind::new("api_key");
 pub(crate) const INTENT: Kind = Kind::new("intent");
 pub(crate) const MAIL: Kind = Kind::new("mail");
@@ -168,6 +170,11 @@ pub(crate) fn member(tenant: &TenantId, user: &UserId) -> Key {
     Key::new(&of_tenant(tenant), MEMBER, user.as_str())
 }
 
+/// What is kept of a membership that was removed.
+pub(crate) fn departed(tenant: &TenantId, user: &UserId) -> Key {
+    Key::new(&of_tenant(tenant), DEPARTED, user.as_str())
+}
+
 pub(crate) fn api_key(id: &ApiKeyId) -> Key {
     Key::new(&Partition::new("k", id.as_str()), KEY, "")
 }
@@ -255,6 +262,7 @@ mod tests {
             fence(&of_tenant(&tenant_id), &operation),
             fence(&Partition::global(), &operation),
             mail(&MailId::parse("01JD000000000000000000000A").unwrap()),
+            departed(&tenant_id, &user_id),
         ]
     }
 
@@ -294,6 +302,7 @@ mod tests {
         t:t-1/fence/01JD000000000000000000000Z
         g/fence/01JD000000000000000000000Z
         m:a/mail/01JD000000000000000000000A
+        t:t-1/departed/u1
         ");
     }
 }

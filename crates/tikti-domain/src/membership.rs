@@ -4,6 +4,10 @@
 //! A membership stands on the entry of the user's list that carries the same token; the entry is
 //! written before it and removed after it, so that what lists a user's memberships misses none.
 //!
+//! Removing a membership is the strongest revocation of it: a [`Departure`] stays behind for as long as a
+//! session of before may live, and whoever is added again goes on from it. Invariant: a session that was
+//! once cut off in a tenant, or that its user had when he was removed, is of no use there for ever.
+//!
 //! Spec: Domain, "Membership"; Tokens and keys, "Revocation".
 
 use std::collections::BTreeSet;
@@ -13,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::id::{OperationId, RoleName, TenantId, UserId};
 use crate::record::Record;
+use crate::settings::Settings;
 
 /// Most roles of one membership.
 pub const MAX_ROLES: usize = 32;
@@ -69,6 +74,16 @@ impl Membership {
         }
     }
 
+    /// The new membership of somebody who has been a member before.
+    #[must_use]
+    pub(crate) fn after(self, departure: &Departure) -> Self {
+        Self {
+            mver: self.mver.max(departure.mver.saturating_add(1)),
+            revoked_at: self.revoked_at.max(Some(departure.left_at)),
+            ..self
+        }
+    }
+
     /// Whether a session begun at `began` is from before the last revocation.
     #[must_use]
     pub fn cuts_off(&self, began: Timestamp) -> bool {
@@ -77,3 +92,29 @@ impl Membership {
 }
 
 impl Record for Membership {}
+
+/// What is kept of a membership that was removed, until no session of before is left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Departure {
+    /// The version that it had: the next membership has a higher one.
+    pub(crate) mver: u64,
+    /// When it ended: sessions begun at or before that cannot be exchanged in the tenant.
+    pub(crate) left_at: Timestamp,
+}
+
+impl Record for Departure {}
+
+impl Departure {
+    /// What is kept of `membership`, which is removed at `now`.
+    pub(crate) fn of(membership: &Membership, now: Timestamp) -> Self {
+        let left_at = membership.revoked_at.unwrap_or(now).max(now);
+        Self { mver: membership.mver, left_at }
+    }
+
+    /// When no session of before is left.
+    pub(crate) fn forgotten_at(&self, settings: &Settings) -> Timestamp {
+        let longest = u64::try_from(settings.session_max.as_millis()).unwrap_or(u64::MAX);
+        self.left_at.plus_millis(longest)
+    }
+}

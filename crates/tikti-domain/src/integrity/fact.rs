@@ -23,7 +23,7 @@ use crate::id::{
 use crate::keyspace;
 use crate::limits::Block;
 use crate::mail::QueuedMail;
-use crate::membership::Membership;
+use crate::membership::{Departure, Membership};
 use crate::oob_code::OobCode;
 use crate::record::{Cause, Lasting, Record};
 use crate::role::{Roles, TENANT_ADMIN, TENANT_USER};
@@ -260,6 +260,11 @@ impl Place<'_> {
                 self.must_be(member.user_id.as_str(), id)?;
                 self.must_be(member.tenant_id.as_str(), self.owner)?;
                 Ok(Fact::Member { tenant, user, token: self.token()? })
+            }
+            ("departed", id) => {
+                UserId::parse(id).map_err(|_| unknown())?;
+                self.decode::<Departure>()?;
+                Ok(Fact::OfTenant(tenant))
             }
             ("api_key", id) => {
                 let key = ApiKeyId::parse(id).map_err(|_| unknown())?;

@@ -12,7 +12,7 @@ use crate::fence::Fence;
 use crate::intent::Intent;
 use crate::limits::Block;
 use crate::mail::QueuedMail;
-use crate::membership::Membership;
+use crate::membership::{Departure, Membership};
 use crate::oob_code::OobCode;
 use crate::role::Roles;
 use crate::session::Session;
@@ -88,6 +88,7 @@ fn records_of_operations_load_whole() {
     loads::<ListEntry>(include_str!("../../tests/domain/golden/list-entry-1.json"));
     loads::<ListEntry>(include_str!("../../tests/domain/golden/list-entry-2.json"));
     loads::<Lasting<User>>(include_str!("../../tests/domain/golden/tombstone-deleted-1.json"));
+    loads::<Departure>(include_str!("../../tests/domain/golden/departure-1.json"));
     loads::<Fence>(include_str!("../../tests/domain/golden/fence-1.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-create-user-1.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-import-user-1.json"));

@@ -98,6 +98,7 @@ async fn clean(
     remove_api_keys(domain, tenant_id, now).await?;
     purge::all(domain, (&partition, keyspace::CLIENT), now).await?;
     purge::all(domain, (&partition, keyspace::WORKER), now).await?;
+    purge::all(domain, (&partition, keyspace::DEPARTED), now).await?;
     bury(domain, tenant_id, now).await?;
     domain.store.delete(&keyspace::tenant_entry(tenant_id)).await?;
     domain.names.forget(tenant_id);

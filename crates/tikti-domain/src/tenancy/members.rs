@@ -10,7 +10,7 @@
 //! | step of removing | after a crash here |
 //! |---|---|
 //! | 1. say so (intent) | nothing has changed; the sweep goes on |
-//! | 2. the membership goes, a fence at its token comes, together | no access any more |
+//! | 2. the membership goes, a fence at its token and its departure come, together | no access any more |
 //! | 3. the entry in the user's list goes, if it is still the same | done |
 //!
 //! Spec: Domain, "Membership", rule 2. Why: docs/decisions/0012, 0015.
@@ -27,13 +27,14 @@ use crate::fence;
 use crate::id::{OperationId, RoleName, TenantId, UserId};
 use crate::intent::{self, AddingMember, RemovingMember, Work};
 use crate::keyspace;
-use crate::membership::Membership;
+use crate::membership::{Departure, Membership};
 use crate::reads::Reads;
 use crate::record::{Lasting, Record};
 use crate::tenant::Tenant;
 use crate::user::User;
 
-/// Adds a user to a tenant. The first membership becomes the user's default tenant.
+/// Adds a user to a tenant. The first membership becomes the user's default tenant. Where he was removed
+/// from it before, sessions begun until then stay cut off.
 ///
 /// The caller decides whether it may happen, and that these roles may be given.
 ///
@@ -121,9 +122,9 @@ async fn sit_down(
         tenant_key.clone(),
         keyspace::fence(partition, operation),
         keyspace::fence(partition, token),
+        keyspace::departed(tenant_id, user_id),
     ];
     let made = Membership { token: token.clone(), ..membership.clone() };
-    let bytes = made.encode()?;
     domain
         .store
         .transact(partition, &reads, now, |txn| {
@@ -135,8 +136,11 @@ async fn sit_down(
             if fence::stands(txn, partition, token)? {
                 return Ok(Seat::Fenced);
             }
-            txn.put(&key, Entry::new(&bytes))?;
-            Ok::<_, Error>(Seat::Taken(made.clone()))
+            let departed = keyspace::departed(tenant_id, user_id);
+            let departed = Departure::decode_optional(&departed, txn.get(&departed)?)?;
+            let made = departed.iter().fold(made.clone(), Membership::after);
+            txn.put(&key, Entry::new(&made.encode()?))?;
+            Ok::<_, Error>(Seat::Taken(made))
         })
         .await
 }

@@ -8,7 +8,7 @@
 //!
 //! Spec: Domain, "Membership"; Storage, "what crosses partitions". Why: docs/decisions/0015.
 
-use tikti_store::{Entry, Txn};
+use tikti_store::{Entry, Key, Txn};
 
 use crate::clock::Timestamp;
 use crate::domain::Domain;
@@ -16,7 +16,7 @@ use crate::error::{Code, Error};
 use crate::fence;
 use crate::id::{OperationId, TenantId, UserId};
 use crate::keyspace;
-use crate::membership::Membership;
+use crate::membership::{Departure, Membership};
 use crate::record::{Lasting, Record};
 use crate::tenant::ListEntry;
 use crate::user::User;
@@ -67,7 +67,7 @@ pub(super) async fn enter(
 }
 
 /// Removes the membership that stands on this entry, and sees to it that none does any more. Says
-/// whether there was one.
+/// whether there was one. Its [`Departure`] stays.
 pub(crate) async fn vacate(
     domain: &Domain,
     tenant: &TenantId,
@@ -82,12 +82,24 @@ pub(crate) async fn vacate(
         .transact(partition, &reads, now, |txn| {
             let sits = sits(txn, tenant, (user, token))?;
             if sits {
+                leave_behind(domain, txn, &key, now)?;
                 txn.delete(&key)?;
             }
             fence::put(txn, partition, token, now)?;
             Ok::<_, Error>(sits)
         })
         .await
+}
+
+/// Keeps of the membership that was read, and is removed, what ends the sessions of before.
+fn leave_behind(domain: &Domain, txn: &mut Txn, key: &Key, now: Timestamp) -> Result<(), Error> {
+    if let Some(member) = Membership::decode_optional(key, txn.get(key)?)? {
+        let departure = Departure::of(&member, now);
+        let bytes = departure.encode()?;
+        let entry = Entry::new(&bytes).expires_at(departure.forgotten_at(&domain.settings));
+        txn.put(&keyspace::departed(&member.tenant_id, &member.user_id), entry)?;
+    }
+    Ok(())
 }
 
 /// Whether the membership that was read stands on this entry.

@@ -9,7 +9,7 @@ use crate::account::{SignedIn, list_sessions};
 use crate::id::SessionId;
 use crate::page::PageRequest;
 use crate::session::SessionDoor;
-use crate::tenancy::remove_member;
+use crate::tenancy::{remove_member, revoke_membership};
 use crate::testing::{FaultPlan, Fixture, all, bearing};
 use crate::user::{GlobalRole, UserStatus};
 
@@ -250,4 +250,75 @@ async fn the_context_is_switched_dropped_or_ends_a_bound_session() {
     remove_member(&fixture.domain, &acme.id, &ann.id, fixture.now()).await.unwrap();
     assert_eq!(refused(&fixture, &same.refresh_token).await, Code::InvalidRefreshToken);
     assert!(fixture.domain.store.get(&key, fixture.now()).await.unwrap().is_none());
+}
+
+async fn tenant_of(fixture: &Fixture, user: &User, name: &str) -> Tenant {
+    let tenant = fixture.tenant("root@example.org", name).await;
+    fixture.member(&tenant.id, user, &["TENANT_USER"]).await;
+    tenant
+}
+
+async fn shown_for(
+    fixture: &Fixture,
+    token: &SecretString,
+    tenant: &str,
+) -> Result<Refreshed, Code> {
+    let ask = Refresh { token: token.clone(), tenant: Some(TenantRef::parse(tenant).unwrap()) };
+    refresh(&fixture.domain, &ask).await.map_err(|error| error.code())
+}
+
+/// Whether a revocation came before or not, and however often: who is removed and added again needs a
+/// new sign-in there.
+#[tokio::test]
+async fn a10_a_membership_made_again_brings_no_session_of_before_back() {
+    let (fixture, ann) = fixture().await;
+    fixture.admin("root@example.org").await;
+    let acme = tenant_of(&fixture, &ann, "acme").await.id;
+    fixture.clock.advance(1000);
+    let (revoked, removed) = (fixture.sign_in(ANN).await, fixture.sign_in(ANN).await);
+    let (domain, tokens) = (&fixture.domain, [token(&revoked), token(&removed)]);
+    fixture.clock.advance(1000);
+    revoke_membership(domain, &acme, &ann.id, fixture.now()).await.unwrap();
+    let mut versions = BTreeSet::new();
+    for _ in 0..2 {
+        fixture.clock.advance(1000);
+        remove_member(domain, &acme, &ann.id, fixture.now()).await.unwrap();
+        // At the same moment: the version is another one all the same.
+        let again = fixture.member(&acme, &ann, &["TENANT_USER"]).await;
+        assert!(versions.insert(again.mver));
+        fixture.clock.advance(1000);
+        for token in &tokens {
+            let refused = shown_for(&fixture, token, "acme").await.unwrap_err();
+            assert_eq!(refused, Code::MembershipRequired);
+        }
+    }
+    let fresh = token(&fixture.sign_in(ANN).await);
+    let found = shown_for(&fixture, &fresh, "acme").await.unwrap();
+    assert_eq!(found.tenant_id, Some(acme));
+}
+
+#[tokio::test]
+async fn who_signed_in_before_he_was_first_added_may_go_there() {
+    let (fixture, ann) = fixture().await;
+    fixture.admin("root@example.org").await;
+    let session = fixture.sign_in(ANN).await;
+    fixture.clock.advance(1000);
+    let acme = tenant_of(&fixture, &ann, "acme").await;
+    let found = shown_for(&fixture, &token(&session), "acme").await.unwrap();
+    assert_eq!(found.tenant_id, Some(acme.id));
+}
+
+/// A record that nobody would ask for any more is not kept.
+#[tokio::test]
+async fn a_departure_is_forgotten_when_the_longest_session_of_before_has_ended() {
+    let (fixture, ann) = fixture().await;
+    fixture.admin("root@example.org").await;
+    let acme = tenant_of(&fixture, &ann, "acme").await.id;
+    let left = fixture.now();
+    remove_member(&fixture.domain, &acme, &ann.id, left).await.unwrap();
+    let key = keyspace::departed(&acme, &ann.id);
+    for (millis, is_there) in [(90 * DAY_MILLIS - 1, true), (90 * DAY_MILLIS, false)] {
+        let stored = fixture.domain.store.get(&key, left.plus_millis(millis)).await.unwrap();
+        assert_eq!(stored.is_some(), is_there, "{millis}");
+    }
 }
