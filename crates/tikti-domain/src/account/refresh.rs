@@ -13,7 +13,7 @@
 //! What is read is read in one round trip: the token names the session, and as a hint its tenant and
 //! client. What a session is good for is read from its record and from the user's, tenant's and
 //! membership's as they are now; a context whose membership has ended is dropped, and a session that
-//! is bound to it ends.
+//! is bound to it ends. A suspended tenant pauses: its sessions are refused, and go on when it does.
 //!
 //! Spec: Tokens and keys, "Refresh tokens"; attacks, rows L1 to L3.
 
@@ -35,7 +35,7 @@ use crate::record::Record;
 use crate::session::Session;
 use crate::settings::Tenantless;
 use crate::tenancy;
-use crate::tenant::Tenant;
+use crate::tenant::{Tenant, TenantStatus};
 use crate::user::User;
 
 /// How long the answer of a rotation is given again, in milliseconds.
@@ -73,7 +73,8 @@ pub struct Refreshed {
 /// # Errors
 /// `INVALID_REFRESH_TOKEN` for a token that is unknown, used, expired or revoked; `USER_DISABLED`;
 /// `TENANT_CONFLICT` where a bound session is to speak for another tenant; `MEMBERSHIP_REQUIRED`,
-/// `TENANT_DISABLED` for the tenant that was asked for; `RATE_LIMITED`; `CONFLICT`; the store's.
+/// `TENANT_DISABLED` for the tenant that was asked for, or else for the session's; `RATE_LIMITED`;
+/// `CONFLICT`; the store's.
 pub async fn refresh(domain: &Domain, ask: &Refresh) -> Result<Refreshed, Error> {
     let now = domain.clock.now();
     let Some(token) = RefreshToken::parse(&ask.token) else {
@@ -275,7 +276,11 @@ impl<'a> Attempt<'a> {
             }
             (_, None) => none(),
             (_, Some(tenant)) => match self.standing(tenant)? {
-                (Some(found), Some(membership)) if found.is_active() => {
+                (Some(found), Some(membership)) if found.status != TenantStatus::Deleting => {
+                    // Nothing is written: a suspension takes nothing that its end would not give back.
+                    if !found.is_active() {
+                        return Err(Code::TenantDisabled.into());
+                    }
                     if !self.takes_id_tokens(tenant)? {
                         return Ok(None);
                     }

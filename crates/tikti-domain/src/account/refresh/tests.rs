@@ -322,3 +322,35 @@ async fn a_departure_is_forgotten_when_the_longest_session_of_before_has_ended()
         assert_eq!(stored.is_some(), is_there, "{millis}");
     }
 }
+
+#[tokio::test]
+async fn a_suspended_tenant_pauses_its_sessions_and_ends_none() {
+    for door in [SessionDoor::Plain, SessionDoor::TenantKey] {
+        let (fixture, ann) = fixture().await;
+        fixture.admin("root@example.org").await;
+        let mut acme = tenant_of(&fixture, &ann, "acme").await;
+        let signed_in = fixture.sign_in(ANN).await;
+        let claims = crate::id_token::verify(&fixture.domain, &signed_in.id_token, fixture.now());
+        let key = keyspace::session(&ann.id, &claims.unwrap().session_id);
+        let stored = fixture.domain.store.get(&key, fixture.now()).await.unwrap().unwrap();
+        let session = Session { door, ..Session::decode(&key, &stored).unwrap() };
+        let entry = session.encode().unwrap();
+        fixture.domain.store.put(&key, Entry::new(&entry), fixture.now()).await.unwrap();
+        let before = fixture.domain.store.get(&key, fixture.now()).await.unwrap();
+        acme.status = TenantStatus::Suspended;
+        fixture.put_tenant(&acme).await;
+        assert_eq!(refused(&fixture, &token(&signed_in)).await, Code::TenantDisabled);
+        assert_eq!(fixture.domain.store.get(&key, fixture.now()).await.unwrap(), before);
+        acme.status = TenantStatus::Active;
+        fixture.put_tenant(&acme).await;
+        let found = shown(&fixture, &token(&signed_in)).await.unwrap();
+        assert_eq!(found.tenant_id.as_ref(), Some(&acme.id), "{door:?}");
+        acme.status = TenantStatus::Deleting;
+        fixture.put_tenant(&acme).await;
+        let after = shown(&fixture, &found.refresh_token).await;
+        match door {
+            SessionDoor::Plain => assert_eq!(after.unwrap().tenant_id, None),
+            _ => assert_eq!(after.unwrap_err().code(), Code::InvalidRefreshToken),
+        }
+    }
+}
