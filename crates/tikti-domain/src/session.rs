@@ -107,6 +107,15 @@ impl Session {
             }
     }
 
+    /// Whether whoever speaks for it may see and end `other`, a session of the same user: a bound one knows
+    /// of its own tenant only.
+    #[must_use]
+    pub(crate) fn reaches(&self, other: &Self) -> bool {
+        !self.is_bound()
+            || self.id == other.id
+            || (self.tenant_id.is_some() && self.tenant_id == other.tenant_id)
+    }
+
     /// Whether its idTokens may administer: services and tenants that hold a user's token must not
     /// be able to act as an administrator with it.
     #[must_use]

@@ -16,6 +16,7 @@ use crate::id::{RoleName, TenantId, UserId};
 use crate::id_token::{self, Holder, IdToken};
 use crate::limits;
 use crate::reads::Reads;
+use crate::session::Session;
 use crate::tenancy;
 use crate::user::{GlobalRole, User, UserStatus};
 
@@ -49,7 +50,8 @@ pub struct LookedUp {
     pub created_at: Timestamp,
     /// When the user last signed in.
     pub last_login_at: Option<Timestamp>,
-    /// The active memberships, at most 200, where they were asked for.
+    /// The active memberships, at most 200, where they were asked for; of a session that is bound to a
+    /// tenant that one only.
     pub memberships: Option<Vec<(TenantId, Vec<RoleName>)>>,
 }
 
@@ -77,10 +79,16 @@ pub async fn lookup(domain: &Domain, caller: &Caller, ask: &Lookup) -> Result<Lo
     let key = domain.judge_key(&presented, &reads, KeyScope::Lookup, now)??;
     let token = token?;
     let holder = Holder::find(&reads, &token)?;
-    let user = decide(domain, &key, &token, &holder)?.clone();
+    let (user, session) = decide(domain, &key, &token, &holder)?;
+    let user = user.clone();
+    // A session that a tenant opened tells nobody of the user's other tenants.
+    let only = session.tenant_id.as_ref().filter(|_| session.is_bound());
     let memberships = if ask.memberships {
         let held = tenancy::active_memberships(domain, &user.id, now).await?;
-        let shown = held.active.into_iter().filter(|held| key.covers(Some(&held.tenant.id)));
+        let shown = held.active.into_iter().filter(|held| {
+            let tenant = &held.tenant.id;
+            key.covers(Some(tenant)) && only.is_none_or(|only| only == tenant)
+        });
         let pair =
             |held: tenancy::Held| (held.tenant.id, held.membership.roles.into_iter().collect());
         Some(shown.map(pair).collect())
@@ -96,13 +104,12 @@ fn decide<'a>(
     key: &AcceptedKey,
     token: &IdToken,
     holder: &'a Holder,
-) -> Result<&'a User, Code> {
+) -> Result<(&'a User, &'a Session), Code> {
     // Before the records are looked at: a tenant's key learns nothing of another tenant's user.
     if !key.covers(token.tenant_id.as_ref()) {
         return Err(Code::ApiKeyForbidden);
     }
-    let (user, _) = holder.check(token, domain.not_before)?;
-    Ok(user)
+    holder.check(token, domain.not_before)
 }
 
 fn reply(

@@ -1,7 +1,8 @@
 //! One's own sessions: which there are, and ending one.
 //!
 //! A session whose version is not the user's any more is over, whether or not its record is still
-//! there: it is not shown.
+//! there: it is not shown. Invariant: the holder of a session that is bound to a tenant sees and ends those
+//! of that tenant only.
 //!
 //! Spec: HTTP API, Identity, `GET /v1/accounts/sessions`, `DELETE .../{sid}`.
 
@@ -31,7 +32,7 @@ pub async fn list_sessions(
     ask: &PageRequest,
 ) -> Result<Page<Session>, Error> {
     let now = domain.clock.now();
-    let user = holder(domain, caller, now).await?;
+    let (user, own) = holder(domain, caller, now).await?;
     let (partition, kind) = (keyspace::of_user(&user.id), keyspace::SESSION);
     let list = format!("{partition}/{}", kind.as_str());
     let after = ask.token.as_deref().map(|token| page_token::parse(domain, &list, token));
@@ -43,7 +44,7 @@ pub async fn list_sessions(
         let parsed = std::str::from_utf8(id).ok().and_then(|id| SessionId::parse(id).ok());
         let Some(id) = parsed else { continue };
         let session = Session::decode(&keyspace::session(&user.id, &id), stored)?;
-        if session.is_of(&user) {
+        if session.is_of(&user) && own.reaches(&session) {
             items.push(session);
         }
     }
@@ -61,24 +62,29 @@ pub async fn end_session(
     session: &SessionId,
 ) -> Result<UserId, Error> {
     let now = domain.clock.now();
-    let user = holder(domain, caller, now).await?;
+    let (user, own) = holder(domain, caller, now).await?;
     let key = keyspace::session(&user.id, session);
     let stored = domain.store.get(&key, now).await?.ok_or(Code::SessionNotFound)?;
-    if !Session::decode(&key, &stored)?.is_of(&user) {
+    let found = Session::decode(&key, &stored)?;
+    if !found.is_of(&user) || !own.reaches(&found) {
         return Err(Code::SessionNotFound.into());
     }
     domain.store.delete(&key).await?;
     Ok(user.id)
 }
 
-/// The user whose idToken the caller shows as bearer.
-async fn holder(domain: &Domain, caller: &Caller, now: Timestamp) -> Result<User, Error> {
+/// The user whose idToken the caller shows as bearer, and the session that it is of.
+async fn holder(
+    domain: &Domain,
+    caller: &Caller,
+    now: Timestamp,
+) -> Result<(User, Session), Error> {
     let bearer = caller.bearer.as_ref().ok_or(Code::Unauthenticated)?;
     let token = id_token::verify(domain, bearer, now)?;
     let reads = Reads::load(&domain.store, Holder::keys(&token), now).await?;
     let holder = Holder::find(&reads, &token)?;
-    let (user, _) = holder.check(&token, domain.not_before)?;
-    Ok(user.clone())
+    let (user, session) = holder.check(&token, domain.not_before)?;
+    Ok((user.clone(), session.clone()))
 }
 
 /// Removes a session if it is still as it was read.

@@ -2,7 +2,8 @@
 //!
 //! One session ends when its record is gone. Everywhere is the user's version: from the commit on
 //! every token and every session of before is of another version, at every replica; the records are
-//! removed after that.
+//! removed after that. For a session that is bound to a tenant everywhere is that tenant: those of its
+//! sessions end, one by one, and nothing else of the user.
 //!
 //! Spec: HTTP API, Identity, `signOut`; Tokens and keys, "Revocation".
 
@@ -46,30 +47,31 @@ pub enum SignOutBy {
 /// `INVALID_ID_TOKEN`, `TOKEN_EXPIRED`, `TOKEN_REVOKED`, `INVALID_REFRESH_TOKEN`; the store's.
 pub async fn sign_out(domain: &Domain, ask: &SignOut) -> Result<UserId, Error> {
     let now = domain.clock.now();
-    let (user_id, session_id) = match &ask.by {
+    let session = match &ask.by {
         SignOutBy::IdToken(token) => by_id_token(domain, token, now).await?,
         SignOutBy::RefreshToken(token) => by_refresh_token(domain, token, now).await?,
     };
-    if ask.everywhere {
-        revoke_everything(domain, &user_id, now).await?;
+    if !ask.everywhere {
+        domain.store.delete(&keyspace::session(&session.user_id, &session.id)).await?;
+    } else if session.is_bound() {
+        remove_reached(domain, &session, now).await?;
     } else {
-        domain.store.delete(&keyspace::session(&user_id, &session_id)).await?;
+        revoke_everything(domain, &session.user_id, now).await?;
     }
-    Ok(user_id)
+    Ok(session.user_id)
 }
-
-type SessionOf = (UserId, SessionId);
 
 async fn by_id_token(
     domain: &Domain,
     token: &SecretString,
     now: Timestamp,
-) -> Result<SessionOf, Error> {
+) -> Result<Session, Error> {
     let token = id_token::verify(domain, token, now)?;
     let reads = Reads::load(&domain.store, Holder::keys(&token), now).await?;
-    match Holder::find(&reads, &token)?.check_alive(&token, domain.not_before) {
+    let holder = Holder::find(&reads, &token)?;
+    match holder.check_alive(&token, domain.not_before).map(drop) {
         // Whoever is suspended may still end what is left of a session.
-        Ok(_) | Err(Code::UserDisabled) => Ok((token.user_id, token.session_id)),
+        Ok(()) | Err(Code::UserDisabled) => Ok(holder.session.ok_or(Code::TokenRevoked)?),
         Err(code) => Err(code.into()),
     }
 }
@@ -78,7 +80,7 @@ async fn by_refresh_token(
     domain: &Domain,
     token: &SecretString,
     now: Timestamp,
-) -> Result<SessionOf, Error> {
+) -> Result<Session, Error> {
     let token = RefreshToken::parse(token).ok_or(Code::InvalidRefreshToken)?;
     let user_key = keyspace::user(&token.user_id);
     let session_key = keyspace::session(&token.user_id, &token.session_id);
@@ -93,7 +95,35 @@ async fn by_refresh_token(
     if is_unknown || !session.is_of(&user) {
         return Err(Code::InvalidRefreshToken.into());
     }
-    Ok((token.user_id, token.session_id))
+    Ok(session)
+}
+
+/// Ends the session and those that it reaches. A refresh at the same time does not save one.
+async fn remove_reached(domain: &Domain, own: &Session, now: Timestamp) -> Result<(), Error> {
+    let partition = keyspace::of_user(&own.user_id);
+    let list = (&partition, keyspace::SESSION);
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let page = purge::page(domain, list, after.as_deref(), now).await?;
+        let ids = purge::ids(&page, SessionId::parse);
+        let keys: Vec<_> = ids.map(|id| keyspace::session(&own.user_id, &id)).collect();
+        domain
+            .store
+            .transact(&partition, &keys, now, |txn| {
+                for key in &keys {
+                    let session = Session::decode_optional(key, txn.get(key)?)?;
+                    if session.is_some_and(|session| own.reaches(&session)) {
+                        txn.delete(key)?;
+                    }
+                }
+                Ok::<_, Error>(())
+            })
+            .await?;
+        after = page.next.map(Into::into);
+        if after.is_none() {
+            return Ok(());
+        }
+    }
 }
 
 /// Ends every session and token of a user.

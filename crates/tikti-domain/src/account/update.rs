@@ -83,7 +83,8 @@ struct Change {
 /// # Errors
 /// `INVALID_API_KEY`, `API_KEY_FORBIDDEN`; those of a token that is not good; `INVALID_ARGUMENT` where
 /// nothing is asked for; `CREDENTIAL_TOO_OLD` for address and password; `WEAK_PASSWORD`,
-/// `PASSWORD_TOO_LONG`; `EMAIL_EXISTS`; `MEMBERSHIP_REQUIRED`; `CONFLICT`; `OVERLOADED`; the store's:
+/// `PASSWORD_TOO_LONG`; `EMAIL_EXISTS`; `MEMBERSHIP_REQUIRED`; `TENANT_CONFLICT` for a default tenant
+/// where the session is bound to one; `CONFLICT`; `OVERLOADED`; the store's:
 /// then the address may have changed and nothing else.
 pub async fn update_account(
     domain: &Domain,
@@ -139,6 +140,8 @@ async fn check(
     let display_name = display_name.transpose()?;
     let default_tenant = match default_tenant {
         None => None,
+        // It decides where the user's own sign-ins go: no tenant's matter.
+        Some(_) if own.session.is_bound() => return Err(Code::TenantConflict.into()),
         Some(tenant) => Some(require_membership(domain, &own.user.id, tenant, now).await?),
     };
     let password_hash = match password {

@@ -5,6 +5,8 @@ use secrecy::ExposeSecret;
 use super::*;
 use crate::account::{Lookup, Refresh, end_session, list_sessions, lookup, refresh};
 use crate::page::PageRequest;
+use crate::record::Record;
+use crate::session::SessionDoor;
 use crate::testing::{Fixture, bearing, keyed};
 use crate::user::GlobalRole;
 
@@ -136,4 +138,64 @@ async fn ones_own_sessions_are_listed_by_page_and_ended_one_by_one() {
     assert_eq!(list_sessions(domain, &ann, &page).await.unwrap().items.len(), 3);
     let nobody = list_sessions(domain, &crate::domain::Caller::default(), &page).await;
     assert_eq!(nobody.unwrap_err().code(), Code::Unauthenticated);
+}
+
+/// A tenant that holds an idToken of its own door learns and ends nothing of the user's other tenants.
+#[tokio::test]
+async fn t6_a_bound_session_sees_ends_and_changes_nothing_of_other_tenants() {
+    let fixture = fixture().await;
+    let domain = &fixture.domain;
+    let ann = looked_up(&fixture, &fixture.sign_in(ANN).await.id_token).await.unwrap();
+    fixture.admin("root@example.org").await;
+    let email = crate::email::Email::parse(ANN).unwrap();
+    let user = super::super::find_by_email(domain, &email, fixture.now());
+    let user = user.await.unwrap().unwrap();
+    let mut tenants = Vec::new();
+    for name in ["acme", "beta"] {
+        let tenant = fixture.tenant("root@example.org", name).await;
+        fixture.member(&tenant.id, &user, &["TENANT_USER"]).await;
+        tenants.push(tenant.id);
+    }
+    let id =
+        |token: &SecretString| id_token::verify(domain, token, fixture.now()).unwrap().session_id;
+    let (bound, same, other) =
+        (fixture.sign_in(ANN).await, fixture.sign_in(ANN).await, fixture.sign_in(ANN).await);
+    for (signed_in, door, tenant) in [
+        (&bound, SessionDoor::TenantKey, &tenants[0]),
+        (&same, SessionDoor::TenantCode, &tenants[0]),
+        (&other, SessionDoor::Plain, &tenants[1]),
+    ] {
+        let key = keyspace::session(&ann, &id(&signed_in.id_token));
+        let stored = domain.store.get(&key, fixture.now()).await.unwrap().unwrap();
+        let session = Session::decode(&key, &stored).unwrap();
+        let session = Session { door, tenant_id: Some(tenant.clone()), ..session };
+        let bytes = session.encode().unwrap();
+        domain.store.put(&key, Entry::new(&bytes), fixture.now()).await.unwrap();
+    }
+    let caller = bearing(&bound.id_token);
+    let page = PageRequest::new(None, None).unwrap();
+    let seen = list_sessions(domain, &caller, &page).await.unwrap().items;
+    let seen: Vec<_> = seen.into_iter().map(|session| session.id).collect();
+    assert_eq!(seen, [id(&bound.id_token), id(&same.id_token)]);
+    let refused = end_session(domain, &caller, &id(&other.id_token)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::SessionNotFound);
+    let ask = Lookup { id_token: bound.id_token.clone(), memberships: true };
+    let found = lookup(domain, &keyed(), &ask).await.unwrap().memberships.unwrap();
+    assert_eq!(found.into_iter().map(|(tenant, _)| tenant).collect::<Vec<_>>(), tenants[..1]);
+    let ask = crate::account::UpdateAccount {
+        id_token: bound.id_token.clone(),
+        email: None,
+        password: None,
+        display_name: None,
+        default_tenant: Some(crate::id::TenantRef::from(&tenants[1])),
+    };
+    let refused = crate::account::update_account(domain, &keyed(), &ask).await.unwrap_err();
+    assert_eq!(refused.code(), Code::TenantConflict);
+    let by = SignOutBy::IdToken(bound.id_token.clone());
+    out(&fixture, by, true).await.unwrap();
+    for token in [&bound.id_token, &same.id_token] {
+        assert_eq!(looked_up(&fixture, token).await, Err(Code::TokenRevoked));
+    }
+    let key = keyspace::session(&ann, &id(&other.id_token));
+    assert!(domain.store.get(&key, fixture.now()).await.unwrap().is_some());
 }
