@@ -12,6 +12,7 @@
 //! | codes redeemed | address | [`code_redemption`] |
 //! | exchanges | user | `exchange` |
 //! | refreshes | session | `refresh` |
+//! | tokens that may be used ones | session | `old_token` |
 //! | lookups | API key, in this process only | `lookup` |
 //!
 //! Spec: Operations, "Rate limits"; Attacks, rows E2 and E10. Choices: docs/decisions/0022.
@@ -82,6 +83,17 @@ pub(crate) async fn refresh(
 ) -> Result<(), Error> {
     let limit = domain.settings.limits.refreshes_per_session;
     count(domain, ("refresh", session.as_str()), limit, now).await
+}
+
+/// Counts a token that may be one that a session had long ago, before it is looked at: by a name of its
+/// own, since a stranger may have made it up.
+pub(crate) async fn old_token(
+    domain: &Domain,
+    session: &SessionId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let limit = domain.settings.limits.refreshes_per_session;
+    count(domain, ("old token", session.as_str()), limit, now).await
 }
 
 /// Counts a lookup with this API key, as far as this process has seen them. By the whole key, since

@@ -143,7 +143,7 @@ impl<'a> Attempt<'a> {
         let invalid = || Error::from(Code::InvalidRefreshToken);
         let stored = reads.stored(&session_key)?.cloned().ok_or_else(invalid)?;
         let session = Session::decode(&session_key, &stored)?;
-        let shown = token.judge(&domain.peppers, &session);
+        let shown = token.judge(domain, &session, now).await?;
         if matches!(shown, Shown::Unknown) {
             return Err(invalid());
         }

@@ -13,18 +13,25 @@
 use data_encoding::BASE64URL_NOPAD;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::error::InternalError;
+use crate::clock::Timestamp;
+use crate::domain::Domain;
+use crate::error::{Error, InternalError};
 use crate::id::{ClientId, SessionId, TenantId, UserId};
+use crate::limits;
 use crate::random::Random;
 use crate::secret::Peppers;
 use crate::session::{RefreshState, Session};
 
 /// How many generations back a used token is still recognised: more than a session of 90 days has
-/// that is refreshed every half hour.
+/// that is refreshed every half hour, and more than a thief can put behind him, at 60 a minute, before the
+/// owner's idToken ends and he shows his own.
 const MOST_GENERATIONS_BACK: u64 = 4_500;
 
 /// Longer texts are no refresh token.
 const MAX_BYTES: usize = 1024;
+
+/// Bytes of a secret.
+const SECRET_BYTES: usize = 32;
 
 /// A refresh token that was shown, in its parts. Nothing of it is believed yet.
 #[derive(Debug)]
@@ -68,7 +75,12 @@ impl RefreshToken {
         let mut parts = text.strip_prefix("rt_")?.splitn(6, '.');
         let mut next = || parts.next();
         let (user_id, session_id, generation) = (next()?, next()?, next()?);
-        let secret = SecretString::from(next()?);
+        let secret = next()?;
+        // One spelling of 256 bits: anything else was never given out, and is not worth a hash.
+        if BASE64URL_NOPAD.decode(secret.as_bytes()).ok()?.len() != SECRET_BYTES {
+            return None;
+        }
+        let secret = SecretString::from(secret);
         let (tenant_id, client_id) = (next(), next());
         // One spelling for each number: `007` is none that was given out.
         let generation: u64 =
@@ -83,8 +95,32 @@ impl RefreshToken {
         })
     }
 
-    /// Which token of `session` this is.
-    pub(super) fn judge(&self, peppers: &Peppers, session: &Session) -> Shown {
+    /// Which token of `session` this is. What is neither the present one nor the one before costs up to
+    /// 4,500 hashes: it is counted by session first.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED`, so that whoever holds a used token comes again: a theft shows later, not never; the
+    /// store's.
+    pub(super) async fn judge(
+        &self,
+        domain: &Domain,
+        session: &Session,
+        now: Timestamp,
+    ) -> Result<Shown, Error> {
+        if self.is_far(session) {
+            limits::old_token(domain, &session.id, now).await?;
+        }
+        Ok(self.compare(&domain.peppers, session))
+    }
+
+    /// Whether it may be one that was used long ago.
+    fn is_far(&self, session: &Session) -> bool {
+        let back =
+            session.refresh.as_ref().and_then(|it| it.generation.checked_sub(self.generation));
+        back.is_some_and(|back| (2..=MOST_GENERATIONS_BACK).contains(&back))
+    }
+
+    fn compare(&self, peppers: &Peppers, session: &Session) -> Shown {
         let Some(state) = &session.refresh else { return Shown::Unknown };
         let Some(back) = state.generation.checked_sub(self.generation) else {
             return Shown::Unknown;
@@ -152,7 +188,7 @@ fn made(
     generation: u64,
     random: &Random,
 ) -> Result<Fresh, InternalError> {
-    let secret = SecretString::from(BASE64URL_NOPAD.encode(&random.bytes::<32>()?));
+    let secret = SecretString::from(BASE64URL_NOPAD.encode(&random.bytes::<SECRET_BYTES>()?));
     let hash = peppers.hash(secret.expose_secret())?;
     let token = written(session, generation, &secret);
     Ok(Fresh { token, state: RefreshState { generation, hash } })

@@ -91,7 +91,7 @@ async fn by_refresh_token(
     let (Some(session), Some(user)) = (session, user) else {
         return Err(Code::InvalidRefreshToken.into());
     };
-    let is_unknown = matches!(token.judge(&domain.peppers, &session), Shown::Unknown);
+    let is_unknown = matches!(token.judge(domain, &session, now).await?, Shown::Unknown);
     if is_unknown || !session.is_of(&user) {
         return Err(Code::InvalidRefreshToken.into());
     }

@@ -354,3 +354,34 @@ async fn a_suspended_tenant_pauses_its_sessions_and_ends_none() {
         }
     }
 }
+
+/// A stranger who knows a session's id has few chains of hashes made, and takes no refresh from its owner,
+/// nor hides that a token was used twice: its holder is told to come again.
+#[tokio::test]
+async fn made_up_old_tokens_are_counted_apart_and_hide_no_theft() {
+    let mut fixture = Fixture::new().await;
+    fixture.user(ANN, GlobalRole::CompanyEmployee).await;
+    let stolen = token(&fixture.sign_in(ANN).await);
+    let mut present = stolen.clone();
+    for _ in 0..3 {
+        present = shown(&fixture, &present).await.unwrap().refresh_token;
+    }
+    fixture.domain.settings.limits.enabled = true;
+    let (head, secret) = stolen.expose_secret().rsplit_once('.').unwrap();
+    // No 256 bits, or a second spelling of them: no token at all.
+    let twisted = format!("{}{}", &secret[..42], if secret.ends_with('B') { 'C' } else { 'B' });
+    for text in ["A".repeat(900), "A".repeat(42), "A".repeat(44), twisted, secret.to_owned() + "="]
+    {
+        assert!(RefreshToken::parse(&format!("{head}.{text}").into()).is_none(), "{text}");
+    }
+    let made_up = SecretString::from(format!("{head}.{}", "A".repeat(43)));
+    for turn in 0..100 {
+        let expected = if turn < 60 { Code::InvalidRefreshToken } else { Code::RateLimited };
+        assert_eq!(refused(&fixture, &made_up).await, expected, "{turn}");
+    }
+    present = shown(&fixture, &present).await.unwrap().refresh_token;
+    assert_eq!(refused(&fixture, &stolen).await, Code::RateLimited);
+    fixture.clock.advance(2 * 60_000);
+    assert_eq!(refused(&fixture, &stolen).await, Code::InvalidRefreshToken);
+    assert_eq!(refused(&fixture, &present).await, Code::InvalidRefreshToken);
+}
