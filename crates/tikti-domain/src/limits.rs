@@ -9,7 +9,8 @@
 //! |---|---|---|
 //! | failed sign-ins | address and network, host, address | `sign_in` |
 //! | one-time codes sent | host, address | [`code_send`] |
-//! | codes redeemed | address | [`code_redemption`] |
+//! | codes handed in | host | [`code_redemption`] |
+//! | codes handed in that are not good | address | [`failed_redemption`] |
 //! | exchanges | user | `exchange` |
 //! | refreshes | session | `refresh` |
 //! | tokens that may be used ones | session | `old_token` |
@@ -59,12 +60,31 @@ pub async fn code_send(
     count(domain, ("code email", email.as_str()), limits.codes_per_email, now).await
 }
 
-/// Counts a try to redeem a code of `email`, before the code is looked at: guessing from many hosts is
-/// no quicker than from one.
+/// Counts a code that a host hands in, good or not, before it is looked for.
 ///
 /// # Errors
 /// `RATE_LIMITED`; the store's.
-pub async fn code_redemption(domain: &Domain, email: &Email, now: Timestamp) -> Result<(), Error> {
+pub async fn code_redemption(
+    domain: &Domain,
+    ip: Option<IpAddr>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let Some(ip) = ip else { return Ok(()) };
+    let limit = domain.settings.limits.redemptions_per_ip;
+    count(domain, ("redemption ip", &network::host(ip)), limit, now).await
+}
+
+/// Counts a code of `email` that was found not to be good: guessing from many hosts is no quicker than from
+/// one. A good code is not counted and meets no block: its 160 bits are no guess, and whoever could use up
+/// the tries of an address would keep its owner out.
+///
+/// # Errors
+/// `RATE_LIMITED`; the store's.
+pub async fn failed_redemption(
+    domain: &Domain,
+    email: &Email,
+    now: Timestamp,
+) -> Result<(), Error> {
     let limit = domain.settings.limits.redemptions_per_email;
     count(domain, ("redemption", email.as_str()), limit, now).await
 }

@@ -63,8 +63,8 @@ pub struct ShownCode {
 /// Redeems a code for `update`: confirms an address, changes it, or brings an old one back.
 ///
 /// # Errors
-/// `INVALID_API_KEY`, `API_KEY_FORBIDDEN`; `INVALID_OOB_CODE`; `EMAIL_EXISTS` where the address is
-/// somebody else's by now; the store's.
+/// `INVALID_API_KEY`, `API_KEY_FORBIDDEN`; `INVALID_OOB_CODE`; `RATE_LIMITED`; `EMAIL_EXISTS` where the
+/// address is somebody else's by now; the store's.
 ///
 /// Spec: HTTP API, Identity, `update`.
 pub async fn redeem_code(
@@ -74,6 +74,7 @@ pub async fn redeem_code(
 ) -> Result<Redeemed, Error> {
     let now = domain.clock.now();
     let key = domain.require_key(caller, KeyScope::Update, now).await?;
+    limits::code_redemption(domain, caller.ip, now).await?;
     let found = find(domain, &OF_UPDATE, code, now).await?;
     if !key.covers(found.code.tenant_id.as_ref()) {
         return Err(Code::InvalidOobCode.into());
@@ -88,13 +89,14 @@ pub async fn redeem_code(
 /// As [`redeem_code`], but for those of the key.
 pub async fn redeem_link(
     domain: &Domain,
-    kind: OobType,
-    code: &SecretString,
+    caller: &Caller,
+    (kind, code): (OobType, &SecretString),
 ) -> Result<Redeemed, Error> {
     if !OF_UPDATE.contains(&kind) {
         return Err(Code::InvalidOobCode.into());
     }
     let now = domain.clock.now();
+    limits::code_redemption(domain, caller.ip, now).await?;
     let found = find(domain, &[kind], code, now).await?;
     redeem(domain, found, now).await
 }
@@ -102,13 +104,15 @@ pub async fn redeem_link(
 /// Shows what the code of a link is good for, and leaves it usable.
 ///
 /// # Errors
-/// `INVALID_OOB_CODE`; the store's.
+/// `INVALID_OOB_CODE`; `RATE_LIMITED`; the store's.
 pub async fn show_code(
     domain: &Domain,
-    kind: OobType,
-    code: &SecretString,
+    caller: &Caller,
+    (kind, code): (OobType, &SecretString),
 ) -> Result<ShownCode, Error> {
-    let found = find(domain, &[kind], code, domain.clock.now()).await?;
+    let now = domain.clock.now();
+    limits::code_redemption(domain, caller.ip, now).await?;
+    let found = find(domain, &[kind], code, now).await?;
     Ok(ShownCode { email: found.code.email, new_email: found.code.new_email })
 }
 
@@ -125,7 +129,8 @@ pub(super) struct Found {
 /// Step 1: finds a code of one of these types.
 ///
 /// # Errors
-/// `INVALID_OOB_CODE` for every code that is not good; the store's.
+/// `INVALID_OOB_CODE` for every code that is not good, or `RATE_LIMITED` after too many of its address;
+/// the store's.
 pub(super) async fn find(
     domain: &Domain,
     kinds: &[OobType],
@@ -146,18 +151,18 @@ pub(super) async fn find(
         return Err(Code::InvalidOobCode.into());
     };
     let code = OobCode::decode(&key, &stored)?;
-    // A sign-in counts by the address that it names, before the code is looked for.
-    if kinds != [OobType::EmailSignIn]
-        && let Some(email) = &code.email
-    {
-        limits::code_redemption(domain, email, now).await?;
-    }
+    // A sign-in counts by the address that it names, whether or not a code was found.
+    let counted = code.email.clone().filter(|_| kinds != [OobType::EmailSignIn]);
     let mut reads = Reads::load(&domain.store, vec![keyspace::user(&code.user_id)], now).await?;
     if let Some(tenant) = &code.tenant_id {
         let keys = vec![keyspace::tenant(tenant), keyspace::member(tenant, &code.user_id)];
         reads.extend(&domain.store, keys, now).await?;
     }
-    judge(domain, kinds, &reads, (key, code), now)
+    let judged = judge(domain, kinds, &reads, (key, code), now);
+    if let (Err(_), Some(email)) = (&judged, counted) {
+        limits::failed_redemption(domain, &email, now).await?;
+    }
+    judged
 }
 
 fn judge(

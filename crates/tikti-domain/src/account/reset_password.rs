@@ -14,6 +14,7 @@ use crate::domain::{Caller, Domain};
 use crate::email::Email;
 use crate::error::{Code, Error};
 use crate::id::UserId;
+use crate::limits;
 use crate::oob_code::OobType;
 use crate::password::check_new_password;
 
@@ -38,7 +39,7 @@ pub struct PasswordReset {
 /// Sets a new password, or checks a code without using it up.
 ///
 /// # Errors
-/// `INVALID_API_KEY`, `API_KEY_FORBIDDEN`; `INVALID_OOB_CODE`; `WEAK_PASSWORD`, `PASSWORD_TOO_LONG`,
+/// `INVALID_API_KEY`, `API_KEY_FORBIDDEN`; `INVALID_OOB_CODE`; `RATE_LIMITED`; `WEAK_PASSWORD`, `PASSWORD_TOO_LONG`,
 /// `INVALID_ARGUMENT`, `OVERLOADED`: these leave the code usable; the store's.
 pub async fn reset_password(
     domain: &Domain,
@@ -47,6 +48,7 @@ pub async fn reset_password(
 ) -> Result<PasswordReset, Error> {
     let now = domain.clock.now();
     let key = domain.require_key(caller, KeyScope::OobSend, now).await?;
+    limits::code_redemption(domain, caller.ip, now).await?;
     let found = find(domain, &[OobType::PasswordReset], &ask.code, now).await?;
     // A tenant's key hands in what was sent for its own tenant.
     if !key.covers(found.code.tenant_id.as_ref()) {
@@ -65,10 +67,13 @@ pub async fn reset_password(
 /// As [`reset_password`], but for those of the key.
 pub async fn reset_password_by_link(
     domain: &Domain,
+    caller: &Caller,
     code: &SecretString,
     new_password: &SecretString,
 ) -> Result<PasswordReset, Error> {
-    let found = find(domain, &[OobType::PasswordReset], code, domain.clock.now()).await?;
+    let now = domain.clock.now();
+    limits::code_redemption(domain, caller.ip, now).await?;
+    let found = find(domain, &[OobType::PasswordReset], code, now).await?;
     set(domain, &found, new_password).await
 }
 

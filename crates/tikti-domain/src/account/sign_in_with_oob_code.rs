@@ -10,8 +10,9 @@
 use secrecy::SecretString;
 
 use super::begin_session::{Beginning, Begun, Proof, SignedIn, begin_session};
-use super::redeem::find;
+use super::redeem::{Found, find};
 use super::sign_in_context::{Context, Wanted, resolve_context};
+use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
 use crate::email::Email;
 use crate::error::{Code, Error};
@@ -32,7 +33,8 @@ pub struct SignInWithOobCode {
 /// Signs a user in with a code, which is used up.
 ///
 /// # Errors
-/// `INVALID_OOB_CODE` for every code that is not good for this; with a good one, which stays usable:
+/// `INVALID_OOB_CODE` for every code that is not good for this, and `RATE_LIMITED` after too many of
+/// them, or too many codes of one host; with a good one, which stays usable:
 /// `MEMBERSHIP_REQUIRED` where only members may sign in; the store's.
 pub async fn sign_in_with_oob_code(
     domain: &Domain,
@@ -40,12 +42,8 @@ pub async fn sign_in_with_oob_code(
     ask: &SignInWithOobCode,
 ) -> Result<SignedIn, Error> {
     let now = domain.clock.now();
-    limits::code_redemption(domain, &ask.email, now).await?;
-    let mut found = find(domain, &[OobType::EmailSignIn], &ask.code, now).await?;
-    // Whoever tries codes of others does not use them up.
-    if found.code.email.as_ref() != Some(&ask.email) {
-        return Err(Code::InvalidOobCode.into());
-    }
+    limits::code_redemption(domain, caller.ip, now).await?;
+    let mut found = find_of(domain, ask, now).await?;
     let context = match found.held.take() {
         Some(held) => Context::of_code(held),
         None => resolve_context(domain, &found.user, &Wanted::Default, None, now).await?,
@@ -68,6 +66,18 @@ pub async fn sign_in_with_oob_code(
             _ => Err(error),
         },
     }
+}
+
+/// The code, if it is one of this address. Whoever tries codes of others does not use them up.
+async fn find_of(domain: &Domain, ask: &SignInWithOobCode, now: Timestamp) -> Result<Found, Error> {
+    match find(domain, &[OobType::EmailSignIn], &ask.code, now).await {
+        Ok(found) if found.code.email.as_ref() == Some(&ask.email) => return Ok(found),
+        Ok(_) => {}
+        Err(error) if error.code() == Code::InvalidOobCode => {}
+        Err(error) => return Err(error),
+    }
+    limits::failed_redemption(domain, &ask.email, now).await?;
+    Err(Code::InvalidOobCode.into())
 }
 
 #[cfg(test)]

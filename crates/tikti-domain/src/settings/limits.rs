@@ -26,7 +26,9 @@ pub struct Limits {
     pub codes_per_email: Limit,
     /// One-time codes asked for by one host.
     pub codes_per_ip: Limit,
-    /// Tries to redeem a code of one address.
+    /// Codes handed in by one host, good or not.
+    pub redemptions_per_ip: Limit,
+    /// Codes handed in for one address that are not good.
     pub redemptions_per_email: Limit,
     /// Token exchanges of one user.
     pub exchanges_per_user: Limit,
@@ -49,6 +51,7 @@ impl Limits {
             known_network_ttl: Duration::from_hours(30 * 24),
             codes_per_email: Limit::per_hour(3),
             codes_per_ip: Limit::per_hour(30),
+            redemptions_per_ip: Limit::per_minute(100),
             redemptions_per_email: Limit::per_minute(10),
             exchanges_per_user: Limit::per_minute(600),
             refreshes_per_session: Limit::per_minute(60),
@@ -65,6 +68,7 @@ impl Limits {
             &mut self.failed_sign_ins_per_email,
             &mut self.codes_per_email,
             &mut self.codes_per_ip,
+            &mut self.redemptions_per_ip,
             &mut self.redemptions_per_email,
             &mut self.exchanges_per_user,
             &mut self.refreshes_per_session,

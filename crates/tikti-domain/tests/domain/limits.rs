@@ -3,12 +3,17 @@
 
 use std::net::IpAddr;
 
-use tikti_domain::account::{Lookup, Refresh, SignIn, SignInCall, lookup, refresh, sign_in};
+use tikti_domain::account::{
+    Lookup, OobRequest, Refresh, SignIn, SignInCall, SignInWithOobCode, lookup, refresh,
+    reset_password_by_link, show_code, sign_in, sign_in_with_oob_code,
+};
 use tikti_domain::api_key::{ApiKey, KeyScope};
 use tikti_domain::email::Email;
 use tikti_domain::error::{Code, Error};
 use tikti_domain::id::{ClientId, TenantRef};
-use tikti_domain::limits::{code_redemption, code_send};
+use tikti_domain::limits::{code_redemption, code_send, failed_redemption};
+use tikti_domain::oob_code::OobType;
+use tikti_domain::secret::SecretString;
 use tikti_domain::settings::{Limits, Settings};
 use tikti_domain::testing::{FaultPlan, Fixture, PASSWORD, keyed, put_user};
 use tikti_domain::token_exchange::{Exchange, exchange};
@@ -116,13 +121,13 @@ async fn e2_codes_are_limited_by_their_address_at_send_and_at_redemption() {
     let refused = code_send(domain, &ann, next_host(), fixture.now()).await.unwrap_err();
     assert_eq!(refused.code(), Code::RateLimited);
     for _ in 0..10 {
-        code_redemption(domain, &ann, fixture.now()).await.unwrap();
+        failed_redemption(domain, &ann, fixture.now()).await.unwrap();
     }
-    let refused = code_redemption(domain, &ann, fixture.now()).await.unwrap_err();
+    let refused = failed_redemption(domain, &ann, fixture.now()).await.unwrap_err();
     assert_eq!(refused.code(), Code::RateLimited);
     // Another address is another matter.
     let bob = email("bob@example.org");
-    code_redemption(domain, &bob, fixture.now()).await.unwrap();
+    failed_redemption(domain, &bob, fixture.now()).await.unwrap();
     code_send(domain, &bob, next_host(), fixture.now()).await.unwrap();
 }
 
@@ -144,6 +149,88 @@ async fn a_host_that_asks_for_too_many_codes_uses_up_nobody_s() {
     }
 }
 
+/// Attacks, row E2, seen from the host: what it hands in is counted whatever it is, and uses up nobody
+/// else's tries.
+#[tokio::test]
+async fn e2_a_host_that_hands_in_too_many_codes_is_refused_and_nobody_else() {
+    let fixture = fixture().await;
+    fixture.user(ANN, GlobalRole::CompanyEmployee).await;
+    let code = fixture.oob_code(OobRequest::EmailSignIn(email(ANN))).await;
+    let wrong = || SecretString::from("A".repeat(32));
+    let host = ip("2001:db8:1:2::1");
+    for number in 0..100 {
+        let tried = hand_in(&fixture, host, &format!("u{number}@x"), wrong()).await;
+        assert_eq!(tried.unwrap_err(), Code::InvalidOobCode);
+    }
+    let same = ip("2001:db8:1:2::9");
+    let refused = hand_in(&fixture, same, ANN, code.clone()).await.unwrap_err();
+    assert_eq!(refused, Code::RateLimited);
+    hand_in(&fixture, ip("2001:db8:1:3::1"), ANN, code).await.unwrap();
+}
+
+/// Attacks, rows E2 and E10: whoever guesses is locked out by the address, from however many hosts, and
+/// locks no owner of a good code out.
+#[tokio::test]
+async fn e2_e10_wrong_codes_of_an_address_are_locked_and_a_good_one_passes() {
+    let fixture = fixture().await;
+    fixture.user(ANN, GlobalRole::CompanyEmployee).await;
+    let sign_in = fixture.oob_code(OobRequest::EmailSignIn(email(ANN))).await;
+    let reset = fixture.oob_code(OobRequest::PasswordReset(email(ANN))).await;
+    for number in 0..30 {
+        let guess = SecretString::from("A".repeat(32));
+        let tried = hand_in(&fixture, v4(51, 100, number), ANN, guess).await.unwrap_err();
+        let expected = if number < 10 { Code::InvalidOobCode } else { Code::RateLimited };
+        assert_eq!(tried, expected, "{number}");
+    }
+    let visitor = Caller { ip: v4(7, 7, 7), ..Caller::default() };
+    let link = (OobType::PasswordReset, &reset);
+    show_code(&fixture.domain, &visitor, link).await.unwrap();
+    // The code of another type is no good one here.
+    let tried = hand_in(&fixture, v4(7, 7, 7), ANN, reset.clone()).await.unwrap_err();
+    assert_eq!(tried, Code::RateLimited);
+    hand_in(&fixture, v4(7, 7, 7), ANN, sign_in).await.unwrap();
+    reset_password_by_link(
+        &fixture.domain,
+        &visitor,
+        &reset,
+        &"a staple that is new".to_owned().into(),
+    )
+    .await
+    .unwrap();
+}
+
+/// A code that stands and is no good any more counts by its address as well, at every call.
+#[tokio::test]
+async fn e2_codes_that_are_over_are_counted_by_their_address() {
+    let fixture = fixture().await;
+    let mut ann = fixture.user(ANN, GlobalRole::CompanyEmployee).await;
+    let reset = fixture.oob_code(OobRequest::PasswordReset(email(ANN))).await;
+    ann.status = UserStatus::Suspended;
+    fixture.put_user(&ann).await;
+    for number in 0..20 {
+        let visitor = Caller { ip: v4(51, 100, number), ..Caller::default() };
+        let link = (OobType::PasswordReset, &reset);
+        let tried = show_code(&fixture.domain, &visitor, link).await.unwrap_err().code();
+        let expected = if number < 10 { Code::InvalidOobCode } else { Code::RateLimited };
+        assert_eq!(tried, expected, "{number}");
+    }
+    ann.status = UserStatus::Active;
+    fixture.put_user(&ann).await;
+    show_code(&fixture.domain, &Caller::default(), (OobType::PasswordReset, &reset)).await.unwrap();
+}
+
+async fn hand_in(
+    fixture: &Fixture,
+    ip: Option<IpAddr>,
+    address: &str,
+    code: SecretString,
+) -> Result<(), Code> {
+    let caller = Caller { ip, ..Caller::default() };
+    let ask = SignInWithOobCode { email: email(address), code, return_secure_token: false };
+    let done = sign_in_with_oob_code(&fixture.domain, &caller, &ask).await;
+    done.map(drop).map_err(|error| error.code())
+}
+
 #[tokio::test]
 async fn each_limit_refuses_first_beyond_its_number_and_recovers_when_it_said() {
     let fixture = fixture().await;
@@ -160,7 +247,9 @@ async fn each_limit_refuses_first_beyond_its_number_and_recovers_when_it_said() 
         }
     };
     assert_eq!((passed, refused.code()), (30, Code::RateLimited));
-    let redeems = async || code_redemption(domain, &ann, now()).await;
+    let redeems = async || code_redemption(domain, ip("203.0.113.7"), now()).await;
+    assert_eq!(first_refusal_and_recovery(&fixture, redeems).await, 100);
+    let redeems = async || failed_redemption(domain, &ann, now()).await;
     assert_eq!(first_refusal_and_recovery(&fixture, redeems).await, 10);
 }
 
@@ -242,11 +331,11 @@ async fn two_replicas_share_each_limit() {
     let other = fixture.replica(2, &never).await;
     let replicas = [&fixture.domain, &other];
     for turn in 0..10 {
-        code_redemption(replicas[turn % 2], &email(ANN), fixture.now()).await.unwrap();
+        failed_redemption(replicas[turn % 2], &email(ANN), fixture.now()).await.unwrap();
         assert_eq!(try_at(replicas[turn % 2], (NOBODY, WRONG), v4(51, 100, 1)).await, INVALID);
     }
     for replica in replicas {
-        let refused = code_redemption(replica, &email(ANN), fixture.now()).await.unwrap_err();
+        let refused = failed_redemption(replica, &email(ANN), fixture.now()).await.unwrap_err();
         assert_eq!(refused.code(), Code::RateLimited);
         assert_eq!(try_at(replica, (NOBODY, WRONG), v4(51, 100, 1)).await, limited(60));
     }
@@ -258,12 +347,12 @@ async fn whoever_is_far_over_is_refused_without_asking_the_store() {
     let plan = FaultPlan::crash_after(u64::MAX - 1);
     let replica = fixture.replica(2, &plan).await;
     for _ in 0..11 {
-        let _ = code_redemption(&replica, &email(ANN), fixture.now()).await;
+        let _ = failed_redemption(&replica, &email(ANN), fixture.now()).await;
         try_at(&replica, (ANN, WRONG), v4(51, 100, 1)).await;
     }
     let calls = plan.calls();
     for _ in 0..100 {
-        let refused = code_redemption(&replica, &email(ANN), fixture.now()).await.unwrap_err();
+        let refused = failed_redemption(&replica, &email(ANN), fixture.now()).await.unwrap_err();
         assert_eq!(refused.code(), Code::RateLimited);
         assert_eq!(try_at(&replica, (ANN, PASSWORD), v4(51, 100, 1)).await, limited(60));
     }
@@ -478,6 +567,7 @@ async fn switched_off_nothing_is_limited() {
     for _ in 0..150 {
         assert_eq!(try_at(&fixture.domain, (ANN, WRONG), v4(51, 100, 1)).await, INVALID);
         code_send(&fixture.domain, &ann, v4(51, 100, 1), fixture.now()).await.unwrap();
-        code_redemption(&fixture.domain, &ann, fixture.now()).await.unwrap();
+        failed_redemption(&fixture.domain, &ann, fixture.now()).await.unwrap();
+        code_redemption(&fixture.domain, v4(51, 100, 1), fixture.now()).await.unwrap();
     }
 }

@@ -22,6 +22,7 @@ pub(super) fn limits(mut section: Section<'_>, limits: &mut Limits) {
         ("failedSignInsPerEmailHour", &mut limits.failed_sign_ins_per_email),
         ("codesPerEmailHour", &mut limits.codes_per_email),
         ("codesPerIpHour", &mut limits.codes_per_ip),
+        ("redemptionsPerIpMinute", &mut limits.redemptions_per_ip),
         ("redemptionsPerEmailMinute", &mut limits.redemptions_per_email),
         ("exchangesPerUserMinute", &mut limits.exchanges_per_user),
         ("refreshesPerSessionMinute", &mut limits.refreshes_per_session),

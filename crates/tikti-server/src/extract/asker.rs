@@ -2,6 +2,8 @@
 //!
 //! Nothing here is verified; operations do that.
 
+use std::convert::Infallible;
+
 use axum::extract::FromRequestParts;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
@@ -27,6 +29,23 @@ impl FromRequestParts<Shared> for Asker {
             user_agent: user_agent(parts),
             api_key: api_key::api_key(parts)?,
             bearer: bearer::bearer(parts)?,
+        }))
+    }
+}
+
+/// Who opens a page: whatever credentials a browser sends along are not looked at.
+pub(crate) struct Visitor(pub(crate) Caller);
+
+impl FromRequestParts<Shared> for Visitor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, Infallible> {
+        let request_id = parts.extensions.get::<RequestId>();
+        Ok(Self(Caller {
+            request_id: request_id.map(|id| id.as_str().to_owned()).unwrap_or_default(),
+            ip: state.client_ip.of(parts),
+            user_agent: user_agent(parts),
+            ..Caller::default()
         }))
     }
 }

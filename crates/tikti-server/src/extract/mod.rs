@@ -23,7 +23,7 @@ mod tenant_ref;
 mod user;
 
 pub(crate) use action::{ActionLink, OwnForm};
-pub(crate) use asker::{Asker, BearerAsker, KeyAsker, KeyBearerAsker};
+pub(crate) use asker::{Asker, BearerAsker, KeyAsker, KeyBearerAsker, Visitor};
 pub(crate) use form::FormOrJson;
 pub(crate) use json::{JsonBody, UnusedBody};
 pub(crate) use language::Reads;

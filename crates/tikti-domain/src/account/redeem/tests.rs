@@ -44,7 +44,9 @@ async fn taken(fixture: &Fixture, user: &User, from: &str, to: &str) -> SecretSt
 async fn a_code_confirms_the_address_once() {
     let (fixture, ann) = fixture().await;
     let code = code(&fixture, None).await;
-    let shown = show_code(&fixture.domain, OobType::VerifyEmail, &code).await.unwrap();
+    let shown = show_code(&fixture.domain, &Caller::default(), (OobType::VerifyEmail, &code))
+        .await
+        .unwrap();
     assert_eq!(shown, ShownCode { email: Some(email(ANN)), new_email: None });
     let done = use_up(&fixture, &code).await.unwrap();
     let expected =
@@ -106,18 +108,22 @@ async fn l4_update_and_its_pages_take_no_other_codes() {
     for code in [&reset, &sign_in] {
         assert_eq!(use_up(&fixture, code).await, Err(Code::InvalidOobCode));
         for kind in OobType::ALL {
-            let refused = redeem_link(&fixture.domain, kind, code).await.unwrap_err();
+            let refused =
+                redeem_link(&fixture.domain, &Caller::default(), (kind, code)).await.unwrap_err();
             assert_eq!(refused.code(), Code::InvalidOobCode, "{kind:?}");
         }
     }
     for kind in OobType::ALL.into_iter().filter(|kind| *kind != OobType::VerifyEmail) {
-        let refused = redeem_link(&fixture.domain, kind, &verify).await.unwrap_err();
+        let refused =
+            redeem_link(&fixture.domain, &Caller::default(), (kind, &verify)).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidOobCode, "{kind:?}");
     }
     // Not one of them was used up by the wrong door.
-    redeem_link(&fixture.domain, OobType::VerifyEmail, &verify).await.unwrap();
-    show_code(&fixture.domain, OobType::PasswordReset, &reset).await.unwrap();
-    show_code(&fixture.domain, OobType::EmailSignIn, &sign_in).await.unwrap();
+    redeem_link(&fixture.domain, &Caller::default(), (OobType::VerifyEmail, &verify))
+        .await
+        .unwrap();
+    show_code(&fixture.domain, &Caller::default(), (OobType::PasswordReset, &reset)).await.unwrap();
+    show_code(&fixture.domain, &Caller::default(), (OobType::EmailSignIn, &sign_in)).await.unwrap();
 }
 
 #[tokio::test]
@@ -170,7 +176,7 @@ async fn the_way_back_ends_after_seven_days_and_not_a_millisecond_before() {
     let week = 7 * 24 * 60 * 60 * 1000;
     let code = taken(&fixture, &ann, ANN, NEW).await;
     fixture.clock.advance(week - 1);
-    show_code(&fixture.domain, OobType::RecoverEmail, &code).await.unwrap();
+    show_code(&fixture.domain, &Caller::default(), (OobType::RecoverEmail, &code)).await.unwrap();
     fixture.clock.advance(1);
     assert_eq!(use_up(&fixture, &code).await, Err(Code::InvalidOobCode));
 }

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use tikti_domain::Caller;
 use tikti_domain::account;
 use tikti_domain::action_link::ContinueUrl;
 use tikti_domain::error::{Code, Refusal};
@@ -12,7 +13,7 @@ use tikti_domain::secret::SecretString;
 use crate::action_page::{self, Task};
 use crate::api::ActionForm;
 use crate::error::ApiError;
-use crate::extract::{ActionLink, FormOrJson, OwnForm, Reads};
+use crate::extract::{ActionLink, FormOrJson, OwnForm, Reads, Visitor};
 use crate::state::Shared;
 
 /// Does what the link of a mail is for: sets a password, confirms an address, or brings one back.
@@ -32,6 +33,7 @@ use crate::state::Shared;
 pub(crate) async fn redeem(
     State(state): State<Shared>,
     Reads(language): Reads,
+    Visitor(caller): Visitor,
     own: Result<OwnForm, ApiError>,
     form: Result<FormOrJson<ActionForm>, ApiError>,
 ) -> Response {
@@ -41,7 +43,7 @@ pub(crate) async fn redeem(
         Ok(read) => read,
         Err(error) => return action_page::refuse(language, error),
     };
-    match answer(&state, language, link, password).await {
+    match answer(&state, &caller, language, (link, password)).await {
         Ok(page) => page,
         Err(error) => action_page::refuse(language, error),
     }
@@ -54,16 +56,16 @@ fn parse(form: ActionForm) -> Result<(ActionLink, Option<SecretString>), ApiErro
 
 async fn answer(
     state: &Shared,
+    caller: &Caller,
     language: Language,
-    link: ActionLink,
-    password: Option<SecretString>,
+    (link, password): (ActionLink, Option<SecretString>),
 ) -> Result<Response, ApiError> {
     let on = on(state, &link)?;
-    match act(state, &link, password).await {
+    match act(state, caller, &link, password).await {
         Ok(()) => Ok(action_page::done(language, link.kind, on.as_ref())),
         // The code is still good: the page asks for another password.
         Err(error) if is_about_the_password(error.code()) => {
-            let about = account::show_code(&state.domain, link.kind, &link.code).await?;
+            let about = account::show_code(&state.domain, caller, (link.kind, &link.code)).await?;
             let task = Task { kind: link.kind, code: link.code, about, on };
             Ok(action_page::ask(language, &task, Some(error)))
         }
@@ -73,16 +75,17 @@ async fn answer(
 
 async fn act(
     state: &Shared,
+    caller: &Caller,
     link: &ActionLink,
     password: Option<SecretString>,
 ) -> Result<(), ApiError> {
     match link.kind {
         OobType::PasswordReset => {
             let password = password.unwrap_or_default();
-            account::reset_password_by_link(&state.domain, &link.code, &password).await?;
+            account::reset_password_by_link(&state.domain, caller, &link.code, &password).await?;
         }
         OobType::VerifyEmail | OobType::VerifyAndChangeEmail | OobType::RecoverEmail => {
-            account::redeem_link(&state.domain, link.kind, &link.code).await?;
+            account::redeem_link(&state.domain, caller, (link.kind, &link.code)).await?;
         }
         OobType::EmailSignIn => {
             let reason = "a sign-in goes on at the application, not here";

@@ -5,12 +5,13 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use tikti_domain::Caller;
 use tikti_domain::account;
 use tikti_domain::mail::Language;
 
 use crate::action_page::{self, Task};
 use crate::error::ApiError;
-use crate::extract::{ActionLink, Reads};
+use crate::extract::{ActionLink, Reads, Visitor};
 use crate::state::Shared;
 
 /// Opens the link of a mail: a page for people, in English or Portuguese.
@@ -32,18 +33,23 @@ use crate::state::Shared;
 pub(crate) async fn show(
     State(state): State<Shared>,
     Reads(language): Reads,
+    Visitor(caller): Visitor,
     link: Result<ActionLink, ApiError>,
 ) -> Response {
     let language = language.unwrap_or(Language::English);
-    match ask(&state, link).await {
+    match ask(&state, &caller, link).await {
         Ok(task) => action_page::ask(language, &task, None),
         Err(error) => action_page::refuse(language, error),
     }
 }
 
-async fn ask(state: &Shared, link: Result<ActionLink, ApiError>) -> Result<Task, ApiError> {
+async fn ask(
+    state: &Shared,
+    caller: &Caller,
+    link: Result<ActionLink, ApiError>,
+) -> Result<Task, ApiError> {
     let link = link?;
     let on = super::redeem::on(state, &link)?;
-    let about = account::show_code(&state.domain, link.kind, &link.code).await?;
+    let about = account::show_code(&state.domain, caller, (link.kind, &link.code)).await?;
     Ok(Task { kind: link.kind, code: link.code, about, on })
 }

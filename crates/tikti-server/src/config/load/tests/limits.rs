@@ -26,6 +26,7 @@ limits:
   knownNetworkTtl: 7d
   codesPerEmailHour: 4
   codesPerIpHour: 5
+  redemptionsPerIpMinute: 10
   redemptionsPerEmailMinute: 6
   exchangesPerUserMinute: 0
   refreshesPerSessionMinute: 8
@@ -42,6 +43,7 @@ limits:
         known_network_ttl: Duration::from_hours(7 * 24),
         codes_per_email: Limit::per_hour(4),
         codes_per_ip: Limit::per_hour(5),
+        redemptions_per_ip: Limit::per_minute(10),
         redemptions_per_email: Limit::per_minute(6),
         exchanges_per_user: Limit::per_minute(0),
         refreshes_per_session: Limit::per_minute(8),
@@ -85,6 +87,6 @@ limits: {{enabled: 'yes please', codesPerIpHour: -1, longestBackoff: 2d, knownNe
         limits.codesPerIpHour: must be a number from 0 to 1000000000
         limits.longestBackoff: must be 1 second to 1 days
         limits.knownNetworkTtl: must be 1 second to 365 days
-        limits.perMinute: unknown setting; known here: codesPerEmailHour, codesPerIpHour, enabled, exchangesPerUserMinute, failedSignInsPerEmailHour, failedSignInsPerIpMinute, failedSignInsPerNetworkMinute, knownNetworkTtl, longestBackoff, lookupsPerKeyMinute, redemptionsPerEmailMinute, refreshesPerSessionMinute
+        limits.perMinute: unknown setting; known here: codesPerEmailHour, codesPerIpHour, enabled, exchangesPerUserMinute, failedSignInsPerEmailHour, failedSignInsPerIpMinute, failedSignInsPerNetworkMinute, knownNetworkTtl, longestBackoff, lookupsPerKeyMinute, redemptionsPerEmailMinute, redemptionsPerIpMinute, refreshesPerSessionMinute
     ");
 }
