@@ -91,7 +91,7 @@ pub(super) struct Beginning<'a> {
     pub(super) return_secure_token: bool,
     /// How the user proved to be it.
     pub(super) proof: Proof,
-    /// The network, where it has to be written down that the user has signed in from it.
+    /// The network, where it may have to be written down that the user has signed in from it.
     pub(super) fresh_network: Option<&'a Network>,
 }
 
@@ -213,9 +213,11 @@ async fn commit(
             txn.put(&session_key, Entry::new(&session_bytes).expires_at(ends))?;
             if let Some(network) = fresh_network {
                 let known = KnownNetworks::decode_optional(&networks_key, txn.get(&networks_key)?)?;
+                let known = known.unwrap_or_default();
                 let whence = Whence { domain, user: &user.id, network };
-                let bytes = known.unwrap_or_default().after(whence, now)?.encode()?;
-                txn.put(&networks_key, Entry::new(&bytes))?;
+                if !known.are_current(whence, now) {
+                    txn.put(&networks_key, Entry::new(&known.after(whence, now)?.encode()?))?;
+                }
             }
             Ok::<_, Error>(Committed::Done(Box::new(user)))
         })

@@ -3,7 +3,8 @@
 //! Whatever is wrong with the code (unknown, used, expired, of another type, another address or
 //! another tenant, of a user who may not sign in) is one answer. A code that a tenant had sent opens a
 //! session in that tenant, bound to it; any other one opens it where a sign-in with the password would.
-//! The address is verified from then on.
+//! The address is verified from then on, and the network that the user came from is one that he is known to
+//! sign in from.
 //!
 //! Spec: HTTP API, Identity, `signInWithOobCode`; attacks, rows L4, L6, T6.
 
@@ -17,6 +18,7 @@ use crate::domain::{Caller, Domain};
 use crate::email::Email;
 use crate::error::{Code, Error};
 use crate::limits;
+use crate::network::Network;
 use crate::oob_code::OobType;
 
 /// Asks to sign a user in with a code.
@@ -49,13 +51,14 @@ pub async fn sign_in_with_oob_code(
         None => resolve_context(domain, &found.user, &Wanted::Default, None, now).await?,
     };
     found.take(domain).await?;
+    let network = caller.ip.map(Network::of);
     let beginning = Beginning {
         user: &found.user,
         context: &context,
         client: None,
         return_secure_token: ask.return_secure_token,
         proof: Proof::MailedCode,
-        fresh_network: None,
+        fresh_network: network.as_ref(),
     };
     match begin_session(domain, caller, &beginning).await {
         Ok(Begun::Done(session)) => Ok(*session),

@@ -219,6 +219,24 @@ async fn e2_codes_that_are_over_are_counted_by_their_address() {
     show_code(&fixture.domain, &Caller::default(), (OobType::PasswordReset, &reset)).await.unwrap();
 }
 
+/// Attacks, row E10: also for who never signs in with a password from there.
+#[tokio::test]
+async fn e10_a_network_is_known_once_a_mailed_code_was_handed_in_from_it() {
+    let fixture = fixture_with(|limits| limits.failed_sign_ins_per_email.most = 5).await;
+    fixture.user(ANN, GlobalRole::CompanyEmployee).await;
+    let domain = &fixture.domain;
+    let (home, away) = (ip("203.0.113.7"), ip("192.0.2.7"));
+    let code = fixture.oob_code(OobRequest::EmailSignIn(email(ANN))).await;
+    hand_in(&fixture, home, ANN, code).await.unwrap();
+    for number in 0..5 {
+        let from = Some(IpAddr::from([198, 51, number, 1]));
+        assert_eq!(try_at(domain, (ANN, WRONG), from).await, INVALID);
+    }
+    let refused = try_at(domain, (ANN, PASSWORD), away).await;
+    assert_eq!(refused.map(|(code, _)| code), Some(Code::RateLimited));
+    assert_eq!(try_at(domain, (ANN, PASSWORD), home).await, None);
+}
+
 async fn hand_in(
     fixture: &Fixture,
     ip: Option<IpAddr>,
