@@ -10,7 +10,7 @@
 use std::fmt;
 
 use secrecy::SecretString;
-use tikti_store::{StoreError, Stored};
+use tikti_store::{Key, StoreError, Stored};
 
 use super::record::QueuedMail;
 use super::{Language, MailKind};
@@ -214,10 +214,6 @@ pub async fn failed(
     now: Timestamp,
 ) -> Result<Outcome, Error> {
     let key = keyspace::mail(&mail.id);
-    if how == Undelivered::Permanent {
-        domain.store.delete(&key).await?;
-        return Ok(Outcome::GivenUp);
-    }
     let Some(stored) = domain.store.get(&key, now).await? else {
         return Ok(Outcome::GivenUp);
     };
@@ -226,9 +222,8 @@ pub async fn failed(
         return Ok(Outcome::Later(record.next_at));
     }
     let next_at = now.plus_millis(pause_millis(mail.attempts, domain.random.bytes()?));
-    if next_at >= record.expires_at {
-        domain.store.delete(&key).await?;
-        return Ok(Outcome::GivenUp);
+    if how == Undelivered::Permanent || next_at >= record.expires_at {
+        return erase(domain, (&key, &stored), record.next_at, now).await;
     }
     let later = QueuedMail { next_at, ..record };
     match later.replace(&domain.store, (&key, &stored), now).await {
@@ -236,6 +231,29 @@ pub async fn failed(
         Ok(()) | Err(Error::Store(StoreError::Conflict { .. })) => Ok(Outcome::Later(next_at)),
         Err(error) => Err(error),
     }
+}
+
+/// Erases a mail that is given up, if it is still as it was read.
+async fn erase(
+    domain: &Domain,
+    (key, seen): (&Key, &Stored),
+    leased_until: Timestamp,
+    now: Timestamp,
+) -> Result<Outcome, Error> {
+    let reads = [key.clone()];
+    domain
+        .store
+        .transact(key.partition(), &reads, now, |txn| {
+            match txn.get(key)? {
+                Some(stored) if stored == seen => {}
+                // Its lease ended at this very moment, and another has it.
+                Some(_) => return Ok(Outcome::Later(leased_until)),
+                None => return Ok(Outcome::GivenUp),
+            }
+            txn.delete(key)?;
+            Ok::<_, Error>(Outcome::GivenUp)
+        })
+        .await
 }
 
 /// How long to wait after so many attempts: between half and all of a pause that doubles each time.

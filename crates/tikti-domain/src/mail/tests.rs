@@ -237,6 +237,22 @@ async fn what_is_refused_for_good_is_erased_at_once() {
     assert_eq!(waiting(&fixture).await, 0);
 }
 
+/// Its lease was over, and what one mail server refuses another may take.
+#[tokio::test]
+async fn who_comes_too_late_erases_no_mail_that_another_has_taken() {
+    let fixture = Fixture::new().await;
+    let domain = &fixture.domain;
+    queue(domain).await;
+    let late = take_one(domain).await;
+    fixture.clock.advance(LEASE_MILLIS);
+    let other = take_one(domain).await;
+    let how = failed(domain, &late, Undelivered::Permanent, fixture.now()).await.unwrap();
+    assert!(matches!(how, Outcome::Later(_)));
+    assert_eq!(waiting(&fixture).await, 1);
+    let how = failed(domain, &other, Undelivered::Permanent, fixture.now()).await.unwrap();
+    assert_eq!((how, waiting(&fixture).await), (Outcome::GivenUp, 0));
+}
+
 #[tokio::test]
 async fn a_mail_ends_with_its_code_also_while_somebody_holds_it() {
     let fixture = Fixture::new().await;
