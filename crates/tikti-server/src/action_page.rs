@@ -95,7 +95,8 @@ fn hand_on(body: &mut String, task: &Task, button: &str, words: &Words) {
 }
 
 fn form(body: &mut String, task: &Task, button: &str, words: &Words) {
-    body.push_str("<form method=\"post\" action=\"/action\">");
+    // Relative to the page's own URL: the issuer may have a path before it.
+    body.push_str("<form method=\"post\" action=\"action\">");
     hidden(body, "mode", task.kind.mode());
     hidden(body, "oobCode", task.code.expose_secret());
     if let Some(on) = &task.on {

@@ -97,3 +97,17 @@ async fn a_page_says_in_which_language_it_is() {
         assert!(page.contains(&format!("<h1>{title}</h1>")), "{page}");
     }
 }
+
+#[tokio::test]
+async fn the_form_goes_where_its_page_is_also_where_the_issuer_has_a_path() {
+    let (_, page) = text(ask(Language::English, &task(OobType::VerifyEmail, None), None)).await;
+    let (_, behind) = page.split_once("<form method=\"post\" action=\"").unwrap();
+    let (action, _) = behind.split_once('"').unwrap();
+    for (page, form) in [
+        ("https://id.test/action?mode=verifyEmail&oobCode=A", "https://id.test/action"),
+        ("https://id.test/a/b/action?mode=verifyEmail&oobCode=A", "https://id.test/a/b/action"),
+        ("https://id.test/a/b/action", "https://id.test/a/b/action"),
+    ] {
+        assert_eq!(url::Url::parse(page).unwrap().join(action).unwrap().as_str(), form);
+    }
+}

@@ -165,7 +165,7 @@ async fn e1_no_page_takes_a_host_from_a_header() {
         .send()
         .await;
     assert_page(&reply, 200);
-    assert!(reply.text().contains("action=\"/action\""));
+    assert!(reply.text().contains("action=\"action\""));
 }
 
 #[tokio::test]
