@@ -6,6 +6,7 @@
 )]
 
 mod clock;
+mod codes;
 mod limits;
 mod lookup;
 mod revocation;

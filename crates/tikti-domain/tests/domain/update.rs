@@ -95,7 +95,7 @@ async fn a_new_password_keeps_this_session_and_ends_all_others() {
 #[tokio::test]
 async fn a_refresh_token_from_before_an_update_is_refused_and_ends_nothing() {
     let (fixture, _, session) = signed_in().await;
-    let done = update(&fixture, to_name(&session.id_token, "Ann")).await.unwrap();
+    let done = update(&fixture, to_email(&session.id_token, "ann@new.example")).await.unwrap();
     for seconds in [0, 11] {
         fixture.clock.advance(seconds * 1000);
         let refused = refreshes(&fixture, session.refresh_token.as_ref().unwrap()).await;
