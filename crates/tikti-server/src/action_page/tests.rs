@@ -48,7 +48,7 @@ async fn everything_on_a_page_is_escaped_and_nothing_is_from_elsewhere() {
                 for raw in hostile.into_iter().chain(["?a=b&c"]) {
                     assert!(!page.contains(raw), "{kind:?} {raw}: {page}");
                 }
-                let has_form = page.contains("<form method=\"post\" action=\"/action\">");
+                let has_form = page.contains("<form method=\"post\" action=\"action\">");
                 assert_eq!(has_form, kind != OobType::EmailSignIn);
             }
         }
