@@ -14,7 +14,7 @@
 //! | `RECOVER_EMAIL` | the old address becomes the user's again | 7 days |
 //!
 //! Spec: Domain, "OOB code", rule 6; HTTP API, "Identity"; attacks, rows L4, T6. Why `RECOVER_EMAIL` is
-//! judged by rules of its own: docs/decisions/0020.
+//! judged by rules of its own: docs/decisions/0020, 0026.
 
 use data_encoding::BASE32_NOPAD;
 use secrecy::{ExposeSecret, SecretString};
@@ -33,6 +33,10 @@ use crate::record::Record;
 use crate::secret::{Peppers, TokenHash};
 use crate::tenant::Tenant;
 use crate::user::User;
+
+pub(crate) use recovery::Recoveries;
+
+mod recovery;
 
 /// Random bytes of a code: 160 bits.
 const CODE_BYTES: usize = 20;
@@ -107,7 +111,7 @@ impl OobType {
         }
     }
 
-    const fn life_millis(self) -> u64 {
+    pub(super) const fn life_millis(self) -> u64 {
         match self {
             Self::RecoverEmail => 7 * DAY_MILLIS,
             Self::PasswordReset
@@ -139,6 +143,9 @@ pub(crate) struct OobCode {
     /// The address that the user is to get, with `VERIFY_AND_CHANGE_EMAIL`.
     #[serde(default)]
     pub(crate) new_email: Option<Email>,
+    /// The number of the change of address that it undoes, with `RECOVER_EMAIL`.
+    #[serde(default, skip_serializing_if = "is_none_yet")]
+    pub(crate) change: u64,
     /// The tenant whose key or administrator had it sent.
     #[serde(default)]
     pub(crate) tenant_id: Option<TenantId>,
@@ -151,6 +158,12 @@ pub(crate) struct OobCode {
 }
 
 impl Record for OobCode {}
+
+/// Whether a number stands for no change of address: the first one has 1.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+pub(crate) const fn is_none_yet(change: &u64) -> bool {
+    *change == 0
+}
 
 /// What is known of a code when it is handed in.
 #[derive(Clone, Copy, Debug)]
@@ -175,6 +188,7 @@ impl OobCode {
             email: user.email.clone(),
             email_claim: user.email_claim.clone(),
             new_email: None,
+            change: user.email_changes,
             tenant_id: None,
             ver: user.ver,
             created_at: now,
@@ -198,12 +212,10 @@ impl OobCode {
             return false;
         }
         match self.kind {
-            // Whoever holds the account may raise its version and change its address once more: the
-            // owner of the first address must be able to undo that, too. One recovery ends all others.
+            // Whoever holds the account may raise its version, change its address once more, and recover
+            // that one: the owner of the first address must be able to undo it all.
             OobType::RecoverEmail => {
-                self.email.is_some()
-                    && self.email != user.email
-                    && user.recovered_at.is_none_or(|recovered| recovered < self.created_at)
+                self.email.is_some() && self.email != user.email && !self.is_undone(user)
             }
             OobType::PasswordReset
             | OobType::EmailSignIn
@@ -214,6 +226,15 @@ impl OobCode {
                     && self.email_claim == user.email_claim
             }
         }
+    }
+
+    /// Whether the change that the code would undo was undone already, alone or with an earlier one.
+    fn is_undone(&self, user: &User) -> bool {
+        if self.change == 0 {
+            // Made when changes had no numbers.
+            return user.recovered_at.is_some_and(|recovered| self.created_at <= recovered);
+        }
+        user.recoveries.have_undone(self.change)
     }
 
     /// Whether the user is a member of the tenant, and has been since the code was made.

@@ -14,6 +14,7 @@ use crate::clock::Timestamp;
 use crate::email::Email;
 use crate::error::{InternalError, Refusal};
 use crate::id::{OperationId, TenantId, UserId};
+use crate::oob_code::{self, Recoveries};
 use crate::password::PasswordHash;
 use crate::record::{Lasting, Record};
 
@@ -125,10 +126,16 @@ pub struct User {
     /// When the user last signed in.
     #[serde(default)]
     pub last_login_at: Option<Timestamp>,
-    /// When an earlier address was last recovered by its owner: older codes that would recover
-    /// another one are dead.
+    /// When an earlier address was last recovered by its owner: codes from when changes of address had
+    /// no numbers are dead if they are older.
     #[serde(default)]
     pub(crate) recovered_at: Option<Timestamp>,
+    /// How often the address has changed: each change has the number that stands here with it.
+    #[serde(default, skip_serializing_if = "oob_code::is_none_yet")]
+    pub(crate) email_changes: u64,
+    /// Which of these changes have been undone.
+    #[serde(default, skip_serializing_if = "Recoveries::is_empty")]
+    pub(crate) recoveries: Recoveries,
 }
 
 impl User {
@@ -149,6 +156,8 @@ impl User {
             created_at: now,
             last_login_at: None,
             recovered_at: None,
+            email_changes: 0,
+            recoveries: Recoveries::default(),
         }
     }
 

@@ -71,10 +71,12 @@ impl<'a> NewAddress<'a> {
     /// What else changes in the user's record with the address.
     fn apply(&self, user: &mut User, now: Timestamp) {
         user.email_verified = self.by.is_some();
-        if self.by.is_some_and(|code| code.kind == OobType::RecoverEmail) {
+        user.email_changes = user.email_changes.saturating_add(1);
+        if let Some(code) = self.by.filter(|code| code.kind == OobType::RecoverEmail) {
             // Whoever had taken the account is out, with what he could have changed it back with.
             user.ver = user.next_version(now);
             user.recovered_at = Some(now);
+            user.recoveries.add(code.change, user.email_changes, now);
         }
     }
 }

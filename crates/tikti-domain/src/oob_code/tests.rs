@@ -31,6 +31,8 @@ fn world(kind: OobType) -> World {
     let mut code = OobCode::about(&user, kind, now);
     code.tenant_id = Some(acme.clone());
     if kind == OobType::RecoverEmail {
+        user.email_changes = 7;
+        code.change = 7;
         code.email = Some(Email::parse("old@example.org").unwrap());
     }
     let tenant = Tenant {
@@ -114,11 +116,28 @@ const BUT_RECOVERY: [(&str, Change); 4] = [
 ];
 
 /// What makes worthless the code that brings an old address back.
-const RECOVERY: [(&str, Change); 2] = [
+const RECOVERY: [(&str, Change); 4] = [
     ("the address is there already", |world| {
         world.user().email = Some(Email::parse("old@example.org").unwrap());
     }),
-    ("recovered since", |world| world.user().recovered_at = Some(world.code.created_at)),
+    ("undone", |world| world.user().recoveries.add(7, 8, START)),
+    ("undone with an earlier change", |world| world.user().recoveries.add(6, 9, START)),
+    ("of before the numbers, and recovered since", |world| {
+        world.code.change = 0;
+        world.user().recovered_at = Some(world.code.created_at);
+    }),
+];
+
+/// What does not take the way back from the owner of the old address.
+const NOT_RECOVERY: [(&str, Change); 3] = [
+    ("a later change undone", |world| world.user().recoveries.add(8, 9, START)),
+    ("undone at this very moment by the clock", |world| {
+        world.user().recovered_at = Some(world.code.created_at);
+    }),
+    ("of before the numbers, and recovered before", |world| {
+        world.code.change = 0;
+        world.user().recovered_at = Some(START);
+    }),
 ];
 
 #[test]
@@ -126,7 +145,9 @@ fn a_code_is_good_while_all_that_it_names_is_as_it_was() {
     for kind in OobType::ALL {
         assert!(world(kind).is_good(kind), "{kind:?}");
         let (bad, good) = match kind {
-            OobType::RecoverEmail => (RECOVERY.to_vec(), BUT_RECOVERY.to_vec()),
+            OobType::RecoverEmail => {
+                (RECOVERY.to_vec(), [&BUT_RECOVERY[..], &NOT_RECOVERY].concat())
+            }
             _ => (BUT_RECOVERY.to_vec(), vec![]),
         };
         for (what, change) in ALWAYS.into_iter().chain(bad) {

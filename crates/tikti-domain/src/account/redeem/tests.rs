@@ -209,3 +209,31 @@ async fn a_user_who_was_revoked_while_the_code_was_taken_keeps_his_address() {
     // The address that was claimed for it is free.
     fixture.user(NEW, GlobalRole::CompanyEmployee).await;
 }
+
+/// However he does it: first, at the same millisecond, or by going round and round.
+#[tokio::test]
+async fn a_thief_who_recovers_addresses_of_his_own_first_does_not_end_the_owners_way_back() {
+    for rounds in [1, 2, 12] {
+        let (fixture, ann) = fixture().await;
+        let to_ann = taken(&fixture, &ann, ANN, "thief0@example.org").await;
+        let (mut at, mut earlier) = ("thief0@example.org".to_owned(), Vec::new());
+        for round in 1..=rounds {
+            let next = format!("thief{round}@example.org");
+            let to_thief = taken(&fixture, &ann, &at, &next).await;
+            earlier.push(to_thief.clone());
+            if round % 2 == 1 {
+                use_up(&fixture, &to_thief).await.unwrap();
+            } else {
+                at = next;
+            }
+        }
+        use_up(&fixture, &to_ann).await.unwrap();
+        assert_eq!(fixture.reload(&ann).await.email, Some(email(ANN)));
+        for code in earlier.iter().chain([&to_ann]) {
+            assert_eq!(use_up(&fixture, code).await, Err(Code::InvalidOobCode), "{rounds}");
+        }
+        // The next theft is undone as the first one was.
+        let to_ann = taken(&fixture, &ann, ANN, "thief@example.org").await;
+        use_up(&fixture, &to_ann).await.unwrap();
+    }
+}
