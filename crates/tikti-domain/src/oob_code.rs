@@ -143,7 +143,7 @@ pub(crate) struct OobCode {
     /// The address that the user is to get, with `VERIFY_AND_CHANGE_EMAIL`.
     #[serde(default)]
     pub(crate) new_email: Option<Email>,
-    /// The number of the change of address that it undoes, with `RECOVER_EMAIL`.
+    /// The number of the user's latest change of address: with `RECOVER_EMAIL` the one that it undoes.
     #[serde(default, skip_serializing_if = "is_none_yet")]
     pub(crate) change: u64,
     /// The tenant whose key or administrator had it sent.

@@ -31,6 +31,7 @@ use crate::email::Email;
 use crate::error::Error;
 use crate::id::{ClientId, RoleName, Slug, TenantId, WorkerId};
 use crate::keyspace;
+use crate::mail::{self, DueMail, MailCursor, NextMail};
 use crate::membership::Membership;
 use crate::password::{LOWEST_COST, PasswordHash, Passwords};
 use crate::pool::PoolSize;
@@ -185,6 +186,22 @@ impl Fixture {
         let ask = SendOobCode { request, continue_url: None, language: None };
         let sent = send_oob_code(&self.domain, &keyed(), &ask).await.expect("a code");
         sent.code.expect("a code in the reply")
+    }
+
+    /// Takes every mail out of the queue that is due, as if it was delivered.
+    pub async fn mails(&self) -> Vec<DueMail> {
+        let (mut cursor, mut mails) = (MailCursor::default(), Vec::new());
+        loop {
+            let next = mail::next_due(&self.domain, &mut cursor, self.now()).await;
+            match next.expect("the queue can be read") {
+                NextMail::Due(due) => {
+                    mail::delivered(&self.domain, &due).await.expect("it can be taken out");
+                    mails.push(*due);
+                }
+                NextMail::More => {}
+                NextMail::End => return mails,
+            }
+        }
     }
 
     /// Makes a tenant from the template; `admin` must be a global administrator.

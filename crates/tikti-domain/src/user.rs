@@ -133,6 +133,10 @@ pub struct User {
     /// How often the address has changed: each change has the number that stands here with it.
     #[serde(default, skip_serializing_if = "oob_code::is_none_yet")]
     pub(crate) email_changes: u64,
+    /// What is to be told by mail of the latest change, until the mail is queued: before that there is
+    /// no other change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) untold: Option<Untold>,
     /// Which of these changes have been undone.
     #[serde(default, skip_serializing_if = "Recoveries::is_empty")]
     pub(crate) recoveries: Recoveries,
@@ -157,6 +161,7 @@ impl User {
             last_login_at: None,
             recovered_at: None,
             email_changes: 0,
+            untold: None,
             recoveries: Recoveries::default(),
         }
     }
@@ -237,6 +242,16 @@ impl UserChange {
 }
 
 impl Record for Lasting<User> {}
+
+/// Which mail follows a change of address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Untold {
+    /// To the address before: it was replaced, and here is the way back.
+    Left(Email),
+    /// To the address that was taken back: set a new password.
+    Recovered,
+}
 
 /// Which user owns an address: the one that it names, while that user bears the address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

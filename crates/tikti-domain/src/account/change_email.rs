@@ -5,16 +5,22 @@
 //! | 1. say so (intent) | nothing has changed |
 //! | 2. claim the new address | the new address is claimed, the user bears the old one |
 //! | 3. in the user's record: the new address, not verified | the user bears the new one, both are claimed |
-//! | 4. free the old address, or the new one where step 3 did not happen | done |
+//! | 4. queue the mail that tells it | the mail goes out, once more perhaps |
+//! | 5. free the old address, or the new one where step 3 did not happen | done |
 //!
 //! An address is a user's only while the record bears it: before step 3 the new one signs nobody in,
 //! after it the old one does not.
 //!
-//! Spec: Domain, rule 1. Why: docs/decisions/0015.
+//! No address changes in silence: step 3 writes into the user's record what is to be told, step 4 takes
+//! it out again, and there is no further change before that. The sweep does what step 4 did not.
+//!
+//! Spec: Domain, rule 1; HTTP API, `update`. Why: docs/decisions/0015, 0026.
 
-use tikti_store::Entry;
+use tikti_store::{Entry, Key};
 
 use super::email_claim::{claim_email, release_email};
+use super::own::Own;
+use super::send_oob_code::{send_recovery, send_reset};
 use super::sign_in::find_by_email;
 use crate::clock::Timestamp;
 use crate::domain::Domain;
@@ -26,11 +32,13 @@ use crate::intent::{self, ChangingEmail, Work};
 use crate::keyspace;
 use crate::oob_code::{OobCode, OobType};
 use crate::record::{Lasting, Record};
-use crate::user::{EmailClaim, User};
+use crate::session::Session;
+use crate::user::{EmailClaim, Untold, User};
 
-/// Gives a user another address, not verified yet. Says nothing where the user bears it already.
+/// Gives a user another address, not verified yet, and tells the old one. Says nothing where the user
+/// bears it already.
 ///
-/// The caller decides whether it may happen, and tells the old address.
+/// The caller decides whether it may happen.
 ///
 /// # Errors
 /// `USER_NOT_FOUND`, `EMAIL_EXISTS`; `CONFLICT` where the address changed at the same moment; the
@@ -43,38 +51,68 @@ pub async fn change_email(
     to: &Email,
     now: Timestamp,
 ) -> Result<User, Error> {
-    change_email_to(domain, user_id, &NewAddress { to, by: None }, now).await
+    change_email_to(domain, user_id, &NewAddress { to, by: By::Caller }, now).await
 }
 
 /// An address that a user is to get.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NewAddress<'a> {
     to: &'a Email,
-    /// The code that proves that mail there reaches the user, where there is one.
-    by: Option<&'a OobCode>,
+    by: By<'a>,
+}
+
+/// By which right a user gets an address: it is looked at again where the change is decided.
+#[derive(Clone, Copy, Debug)]
+enum By<'a> {
+    /// The caller has seen to it.
+    Caller,
+    /// Whoever holds the account.
+    Holder(&'a Own),
+    /// A code, which proves that mail there reaches the user.
+    Code(&'a OobCode),
 }
 
 impl<'a> NewAddress<'a> {
     /// The address that a code speaks of.
     pub(super) fn by(code: &'a OobCode, to: &'a Email) -> Self {
-        Self { to, by: Some(code) }
+        Self { to, by: By::Code(code) }
+    }
+
+    /// The address that an account's holder wants.
+    pub(super) fn of(own: &'a Own, to: &'a Email) -> Self {
+        Self { to, by: By::Holder(own) }
+    }
+
+    /// The session that it is asked for in.
+    fn session(&self) -> Option<Key> {
+        match self.by {
+            By::Holder(own) => Some(keyspace::session(&own.user.id, &own.session.id)),
+            By::Caller | By::Code(_) => None,
+        }
     }
 
     /// Whether the user is still one who may get it.
-    fn check(&self, user: &User) -> Result<(), Code> {
+    fn check(&self, user: &User, session: Option<&Session>) -> Result<(), Code> {
         match self.by {
-            Some(code) if !code.fits(user) => Err(Code::InvalidOobCode),
-            Some(_) | None => Ok(()),
+            By::Code(code) if !code.fits(user) => Err(Code::InvalidOobCode),
+            By::Holder(own) => own.check_still(user, session),
+            By::Code(_) | By::Caller => Ok(()),
         }
     }
 
     /// What else changes in the user's record with the address.
-    fn apply(&self, user: &mut User, now: Timestamp) {
-        user.email_verified = self.by.is_some();
+    fn apply(&self, user: &mut User, from: Option<&Email>, now: Timestamp) {
         user.email_changes = user.email_changes.saturating_add(1);
-        if let Some(code) = self.by.filter(|code| code.kind == OobType::RecoverEmail) {
-            // Whoever had taken the account is out, with what he could have changed it back with.
+        user.email_verified = matches!(self.by, By::Code(_));
+        user.untold = from.cloned().map(Untold::Left);
+        if let By::Code(code) = self.by
+            && code.kind == OobType::RecoverEmail
+        {
+            // Whoever had taken the account is out, with what he could have changed it back with, and
+            // with the password: he has set it, or knows it.
             user.ver = user.next_version(now);
+            user.password_hash = None;
+            user.untold = Some(Untold::Recovered);
             user.recovered_at = Some(now);
             user.recoveries.add(code.change, user.email_changes, now);
         }
@@ -84,7 +122,8 @@ impl<'a> NewAddress<'a> {
 /// Gives a user another address, as [`change_email`] does; verified where a code proves it.
 ///
 /// # Errors
-/// As [`change_email`]; `INVALID_OOB_CODE` where the user is not as the code says any more.
+/// As [`change_email`]; `INVALID_OOB_CODE` where the user is not as the code says any more;
+/// `TOKEN_REVOKED`, `USER_DISABLED` where he does not hold the account any more.
 pub(super) async fn change_email_to(
     domain: &Domain,
     user_id: &UserId,
@@ -99,6 +138,9 @@ pub(super) async fn change_email_to(
     // Before anything is written: most addresses that are taken are seen to be.
     if find_by_email(domain, to, now).await?.is_some() {
         return Err(Code::EmailExists.into());
+    }
+    if user.untold.is_some() {
+        tell(domain, user_id, &user.email_claim, now).await?;
     }
     let work = ChangingEmail {
         user_id: user.id,
@@ -135,34 +177,74 @@ async fn change(
     claim_email(domain, &work.to, &ours, now).await?;
     let key = keyspace::user(&work.user_id);
     let partition = key.partition();
-    let reads = [key.clone(), keyspace::fence(partition, operation)];
+    let session_key = address.session();
+    let mut reads = vec![key.clone(), keyspace::fence(partition, operation)];
+    reads.extend(session_key.clone());
     domain
         .store
         .transact(partition, &reads, now, |txn| {
             fence::check(txn, partition, operation)?;
             let mut user = User::load(&key, txn.get(&key)?)?.ok_or(Code::UserNotFound)?;
-            if user.email_claim != work.from_claim || user.email != work.from {
+            let session = match &session_key {
+                None => None,
+                Some(key) => Session::decode_optional(key, txn.get(key)?)?,
+            };
+            address.check(&user, session.as_ref())?;
+            let is_as_seen = user.email_claim == work.from_claim && user.email == work.from;
+            if !is_as_seen || user.untold.is_some() {
                 let message = "the address changed at the same moment: read again";
                 return Err(Refusal::new(Code::Conflict, message).into());
             }
-            address.check(&user)?;
             user.email = Some(work.to.clone());
             user.email_claim = operation.clone();
-            address.apply(&mut user, now);
+            address.apply(&mut user, work.from.as_ref(), now);
             txn.put(&key, Entry::new(&Lasting::Live(user.clone()).encode()?))?;
             Ok::<_, Error>(user)
         })
         .await
 }
 
-/// Frees whichever address the user does not bear, and sees to it that this does not change again by
-/// this operation. May be repeated, at any time.
+/// Step 4, where the user bears the address of this operation: queues the mail, then forgets that it was
+/// to be. Whoever dies between leaves it to be queued once more. May be repeated, at any time.
+async fn tell(
+    domain: &Domain,
+    user_id: &UserId,
+    operation: &OperationId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let key = keyspace::user(user_id);
+    let stored = domain.store.get(&key, now).await?;
+    let user = User::load(&key, stored.as_ref())?.filter(|user| user.email_claim == *operation);
+    let Some(user) = user else { return Ok(()) };
+    match &user.untold {
+        None => return Ok(()),
+        Some(Untold::Left(old)) => send_recovery(domain, &user, old, now).await?,
+        Some(Untold::Recovered) => send_reset(domain, &user, now).await?,
+    }
+    let reads = [key.clone()];
+    domain
+        .store
+        .transact(key.partition(), &reads, now, |txn| {
+            let user = User::load(&key, txn.get(&key)?)?;
+            let user = user.filter(|user| user.email_claim == *operation && user.untold.is_some());
+            if let Some(mut user) = user {
+                user.untold = None;
+                txn.put(&key, Entry::new(&Lasting::Live(user).encode()?))?;
+            }
+            Ok::<_, Error>(())
+        })
+        .await
+}
+
+/// Sees to the mail, frees whichever address the user does not bear, and sees to it that this does not
+/// change again by this operation. May be repeated, at any time.
 pub(crate) async fn settle(
     domain: &Domain,
     operation: &OperationId,
     work: &ChangingEmail,
     now: Timestamp,
 ) -> Result<(), Error> {
+    tell(domain, &work.user_id, operation, now).await?;
     let key = keyspace::user(&work.user_id);
     let partition = key.partition();
     let reads = [key.clone()];

@@ -78,6 +78,18 @@ impl Own {
             Err(Refusal::of(Code::CredentialTooOld))
         }
     }
+
+    /// Requires that the account is still held as it was when the holder was recognised: for the
+    /// transaction that changes it, as that can be a while later.
+    ///
+    /// # Errors
+    /// `TOKEN_REVOKED`, `USER_DISABLED`.
+    pub(super) fn check_still(&self, user: &User, session: Option<&Session>) -> Result<(), Code> {
+        if user.ver != self.user.ver || !session.is_some_and(|session| session.is_of(user)) {
+            return Err(Code::TokenRevoked);
+        }
+        if user.is_active() { Ok(()) } else { Err(Code::UserDisabled) }
+    }
 }
 
 fn is_recent(user: &User, session: &Session, settings: &Settings, now: Timestamp) -> bool {

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | 1. read the code, then user, tenant and membership; check them | nothing has changed |
 //! | 2. take the code | it is used up and nothing came of it: ask for another one |
-//! | 3. write, if the user is still as the code says | done, but for the mail to the old address |
+//! | 3. write, if the user is still as the code says | done; what follows from another address is carried on by the sweep |
 //!
 //! Whatever is wrong with a code is one answer, `INVALID_OOB_CODE`. What can be refused for another
 //! reason (an address that is taken, a weak password) is refused before step 2, so that the code stays
@@ -17,7 +17,6 @@ use secrecy::SecretString;
 use tikti_store::{Entry, Key};
 
 use super::change_email::{NewAddress, change_email_to};
-use super::send_oob_code::send_recovery;
 use super::sign_in::find_by_email;
 use super::sign_out::remove_old_sessions;
 use crate::api_key::KeyScope;
@@ -245,11 +244,7 @@ async fn redeem(domain: &Domain, found: Found, now: Timestamp) -> Result<Redeeme
         }
         OobType::VerifyAndChangeEmail => {
             let new = found.code.new_email.clone().ok_or(Code::InvalidOobCode)?;
-            let user = change(domain, &found, &new, now).await?;
-            if let Some(old) = &found.code.email {
-                tell_old_address(domain, &user, old, now).await;
-            }
-            user
+            change(domain, &found, &new, now).await?
         }
         OobType::RecoverEmail => {
             let old = found.code.email.clone().ok_or(Code::InvalidOobCode)?;
@@ -282,14 +277,6 @@ async fn change(domain: &Domain, found: &Found, to: &Email, now: Timestamp) -> R
     }
     found.take(domain).await?;
     change_email_to(domain, &found.user.id, &NewAddress::by(&found.code, to), now).await
-}
-
-/// Tells the old address. The change stands: what fails here is for the log.
-pub(super) async fn tell_old_address(domain: &Domain, user: &User, old: &Email, now: Timestamp) {
-    if let Err(error) = send_recovery(domain, user, old, now).await {
-        let code = error.code().as_str();
-        tracing::warn!(user.id = %user.id, code, "the old address was not told of the change");
-    }
 }
 
 #[cfg(test)]

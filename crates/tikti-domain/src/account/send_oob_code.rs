@@ -109,22 +109,36 @@ pub async fn send_oob_code(
 
 /// Tells an address that it is its user's no more, with a code that undoes this.
 ///
-/// For whoever has changed an address, after the change. `changed` is the user as he is since.
+/// For the change of an address, after it. `changed` is the user as he is since.
 ///
 /// # Errors
 /// The store's.
 ///
 /// Spec: HTTP API, Identity, `update`.
-pub(crate) async fn send_recovery(
+pub(super) async fn send_recovery(
     domain: &Domain,
     changed: &User,
     old: &Email,
     now: Timestamp,
-) -> Result<SecretString, Error> {
+) -> Result<(), Error> {
     let mut code = OobCode::about(changed, OobType::RecoverEmail, now);
     code.email = Some(old.clone());
-    let plan = Plan { code, email: old.clone(), mail: Mail::To(old.clone()) };
-    carry_out(domain, plan, (None, None), now).await
+    send(domain, code, old, now).await
+}
+
+/// Has a user set a new password, whose old one is gone.
+///
+/// # Errors
+/// The store's.
+pub(super) async fn send_reset(domain: &Domain, user: &User, now: Timestamp) -> Result<(), Error> {
+    let Some(email) = &user.email else { return Ok(()) };
+    send(domain, OobCode::about(user, OobType::PasswordReset, now), email, now).await
+}
+
+/// Sends a code that nobody has asked for.
+async fn send(domain: &Domain, code: OobCode, to: &Email, now: Timestamp) -> Result<(), Error> {
+    let plan = Plan { code, email: to.clone(), mail: Mail::To(to.clone()) };
+    carry_out(domain, plan, (None, None), now).await.map(|_| ())
 }
 
 /// What is to be done.

@@ -2,8 +2,9 @@
 //!
 //! Everything is checked before anything is written. The address comes first, since it is the one
 //! change that another user can stand in the way of; it is a change of its own, of several partitions.
-//! The rest, the session and its next refresh token are one transaction, which repeats the checks: a
-//! user who was suspended or revoked meanwhile, or a session that ended, changes nothing there.
+//! The rest, the session and its next refresh token are one transaction. Both repeat the checks where
+//! they are decided: a user who was suspended or revoked meanwhile, or a session that ended, changes
+//! nothing.
 //!
 //! Invariant: an idToken alone never becomes a refresh token, nor puts an end to one. Only who has shown
 //! lately that he is the user, for a new address or password, gets the session's next refresh token
@@ -17,10 +18,9 @@
 use secrecy::SecretString;
 use tikti_store::{Entry, Txn};
 
-use super::change_email::change_email;
+use super::change_email::{NewAddress, change_email_to};
 use super::default_tenant::require_membership;
 use super::own::Own;
-use super::redeem::tell_old_address;
 use super::refresh_token;
 use super::sign_out::remove_old_sessions;
 use crate::api_key::KeyScope;
@@ -94,15 +94,21 @@ pub async fn update_account(
     let now = domain.clock.now();
     let own = Own::load(domain, caller, (&ask.id_token, KeyScope::Update), now).await?;
     let change = check(domain, &own, ask, now).await?;
-    if let Some(email) = &ask.email {
-        let changed = change_email(domain, &own.user.id, email, now).await?;
-        if let Some(old) = own.user.email.as_ref().filter(|old| *old != email) {
-            tell_old_address(domain, &changed, old, now).await;
-        }
-    }
+    Box::pin(carry_out(domain, &own, (ask, &change))).await
+}
+
+/// Writes what was found to be good.
+async fn carry_out(
+    domain: &Domain,
+    own: &Own,
+    (ask, change): (&UpdateAccount, &Change),
+) -> Result<UpdatedAccount, Error> {
     // bcrypt took its time: the session goes on from now.
     let now = domain.clock.now();
-    let (user, session, refresh_token) = commit(domain, &own, &change, now).await?;
+    if let Some(email) = &ask.email {
+        change_email_to(domain, &own.user.id, &NewAddress::of(own, email), now).await?;
+    }
+    let (user, session, refresh_token) = commit(domain, own, change, now).await?;
     if change.password_hash.is_some() {
         remove_old_sessions(domain, &user, now).await;
     }
@@ -177,12 +183,7 @@ async fn commit(
             let (Some(mut user), Some(mut session)) = (user, session) else {
                 return Err(Code::TokenRevoked.into());
             };
-            if user.ver != own.user.ver || !session.is_of(&user) {
-                return Err(Code::TokenRevoked.into());
-            }
-            if !user.is_active() {
-                return Err(Code::UserDisabled.into());
-            }
+            own.check_still(&user, Some(&session))?;
             if let Some(entry_key) = &entry_key
                 && txn.get(entry_key)?.is_none()
             {
@@ -321,6 +322,57 @@ mod tests {
         let token = owner.refresh_token.unwrap();
         let ask = crate::account::Refresh { token, tenant: None };
         crate::account::refresh(&fixture.domain, &ask).await.unwrap();
+    }
+
+    /// A change of the address, with a new password, up to what writes; `meanwhile` happens while the
+    /// password is hashed. Gives the outcome and the address after it.
+    async fn readdressed(
+        meanwhile: impl AsyncFnOnce(&Fixture, &Own),
+    ) -> (Result<(), Code>, Option<Email>) {
+        let fixture = Fixture::new().await;
+        let ann = fixture.user(ANN, GlobalRole::CompanyEmployee).await;
+        let ask = UpdateAccount {
+            id_token: fixture.sign_in(ANN).await.id_token,
+            email: Some(Email::parse("thief@example.org").unwrap()),
+            password: Some("a staple that is correct".to_owned().into()),
+            display_name: None,
+            default_tenant: None,
+        };
+        let (domain, now) = (&fixture.domain, fixture.now());
+        let by = (&ask.id_token, KeyScope::Update);
+        let own = Own::load(domain, &keyed(), by, now).await.unwrap();
+        let change = check(domain, &own, &ask, now).await.unwrap();
+        meanwhile(&fixture, &own).await;
+        let outcome = carry_out(domain, &own, (&ask, &change)).await;
+        let after = fixture.reload(&ann).await.email;
+        // What was refused is free for whoever it belongs to.
+        if outcome.is_err() {
+            fixture.user("thief@example.org", GlobalRole::CompanyEmployee).await;
+        }
+        (outcome.map(|_| ()).map_err(|error| error.code()), after)
+    }
+
+    #[tokio::test]
+    async fn an_address_is_not_changed_by_a_session_that_ended_while_the_password_was_hashed() {
+        let email = |text: &str| Some(Email::parse(text).unwrap());
+        let done = readdressed(async |_, _| ()).await;
+        assert_eq!(done, (Ok(()), email("thief@example.org")));
+        let everywhere = readdressed(async |fixture, own| {
+            let (domain, now) = (&fixture.domain, fixture.now());
+            super::super::sign_out::revoke_everything(domain, &own.user.id, now).await.unwrap();
+        });
+        assert_eq!(everywhere.await, (Err(Code::TokenRevoked), email(ANN)));
+        let signed_out = readdressed(async |fixture, own| {
+            let key = keyspace::session(&own.user.id, &own.session.id);
+            fixture.domain.store.delete(&key).await.unwrap();
+        });
+        assert_eq!(signed_out.await, (Err(Code::TokenRevoked), email(ANN)));
+        let suspended = readdressed(async |fixture, _| {
+            let mut user = fixture_user(fixture).await;
+            user.status = UserStatus::Suspended;
+            fixture.put_user(&user).await;
+        });
+        assert_eq!(suspended.await, (Err(Code::UserDisabled), email(ANN)));
     }
 
     async fn fixture_user(fixture: &Fixture) -> User {

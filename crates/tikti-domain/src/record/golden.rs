@@ -116,6 +116,7 @@ fn records_of_codes_load_whole() {
     loads::<OobCode>(include_str!("../../tests/domain/golden/oob-code-change-1.json"));
     loads::<Lasting<User>>(include_str!("../../tests/domain/golden/user-recovered-1.json"));
     loads::<Lasting<User>>(include_str!("../../tests/domain/golden/user-recovered-2.json"));
+    loads::<Lasting<User>>(include_str!("../../tests/domain/golden/user-untold-1.json"));
     loads::<OobCode>(include_str!("../../tests/domain/golden/oob-code-recover-1.json"));
 }
 

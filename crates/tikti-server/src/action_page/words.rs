@@ -58,8 +58,8 @@ const ENGLISH: Words = Words {
     reset_done: "The password was set. You are signed out everywhere; sign in with the new one.",
     verify_done: "Your address is confirmed.",
     change_done: "Your account has the new address. Sign in with it from now on.",
-    recover_done: "Your account has this address again, and everybody is signed out. Now ask for a \
-                   new password: somebody may know the old one.",
+    recover_done: "Your account has this address again. Everybody is signed out, and the old \
+                   password is gone: choose a new one by the link of the mail that was sent here.",
     refused_title: "This did not work",
     bad_code: "The link is not valid any more: it was used, has expired or is not complete. Ask for \
                a new one.",
@@ -94,8 +94,8 @@ const PORTUGUESE: Words = Words {
     reset_done: "A senha foi definida. Todas as sessões foram encerradas; entre com a nova senha.",
     verify_done: "Seu endereço está confirmado.",
     change_done: "Sua conta tem o novo endereço. Entre com ele a partir de agora.",
-    recover_done: "Sua conta tem este endereço outra vez e todas as sessões foram encerradas. Agora \
-                   peça uma nova senha: alguém pode conhecer a antiga.",
+    recover_done: "Sua conta tem este endereço outra vez. Todas as sessões foram encerradas e a \
+                   senha antiga não vale mais: escolha uma nova pelo link do e-mail enviado para cá.",
     refused_title: "Não funcionou",
     bad_code: "O link não é mais válido: já foi usado, expirou ou está incompleto. Peça um novo.",
     weak_password: "Esta senha é curta demais ou fácil de adivinhar. Escolha outra.",

@@ -4,6 +4,7 @@ use secrecy::ExposeSecret;
 
 use super::*;
 use crate::account::{OobRequest, change_email};
+use crate::mail::MailKind;
 use crate::testing::{Fixture, PASSWORD, all, keyed};
 use crate::user::{GlobalRole, UserStatus};
 
@@ -36,8 +37,12 @@ async fn use_up(fixture: &Fixture, code: &SecretString) -> Result<Redeemed, Code
 /// Somebody with the account gives it another address; the code that the old address gets.
 async fn taken(fixture: &Fixture, user: &User, from: &str, to: &str) -> SecretString {
     let (domain, now) = (&fixture.domain, fixture.now());
-    let changed = change_email(domain, &user.id, &email(to), now).await.unwrap();
-    send_recovery(domain, &changed, &email(from), now).await.unwrap()
+    change_email(domain, &user.id, &email(to), now).await.unwrap();
+    let mails = fixture.mails().await;
+    let mut told = mails.iter().filter(|mail| mail.kind == MailKind::RecoverEmail);
+    let mail = told.next().unwrap();
+    assert_eq!((&mail.to, told.count()), (&email(from), 0));
+    mail.code.clone()
 }
 
 #[tokio::test]
@@ -236,4 +241,24 @@ async fn a_thief_who_recovers_addresses_of_his_own_first_does_not_end_the_owners
         let to_ann = taken(&fixture, &ann, ANN, "thief@example.org").await;
         use_up(&fixture, &to_ann).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_recovery_ends_the_password_and_has_the_owner_set_another_one() {
+    let (fixture, ann) = fixture().await;
+    let to_ann = taken(&fixture, &ann, ANN, "thief@example.org").await;
+    use_up(&fixture, &to_ann).await.unwrap();
+    // The thief may have set it, or known it before.
+    let refused = fixture.try_sign_in(ANN, PASSWORD).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidLoginCredentials);
+    let mails = fixture.mails().await;
+    let [mail] = &mails[..] else { panic!("{mails:?}") };
+    assert_eq!((mail.kind, &mail.to), (MailKind::PasswordReset, &email(ANN)));
+    let password: SecretString = "a staple that is correct".to_owned().into();
+    let ask = crate::account::ResetPassword {
+        code: mail.code.clone(),
+        new_password: Some(password.clone()),
+    };
+    crate::account::reset_password(&fixture.domain, &keyed(), &ask).await.unwrap();
+    fixture.try_sign_in(ANN, password.expose_secret()).await.unwrap();
 }

@@ -1,5 +1,6 @@
 //! A process dies, or the store fails once, at every single call: what is visible is right at once,
-//! one sweep makes it clean, and the operation can be repeated before and after.
+//! one sweep makes it clean and has queued every mail that follows, and the operation can be repeated
+//! before and after.
 //!
 //! A crash is tried at every call on every engine. The other faults are tried at every call on the
 //! embedded engine, and at every third on Redis, where a call takes so much longer.
@@ -50,6 +51,7 @@ async fn fails_at(calls: impl Iterator<Item = u64>, operation: Operation, fault:
             if sweep_first {
                 assert_eq!(world.sweep().await.failed, 0, "{when}");
                 world.assert_clean(&when).await;
+                world.assert_told(&case, &when).await;
                 // What was seen to be done stays done.
                 assert!(!done || case.is_done(&world.fixture).await, "{when}");
                 repeat(&world, &case, &when).await;
@@ -60,6 +62,7 @@ async fn fails_at(calls: impl Iterator<Item = u64>, operation: Operation, fault:
                 world.assert_clean(&when).await;
                 assert!(case.is_done(&world.fixture).await, "{when}");
             }
+            world.assert_told(&case, &when).await;
         }
         if made <= calls {
             return made;
@@ -114,8 +117,10 @@ async fn sweep_fails_everywhere(operation: Operation) -> (u64, u64) {
             }
         }
         world.assert_clean(&when).await;
+        world.assert_told(&case, &when).await;
         repeat(&world, &case, &when).await;
         world.assert_clean(&when).await;
+        world.assert_told(&case, &when).await;
         if made <= calls {
             return (made, most);
         }

@@ -62,6 +62,7 @@ async fn sleeps_everywhere(operation: Operation) -> u32 {
         world.sweep().await;
         world.assert_clean(&when).await;
         assert_eq!(case.is_done(&world.fixture).await, done, "{when}");
+        world.assert_told(&case, &when).await;
     }
     unreachable!("an operation ends")
 }

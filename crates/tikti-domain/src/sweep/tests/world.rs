@@ -1,7 +1,8 @@
 //! The operations under test, each with what it needs, and what can be seen of it from outside.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use secrecy::SecretString;
 use tikti_store::{Entry, FaultPlan, Store};
@@ -18,6 +19,7 @@ use crate::email::Email;
 use crate::error::{Code, Error};
 use crate::id::{ApiKeyId, OperationId, RoleName, Slug, TenantId, TenantRef, UserId};
 use crate::keyspace;
+use crate::mail::MailKind;
 use crate::password::PasswordHash;
 use crate::random::Random;
 use crate::record::Record;
@@ -106,6 +108,8 @@ pub(super) struct World {
     pub(super) replica: Domain,
     hash: PasswordHash,
     cases: AtomicU32,
+    /// Every address that a mail went to which offers the way back.
+    told: Mutex<BTreeSet<String>>,
 }
 
 /// One operation on things of its own.
@@ -136,7 +140,7 @@ impl World {
         fixture.admin("root@corp.sys").await;
         let hash = fixture.domain.passwords.hash(&PASSWORD.to_owned().into()).await.unwrap();
         let replica = open_replica(&fixture, 2).await;
-        Self { fixture, replica, hash, cases: AtomicU32::new(0) }
+        Self { fixture, replica, hash, cases: AtomicU32::new(0), told: Mutex::default() }
     }
 
     /// A number that no other case has.
@@ -221,6 +225,21 @@ impl World {
 
     pub(super) fn age(&self) {
         self.fixture.clock.advance(SWEEP_AFTER_MILLIS);
+    }
+
+    /// Fails unless whoever lost an address was told, and nobody else was.
+    pub(super) async fn assert_told(&self, case: &Case, when: &str) {
+        let due = self.fixture.mails().await;
+        let due = due.into_iter().filter(|mail| mail.kind == MailKind::RecoverEmail);
+        let due: Vec<_> = due.map(|mail| mail.to.as_str().to_owned()).collect();
+        let is_told = {
+            let mut told = self.told.lock().unwrap();
+            told.extend(due);
+            told.contains(case.email.as_str())
+        };
+        let has_left =
+            case.operation == Operation::ChangeEmail && case.is_done(&self.fixture).await;
+        assert_eq!(is_told, has_left, "{when}");
     }
 
     /// Fails unless all records fit together.
