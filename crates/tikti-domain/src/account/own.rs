@@ -72,11 +72,7 @@ impl Own {
         settings: &Settings,
         now: Timestamp,
     ) -> Result<(), Refusal> {
-        if is_recent(&self.user, &self.session, settings, now) {
-            Ok(())
-        } else {
-            Err(Refusal::of(Code::CredentialTooOld))
-        }
+        check_recent((&self.user, &self.session), settings, now)
     }
 
     /// Requires that the account is still held as it was when the holder was recognised: for the
@@ -89,6 +85,22 @@ impl Own {
             return Err(Code::TokenRevoked);
         }
         if user.is_active() { Ok(()) } else { Err(Code::UserDisabled) }
+    }
+}
+
+/// Whether a session is one that may change what its user's account hangs on.
+///
+/// # Errors
+/// `CREDENTIAL_TOO_OLD`.
+pub(super) fn check_recent(
+    (user, session): (&User, &Session),
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    if is_recent(user, session, settings, now) {
+        Ok(())
+    } else {
+        Err(Refusal::of(Code::CredentialTooOld))
     }
 }
 
@@ -145,6 +157,7 @@ mod tests {
             (plain, &["otp"], 900, true),
             (plain, &["custom", "pwd"], 900, true),
             (plain, &["fed"], 0, false),
+            (plain, &["mfa"], 0, false),
             (plain, &[], 0, false),
             (SessionDoor::TenantKey, &["pwd"], 900, true),
             (SessionDoor::Firebase, &["pwd"], 900, true),

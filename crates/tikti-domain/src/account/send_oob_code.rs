@@ -15,10 +15,10 @@
 //! Spec: HTTP API, Identity, `sendOobCode`, and "API key"; attacks, rows E1, E3, E6, E8.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::own::check_recent;
 use crate::action_link::{ContinueUrl, action_link};
 use crate::api_key::{AcceptedKey, KeyScope};
 use crate::clock::Timestamp;
@@ -34,7 +34,6 @@ use crate::membership::Membership;
 use crate::oob_code::{self, OobCode, OobType};
 use crate::reads::Reads;
 use crate::record::Record;
-use crate::session::{Session, SessionDoor};
 use crate::tenant::Tenant;
 use crate::user::{EmailClaim, User};
 
@@ -245,7 +244,8 @@ async fn by_token(
     let kind = match new {
         None => OobType::VerifyEmail,
         Some(new) => {
-            check_recent(domain.settings.recent_sign_in, user, session, now)?;
+            // As `update` asks, or a code would be the way around that.
+            check_recent((user, session), &domain.settings, now)?;
             if user.bears(new) {
                 let reason = "is the address of the user already";
                 return Err(Refusal::invalid("newEmail", reason).into());
@@ -262,24 +262,6 @@ async fn by_token(
     code.tenant_id.clone_from(&key.tenant_id);
     let email = user.email.as_ref().unwrap_or(to).clone();
     Ok(Plan { code, email, mail: Mail::To(to.clone()) })
-}
-
-/// Whether the session may change its user's address: what `update` asks of whoever changes it there,
-/// or a code would be the way around that. A user who could not sign in anew is excepted.
-fn check_recent(
-    recent: Duration,
-    user: &User,
-    session: &Session,
-    now: Timestamp,
-) -> Result<(), Code> {
-    if user.password_hash.is_none() && user.email.is_none() {
-        return Ok(());
-    }
-    let recent = u64::try_from(recent.as_millis()).unwrap_or(u64::MAX);
-    let is_recent = now <= session.created_at.plus_millis(recent);
-    let is_proven = session.amr.iter().any(|how| how == "pwd" || how == "otp")
-        && session.door != SessionDoor::CustomToken;
-    if is_recent && is_proven { Ok(()) } else { Err(Code::CredentialTooOld) }
 }
 
 #[cfg(test)]

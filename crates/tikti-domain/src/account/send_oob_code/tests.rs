@@ -2,8 +2,6 @@
 
 use secrecy::ExposeSecret;
 
-use std::time::Duration;
-
 use super::*;
 use crate::account::{ResetPassword, SignInWithOobCode, reset_password, sign_in_with_oob_code};
 use crate::api_key::{ApiKey, ApiKeyStatus};
@@ -201,7 +199,7 @@ async fn a_token_has_its_users_address_confirmed_and_a_recent_one_changes_it() {
     assert!(
         by_token(&fixture.domain, &key, (&token, Some(&new), None), fixture.now()).await.is_ok()
     );
-    fixture.clock.advance(1);
+    fixture.clock.advance(1000);
     let refused = by_token(&fixture.domain, &key, (&token, Some(&new), None), fixture.now()).await;
     assert_eq!(refused.err().unwrap().code(), Code::CredentialTooOld);
     assert!(by_token(&fixture.domain, &key, (&token, None, None), fixture.now()).await.is_ok());
@@ -228,37 +226,4 @@ async fn a_token_that_is_not_good_or_another_tenants_has_nothing_sent() {
     fixture.put_user(&ann).await;
     let refused = by_token(&fixture.domain, &any, (&token, None, None), fixture.now()).await;
     assert_eq!(refused.err().unwrap().code(), Code::TokenRevoked);
-}
-
-#[test]
-fn only_a_fresh_proof_of_ones_own_changes_an_address() {
-    let now = crate::testing::START;
-    let recent = Duration::from_secs(15 * 60);
-    let id = UserId::parse("ann").unwrap();
-    let mut user = User::new(id.clone(), email(ANN), GlobalRole::CompanyEmployee, now);
-    let session = |amr: &str, door| Session {
-        id: crate::id::SessionId::parse("01JD0000000000000000000000").unwrap(),
-        user_id: id.clone(),
-        created_at: now,
-        refreshed_at: now,
-        ver: user.ver,
-        tenant_id: None,
-        client_id: None,
-        door,
-        amr: vec![amr.to_owned()],
-        user_agent: None,
-        ip: None,
-        refresh: None,
-    };
-    let custom = session("pwd", SessionDoor::CustomToken);
-    for (session, is_good) in [
-        (&session("pwd", SessionDoor::Plain), true),
-        (&session("otp", SessionDoor::TenantCode), true),
-        (&session("mfa", SessionDoor::Plain), false),
-        (&custom, false),
-    ] {
-        assert_eq!(check_recent(recent, &user, session, now).is_ok(), is_good, "{session:?}");
-    }
-    user.email = None;
-    assert!(check_recent(recent, &user, &custom, now).is_ok());
 }
