@@ -11,6 +11,7 @@
 //! | one-time codes sent | host, address | [`code_send`] |
 //! | codes handed in | host | [`code_redemption`] |
 //! | codes handed in that are not good | address | [`failed_redemption`] |
+//! | addresses asked for | user | `email_change` |
 //! | exchanges | user | `exchange` |
 //! | refreshes | session | `refresh` |
 //! | tokens that may be used ones | session | `old_token` |
@@ -87,6 +88,16 @@ pub async fn failed_redemption(
 ) -> Result<(), Error> {
     let limit = domain.settings.limits.redemptions_per_email;
     count(domain, ("redemption", email.as_str()), limit, now).await
+}
+
+/// Counts an address that a user wants in place of his own, taken or not: the answer tells which.
+pub(crate) async fn email_change(
+    domain: &Domain,
+    user: &UserId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let limit = domain.settings.limits.email_changes_per_user;
+    count(domain, ("email change", user.as_str()), limit, now).await
 }
 
 /// Counts an exchange of a user who may have it.

@@ -31,6 +31,7 @@ use crate::error::{Code, Error, Refusal};
 use crate::id::{TenantId, TenantRef, UserId};
 use crate::issue;
 use crate::keyspace;
+use crate::limits;
 use crate::password::{PasswordHash, check_new_password};
 use crate::record::{Lasting, Record};
 use crate::session::Session;
@@ -83,8 +84,9 @@ struct Change {
 /// # Errors
 /// `INVALID_API_KEY`, `API_KEY_FORBIDDEN`; those of a token that is not good; `INVALID_ARGUMENT` where
 /// nothing is asked for; `CREDENTIAL_TOO_OLD` for address and password; `WEAK_PASSWORD`,
-/// `PASSWORD_TOO_LONG`; `EMAIL_EXISTS`; `MEMBERSHIP_REQUIRED`; `TENANT_CONFLICT` for a default tenant
-/// where the session is bound to one; `CONFLICT`; `OVERLOADED`; the store's:
+/// `PASSWORD_TOO_LONG`; `EMAIL_EXISTS`; `RATE_LIMITED` for too many addresses; `MEMBERSHIP_REQUIRED`;
+/// `TENANT_CONFLICT` for a default tenant where the session is bound to one; `CONFLICT`; `OVERLOADED`; the
+/// store's:
 /// then the address may have changed and nothing else.
 pub async fn update_account(
     domain: &Domain,
@@ -141,6 +143,9 @@ async fn check(
     let renews = email.is_some() || password.is_some();
     if renews {
         own.require_recent(&domain.settings, now)?;
+    }
+    if email.is_some() {
+        limits::email_change(domain, &own.user.id, now).await?;
     }
     let display_name = display_name.as_deref().map(|name| parse_display_name("displayName", name));
     let display_name = display_name.transpose()?;
@@ -373,6 +378,29 @@ mod tests {
             fixture.put_user(&user).await;
         });
         assert_eq!(suspended.await, (Err(Code::UserDisabled), email(ANN)));
+    }
+
+    #[tokio::test]
+    async fn a_user_learns_of_30_addresses_an_hour_whether_they_are_taken() {
+        let mut fixture = Fixture::new().await;
+        fixture.domain.settings.limits.enabled = true;
+        fixture.user(ANN, GlobalRole::CompanyEmployee).await;
+        fixture.user("bob@example.org", GlobalRole::CompanyEmployee).await;
+        let ask = UpdateAccount {
+            id_token: fixture.sign_in(ANN).await.id_token,
+            email: Some(Email::parse("bob@example.org").unwrap()),
+            password: None,
+            display_name: None,
+            default_tenant: None,
+        };
+        for tries in 1..=31 {
+            let refused = update_account(&fixture.domain, &keyed(), &ask).await.unwrap_err();
+            let expected = if tries <= 30 { Code::EmailExists } else { Code::RateLimited };
+            assert_eq!(refused.code(), expected, "{tries}");
+        }
+        // The rest of the account is not held up by it.
+        let ask = UpdateAccount { email: None, display_name: Some("Ann".to_owned()), ..ask };
+        update_account(&fixture.domain, &keyed(), &ask).await.unwrap();
     }
 
     async fn fixture_user(fixture: &Fixture) -> User {

@@ -30,6 +30,8 @@ pub struct Limits {
     pub redemptions_per_ip: Limit,
     /// Codes handed in for one address that are not good.
     pub redemptions_per_email: Limit,
+    /// Addresses that one user asks for in place of his own: the answer says whether one is taken.
+    pub email_changes_per_user: Limit,
     /// Token exchanges of one user.
     pub exchanges_per_user: Limit,
     /// Refreshes of one session.
@@ -53,6 +55,7 @@ impl Limits {
             codes_per_ip: Limit::per_hour(30),
             redemptions_per_ip: Limit::per_minute(100),
             redemptions_per_email: Limit::per_minute(10),
+            email_changes_per_user: Limit::per_hour(30),
             exchanges_per_user: Limit::per_minute(600),
             refreshes_per_session: Limit::per_minute(60),
             lookups_per_key: Limit::per_minute(0),
@@ -70,6 +73,7 @@ impl Limits {
             &mut self.codes_per_ip,
             &mut self.redemptions_per_ip,
             &mut self.redemptions_per_email,
+            &mut self.email_changes_per_user,
             &mut self.exchanges_per_user,
             &mut self.refreshes_per_session,
             &mut self.lookups_per_key,

@@ -24,6 +24,7 @@ pub(super) fn limits(mut section: Section<'_>, limits: &mut Limits) {
         ("codesPerIpHour", &mut limits.codes_per_ip),
         ("redemptionsPerIpMinute", &mut limits.redemptions_per_ip),
         ("redemptionsPerEmailMinute", &mut limits.redemptions_per_email),
+        ("emailChangesPerUserHour", &mut limits.email_changes_per_user),
         ("exchangesPerUserMinute", &mut limits.exchanges_per_user),
         ("refreshesPerSessionMinute", &mut limits.refreshes_per_session),
         ("lookupsPerKeyMinute", &mut limits.lookups_per_key),

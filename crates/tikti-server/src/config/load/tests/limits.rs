@@ -28,6 +28,7 @@ limits:
   codesPerIpHour: 5
   redemptionsPerIpMinute: 10
   redemptionsPerEmailMinute: 6
+  emailChangesPerUserHour: 7
   exchangesPerUserMinute: 0
   refreshesPerSessionMinute: 8
   lookupsPerKeyMinute: 9
@@ -45,6 +46,7 @@ limits:
         codes_per_ip: Limit::per_hour(5),
         redemptions_per_ip: Limit::per_minute(10),
         redemptions_per_email: Limit::per_minute(6),
+        email_changes_per_user: Limit::per_hour(7),
         exchanges_per_user: Limit::per_minute(0),
         refreshes_per_session: Limit::per_minute(8),
         lookups_per_key: Limit::per_minute(9),
@@ -87,6 +89,6 @@ limits: {{enabled: 'yes please', codesPerIpHour: -1, longestBackoff: 2d, knownNe
         limits.codesPerIpHour: must be a number from 0 to 1000000000
         limits.longestBackoff: must be 1 second to 1 days
         limits.knownNetworkTtl: must be 1 second to 365 days
-        limits.perMinute: unknown setting; known here: codesPerEmailHour, codesPerIpHour, enabled, exchangesPerUserMinute, failedSignInsPerEmailHour, failedSignInsPerIpMinute, failedSignInsPerNetworkMinute, knownNetworkTtl, longestBackoff, lookupsPerKeyMinute, redemptionsPerEmailMinute, redemptionsPerIpMinute, refreshesPerSessionMinute
+        limits.perMinute: unknown setting; known here: codesPerEmailHour, codesPerIpHour, emailChangesPerUserHour, enabled, exchangesPerUserMinute, failedSignInsPerEmailHour, failedSignInsPerIpMinute, failedSignInsPerNetworkMinute, knownNetworkTtl, longestBackoff, lookupsPerKeyMinute, redemptionsPerEmailMinute, redemptionsPerIpMinute, refreshesPerSessionMinute
     ");
 }
