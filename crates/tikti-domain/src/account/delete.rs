@@ -1,10 +1,12 @@
 //! Deletes one's own account.
 //!
+//! Whoever was revoked before the deletion is decided deletes nothing any more.
+//!
 //! Spec: HTTP API, Identity, `delete`; Domain, rule 4.
 
 use secrecy::SecretString;
 
-use super::delete_user::delete_user;
+use super::delete_user::delete_user_seen;
 use super::own::Own;
 use crate::api_key::KeyScope;
 use crate::domain::{Caller, Domain};
@@ -24,6 +26,59 @@ pub async fn delete_account(
     let now = domain.clock.now();
     let own = Own::load(domain, caller, (id_token, KeyScope::Delete), now).await?;
     own.require_recent(&domain.settings, now)?;
-    delete_user(domain, &own.user.id, now).await?;
+    delete_user_seen(domain, &own.user.id, own.user.ver, now).await?;
     Ok(own.user.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::sign_out::revoke_everything;
+    use crate::error::Code;
+    use crate::sweep::{SweepCursor, sweep};
+    use crate::testing::{FaultPlan, Fixture};
+    use crate::user::GlobalRole;
+
+    #[tokio::test]
+    async fn a_user_who_is_of_another_version_by_then_is_not_deleted() {
+        for role in [GlobalRole::CompanyEmployee, GlobalRole::Admin] {
+            let fixture = Fixture::new().await;
+            fixture.admin("root@corp.sys").await;
+            let ann = fixture.user("ann@example.org", role).await;
+            let (domain, now) = (&fixture.domain, fixture.now());
+            revoke_everything(domain, &ann.id, now).await.unwrap();
+            let refused = delete_user_seen(domain, &ann.id, ann.ver, now).await.unwrap_err();
+            assert_eq!(refused.code(), Code::TokenRevoked, "{role:?}");
+            fixture.clock.advance(5 * 60_000);
+            sweep(domain, &mut SweepCursor::default(), fixture.now()).await.unwrap();
+            let ver = fixture.reload(&ann).await.ver;
+            delete_user_seen(domain, &ann.id, ver, now).await.unwrap();
+        }
+    }
+
+    /// Whatever the moment, one of the two is refused, or the user was revoked after he was deleted.
+    #[tokio::test]
+    async fn a_revocation_during_a_deletion_counts_until_the_user_dies() {
+        for steps in 0..8 {
+            let fixture = Fixture::new().await;
+            let ann = fixture.user("ann@example.org", GlobalRole::CompanyEmployee).await;
+            let now = fixture.now();
+            let replica = fixture.replica(2, &FaultPlan::crash_after(u64::MAX - 1)).await;
+            let deletion = delete_user_seen(&replica, &ann.id, ann.ver, now);
+            let revocation = async {
+                for _ in 0..steps {
+                    tokio::task::yield_now().await;
+                }
+                revoke_everything(&fixture.domain, &ann.id, now).await
+            };
+            let (deleted, revoked) = tokio::join!(deletion, revocation);
+            match deleted {
+                Ok(()) => {}
+                Err(refused) => {
+                    assert_eq!(refused.code(), Code::TokenRevoked, "{steps}");
+                    assert_eq!(fixture.reload(&ann).await.ver, revoked.unwrap().ver, "{steps}");
+                }
+            }
+        }
+    }
 }

@@ -44,13 +44,42 @@ use crate::user::{EmailClaim, GlobalRole, User};
 ///
 /// Spec: Domain, rule 4; Authorization, `LAST_ADMIN`.
 pub async fn delete_user(domain: &Domain, user_id: &UserId, now: Timestamp) -> Result<(), Error> {
-    let work = work_of(load_user(domain, user_id, now).await?);
+    let user = load_user(domain, user_id, now).await?;
+    delete(domain, user, None, now).await
+}
+
+/// Deletes a user, as [`delete_user`] does, if he is of this version still: for his own token, which is
+/// worth nothing once he is of another one.
+///
+/// # Errors
+/// As [`delete_user`]; `TOKEN_REVOKED` for another version. An administrator is judged by it before he
+/// leaves the set of them, anybody else where he dies.
+pub(super) async fn delete_user_seen(
+    domain: &Domain,
+    user_id: &UserId,
+    ver: u64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let user = load_user(domain, user_id, now).await?;
+    if user.ver != ver {
+        return Err(Code::TokenRevoked.into());
+    }
+    delete(domain, user, Some(ver), now).await
+}
+
+async fn delete(
+    domain: &Domain,
+    user: User,
+    of_version: Option<u64>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let work = work_of(user);
     // Before anything is written: most refusals are seen to be.
     if work.role == GlobalRole::Admin {
-        admins::look_first(domain, user_id, now).await?;
+        admins::look_first(domain, &work.user_id, now).await?;
     }
     let operation = intent::begin(domain, Work::DeleteUser(work.clone()), now).await?;
-    let mut deletion = Deletion { operation, work };
+    let mut deletion = Deletion { operation, work, of_version };
     let buried = deletion.bury(domain, now).await;
     match &buried {
         Err(Error::Refused(refusal)) if refusal.code != Code::UserNotFound => {
@@ -73,7 +102,8 @@ pub(crate) async fn resume(
     work: &DeletingUser,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let mut deletion = Deletion { operation: operation.clone(), work: work.clone() };
+    let (operation, work) = (operation.clone(), work.clone());
+    let mut deletion = Deletion { operation, work, of_version: None };
     match deletion.bury(domain, now).await {
         Err(Error::Refused(refusal)) if refusal.code != Code::UserNotFound => {
             intent::end(domain, &deletion.operation).await
@@ -92,13 +122,15 @@ fn work_of(user: User) -> DeletingUser {
 struct Deletion {
     operation: OperationId,
     work: DeletingUser,
+    /// The only version to delete, where it matters.
+    of_version: Option<u64>,
 }
 
 impl Deletion {
     /// Steps 2 and 3.
     ///
     /// # Errors
-    /// `LAST_ADMIN`; `USER_NOT_FOUND` where somebody else was quicker.
+    /// `LAST_ADMIN`; `USER_NOT_FOUND` where somebody else was quicker; `TOKEN_REVOKED` for another version.
     async fn bury(&mut self, domain: &Domain, now: Timestamp) -> Result<(), Error> {
         loop {
             if self.work.role == GlobalRole::Admin {
@@ -109,6 +141,10 @@ impl Deletion {
             let Some(mut changed) = put_tombstone(domain, &self.work, now).await? else {
                 return Ok(());
             };
+            let is_another = self.of_version.is_some_and(|ver| ver != changed.ver);
+            if is_another && self.work.role != GlobalRole::Admin {
+                return Err(Code::TokenRevoked.into());
+            }
             changed.first.get_or_insert_with(|| self.operation.clone());
             // Role or address changed: an intent has to name what the user bears at the end. Or the
             // version: who was suspended and has come back is relied on again, and has to leave again.
