@@ -72,6 +72,9 @@ pub(crate) struct ChangingEmail {
     pub(crate) from: Option<Email>,
     /// The claim on the old address.
     pub(crate) from_claim: OperationId,
+    /// Whether the old address is kept for the user, who may take it back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) keeps: bool,
     pub(crate) to: Email,
 }
 

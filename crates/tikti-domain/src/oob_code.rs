@@ -111,7 +111,7 @@ impl OobType {
         }
     }
 
-    pub(super) const fn life_millis(self) -> u64 {
+    pub(crate) const fn life_millis(self) -> u64 {
         match self {
             Self::RecoverEmail => 7 * DAY_MILLIS,
             Self::PasswordReset

@@ -180,6 +180,18 @@ impl User {
         self.email.as_ref() == Some(email)
     }
 
+    /// Whether nobody else may have this address: the user's own, or the one that he has just left, until
+    /// that change has come to its end.
+    pub(crate) fn holds(&self, email: &Email) -> bool {
+        self.bears(email) || matches!(&self.untold, Some(Untold::Left(old)) if old == email)
+    }
+
+    /// Whether his address is his by more than his own word: mail there has reached him, or he was made
+    /// with it.
+    pub(crate) fn has_proper_email(&self) -> bool {
+        self.email.is_some() && (self.email_verified || self.email_changes == 0)
+    }
+
     /// Whether the user may sign in and be exchanged for.
     #[must_use]
     pub fn is_active(&self) -> bool {
@@ -265,12 +277,25 @@ pub(crate) struct EmailClaim {
     /// not buried where the claim is lost.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) given_id: bool,
+    /// Until when nobody else may have an address that its user has left: he can take it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) kept_until: Option<Timestamp>,
+    /// Whether the address was kept for this user before he claimed it again: it is kept again when he
+    /// leaves it, so that nobody gets it by going back and forth with his account.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) keep: bool,
 }
 
 impl EmailClaim {
     /// The claim of an operation for a user.
     pub(crate) fn new(user_id: &UserId, token: &OperationId) -> Self {
-        Self { user_id: user_id.clone(), token: token.clone(), given_id: false }
+        let (user_id, token) = (user_id.clone(), token.clone());
+        Self { user_id, token, given_id: false, kept_until: None, keep: false }
+    }
+
+    /// Whether it keeps an address, that its user has left, from `other`.
+    pub(crate) fn is_kept_from(&self, other: &UserId, now: Timestamp) -> bool {
+        self.user_id != *other && self.kept_until.is_some_and(|until| now < until)
     }
 
     /// Whether both were made by one operation for one user.

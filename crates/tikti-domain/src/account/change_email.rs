@@ -5,20 +5,21 @@
 //! | 1. say so (intent) | nothing has changed |
 //! | 2. claim the new address | the new address is claimed, the user bears the old one |
 //! | 3. in the user's record: the new address, not verified | the user bears the new one, both are claimed |
-//! | 4. queue the mail that tells it | the mail goes out, once more perhaps |
-//! | 5. free the old address, or the new one where step 3 did not happen | done |
+//! | 4. free the old address, or keep it for the user to take back; or free the new one where step 3 did not happen | the mail is not queued |
+//! | 5. queue the mail that tells it | the mail goes out, once more perhaps |
 //!
 //! An address is a user's only while the record bears it: before step 3 the new one signs nobody in,
 //! after it the old one does not.
 //!
-//! No address changes in silence: step 3 writes into the user's record what is to be told, step 4 takes
-//! it out again, and there is no further change before that. The sweep does what step 4 did not.
+//! No address changes in silence: step 3 writes into the user's record what is to be told, step 5 takes
+//! it out again, and there is no further change before that. The sweep does what step 5 did not. An address
+//! that was the user's by more than his own word is nobody else's for as long as the mail's code lives.
 //!
 //! Spec: Domain, rule 1; HTTP API, `update`. Why: docs/decisions/0015, 0026.
 
 use tikti_store::{Entry, Key};
 
-use super::email_claim::{claim_email, release_email};
+use super::email_claim::{claim_email, let_go, release_email};
 use super::own::Own;
 use super::send_oob_code::{send_recovery, send_reset};
 use super::sign_in::find_by_email;
@@ -83,6 +84,11 @@ impl<'a> NewAddress<'a> {
         Self { to, by: By::Holder(own) }
     }
 
+    /// Whether it is an old address that comes back.
+    fn is_recovery(&self) -> bool {
+        matches!(self.by, By::Code(code) if code.kind == OobType::RecoverEmail)
+    }
+
     /// The session that it is asked for in.
     fn session(&self) -> Option<Key> {
         match self.by {
@@ -139,13 +145,16 @@ pub(super) async fn change_email_to(
     if find_by_email(domain, to, now).await?.is_some() {
         return Err(Code::EmailExists.into());
     }
+    // The change before has not come to its end: nobody is told yet, nor the old address kept.
     if user.untold.is_some() {
-        tell(domain, user_id, &user.email_claim, now).await?;
+        return Err(changed_meanwhile());
     }
+    let keeps = user.has_proper_email() && !address.is_recovery();
     let work = ChangingEmail {
         user_id: user.id,
         from: user.email,
         from_claim: user.email_claim,
+        keeps,
         to: to.clone(),
     };
     let operation = intent::begin(domain, Work::ChangeEmail(work.clone()), now).await?;
@@ -192,8 +201,7 @@ async fn change(
             address.check(&user, session.as_ref())?;
             let is_as_seen = user.email_claim == work.from_claim && user.email == work.from;
             if !is_as_seen || user.untold.is_some() {
-                let message = "the address changed at the same moment: read again";
-                return Err(Refusal::new(Code::Conflict, message).into());
+                return Err(changed_meanwhile());
             }
             user.email = Some(work.to.clone());
             user.email_claim = operation.clone();
@@ -204,7 +212,12 @@ async fn change(
         .await
 }
 
-/// Step 4, where the user bears the address of this operation: queues the mail, then forgets that it was
+fn changed_meanwhile() -> Error {
+    let message = "the address changed at the same moment: read again";
+    Refusal::new(Code::Conflict, message).into()
+}
+
+/// Step 5, where the user bears the address of this operation: queues the mail, then forgets that it was
 /// to be. Whoever dies between leaves it to be queued once more. May be repeated, at any time.
 async fn tell(
     domain: &Domain,
@@ -236,15 +249,14 @@ async fn tell(
         .await
 }
 
-/// Sees to the mail, frees whichever address the user does not bear, and sees to it that this does not
-/// change again by this operation. May be repeated, at any time.
+/// Frees or keeps whichever address the user does not bear, sees to it that this does not change
+/// again by this operation, and to the mail. May be repeated, at any time.
 pub(crate) async fn settle(
     domain: &Domain,
     operation: &OperationId,
     work: &ChangingEmail,
     now: Timestamp,
 ) -> Result<(), Error> {
-    tell(domain, &work.user_id, operation, now).await?;
     let key = keyspace::user(&work.user_id);
     let partition = key.partition();
     let reads = [key.clone()];
@@ -260,14 +272,24 @@ pub(crate) async fn settle(
             Ok::<_, Error>(borne)
         })
         .await?;
-    let claim = |token: &OperationId| EmailClaim::new(&work.user_id, token);
+    let until = now.plus_millis(OobType::RecoverEmail.life_millis());
+    let free = async |email: &Email, token: &OperationId, keeps: bool| {
+        let claim = EmailClaim::new(&work.user_id, token);
+        match &borne {
+            Some(_) => let_go(domain, email, (&claim, keeps), (until, now)).await,
+            // Nobody is left who could take it back.
+            None => release_email(domain, email, &claim, now).await,
+        }
+    };
     if let Some(from) = &work.from
         && borne.as_ref() != Some(&work.from_claim)
     {
-        release_email(domain, from, &claim(&work.from_claim), now).await?;
+        free(from, &work.from_claim, work.keeps).await?;
     }
     if borne.as_ref() != Some(operation) {
-        release_email(domain, &work.to, &claim(operation), now).await?;
+        free(&work.to, operation, false).await?;
     }
+    // Last: until then the user's record keeps others from the address that he has left.
+    tell(domain, &work.user_id, operation, now).await?;
     intent::end(domain, operation).await
 }

@@ -211,6 +211,13 @@ impl Found {
         }
     }
 
+    /// Makes a code usable again that was taken and came to nothing.
+    async fn put_back(&self, domain: &Domain, now: Timestamp) -> Result<(), Error> {
+        let bytes = self.code.encode()?;
+        let entry = Entry::new(&bytes).expires_at(self.code.expires_at);
+        Ok(domain.store.put(&self.key, entry, now).await?)
+    }
+
     /// Step 3 in the user's record: `change`, if the user is still as the code says.
     pub(super) async fn write(
         &self,
@@ -276,7 +283,15 @@ async fn change(domain: &Domain, found: &Found, to: &Email, now: Timestamp) -> R
         Some(_) => return Err(Code::EmailExists.into()),
     }
     found.take(domain).await?;
-    change_email_to(domain, &found.user.id, &NewAddress::by(&found.code, to), now).await
+    let changed =
+        change_email_to(domain, &found.user.id, &NewAddress::by(&found.code, to), now).await;
+    // Or whoever holds the account could use up the owner's way back, by changing at the same moment.
+    if let Err(Error::Refused(refusal)) = &changed
+        && refusal.code == Code::Conflict
+    {
+        found.put_back(domain, now).await?;
+    }
+    changed
 }
 
 #[cfg(test)]

@@ -143,8 +143,13 @@ impl Place<'_> {
     fn of_others(&self, prefix: &str) -> Result<Fact, Broken> {
         match (prefix, self.key.kind(), self.id) {
             ("e", "claim", "") => {
-                let EmailClaim { user_id, token, given_id: _ } = self.decode()?;
-                Ok(Fact::EmailClaim { user: user_id, token })
+                let EmailClaim { user_id, token, given_id: _, kept_until, keep: _ } =
+                    self.decode()?;
+                // What is kept is of nobody: it ends by itself.
+                match kept_until {
+                    Some(_) => Ok(Fact::Plain),
+                    None => Ok(Fact::EmailClaim { user: user_id, token }),
+                }
             }
             ("s", "claim", "") => {
                 let tenant = self.decode::<NameClaim>()?.tenant_id;

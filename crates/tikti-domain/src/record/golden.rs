@@ -83,6 +83,8 @@ fn records_of_operations_load_whole() {
     loads::<Lasting<User>>(include_str!("../../tests/domain/golden/user-2.json"));
     loads::<EmailClaim>(include_str!("../../tests/domain/golden/email-claim-2.json"));
     loads::<EmailClaim>(include_str!("../../tests/domain/golden/email-claim-3.json"));
+    loads::<EmailClaim>(include_str!("../../tests/domain/golden/email-claim-4.json"));
+    loads::<EmailClaim>(include_str!("../../tests/domain/golden/email-claim-5.json"));
     loads::<Lasting<User>>(include_str!("../../tests/domain/golden/user-imported-1.json"));
     loads::<NameClaim>(include_str!("../../tests/domain/golden/name-claim-2.json"));
     loads::<ListEntry>(include_str!("../../tests/domain/golden/list-entry-1.json"));
@@ -93,6 +95,7 @@ fn records_of_operations_load_whole() {
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-create-user-1.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-import-user-1.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-change-email-1.json"));
+    loads::<Intent>(include_str!("../../tests/domain/golden/intent-change-email-2.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-delete-user-1.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-delete-user-2.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-create-tenant-1.json"));

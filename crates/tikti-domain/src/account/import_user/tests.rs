@@ -122,7 +122,11 @@ async fn an_address_or_an_id_that_is_anothers_is_refused() {
     let taken = refused(import_into(&fixture, imported("uid", "bob@example.org")).await);
     assert!(taken.details.contains_key("userId"));
     assert_clean(&fixture).await;
-    // The address that he has left is free.
+    // The address that he has left is free once he cannot take it back any more.
+    let taken = refused(import_into(&fixture, imported("uid-2", "bob@example.org")).await);
+    assert_eq!(taken.code, Code::EmailExists);
+    assert_clean(&fixture).await;
+    fixture.clock.advance(7 * 24 * 60 * 60 * 1000);
     made(import_into(&fixture, imported("uid-2", "bob@example.org")).await);
     assert_clean(&fixture).await;
 }

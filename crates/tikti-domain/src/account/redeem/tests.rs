@@ -73,8 +73,6 @@ async fn a_code_gives_the_new_address_verified_and_ends_the_codes_of_the_old_one
     assert_eq!(old.unwrap_err().code(), Code::InvalidOobCode);
     fixture.try_sign_in(NEW, PASSWORD).await.unwrap();
     assert!(fixture.try_sign_in(ANN, PASSWORD).await.is_err());
-    // The old address is free again.
-    fixture.user(ANN, GlobalRole::CompanyEmployee).await;
 }
 
 #[tokio::test]
@@ -189,8 +187,11 @@ async fn the_way_back_ends_after_seven_days_and_not_a_millisecond_before() {
 #[tokio::test]
 async fn nobody_gets_an_address_back_that_is_anothers_by_now_nor_a_suspended_account() {
     let (fixture, ann) = fixture().await;
-    let code = taken(&fixture, &ann, ANN, NEW).await;
-    let bob = fixture.user(ANN, GlobalRole::CompanyEmployee).await;
+    // One that she said was hers, and nothing more: it is not kept for her.
+    let said = "said@example.org";
+    taken(&fixture, &ann, ANN, said).await;
+    let code = taken(&fixture, &ann, said, NEW).await;
+    let bob = fixture.user(said, GlobalRole::CompanyEmployee).await;
     assert_eq!(use_up(&fixture, &code).await, Err(Code::EmailExists));
     crate::account::delete_user(&fixture.domain, &bob.id, fixture.now()).await.unwrap();
     let mut suspended = fixture.reload(&ann).await;
@@ -261,4 +262,104 @@ async fn a_recovery_ends_the_password_and_has_the_owner_set_another_one() {
     };
     crate::account::reset_password(&fixture.domain, &keyed(), &ask).await.unwrap();
     fixture.try_sign_in(ANN, password.expose_secret()).await.unwrap();
+}
+
+/// Whether a new user may have an address.
+async fn is_free(fixture: &Fixture, address: &str) -> bool {
+    let (email, role) = (email(address), GlobalRole::CompanyEmployee);
+    let new = crate::account::NewUser { email, password_hash: None, role };
+    match crate::account::create_user(&fixture.domain, new, fixture.now()).await {
+        Ok(_) => true,
+        Err(refused) => {
+            assert_eq!(refused.code(), Code::EmailExists);
+            false
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_takes_the_old_address_while_its_owner_can_take_it_back() {
+    let (fixture, ann) = fixture().await;
+    let bob = fixture.user("bob@example.org", GlobalRole::CompanyEmployee).await;
+    let to_ann = taken(&fixture, &ann, ANN, "thief@example.org").await;
+    fixture.clock.advance(7 * 24 * 60 * 60 * 1000 - 1);
+    assert!(!is_free(&fixture, ANN).await);
+    let (domain, now) = (&fixture.domain, fixture.now());
+    let refused = change_email(domain, &bob.id, &email(ANN), now).await.unwrap_err();
+    assert_eq!(refused.code(), Code::EmailExists);
+    use_up(&fixture, &to_ann).await.unwrap();
+    fixture.clock.advance(60 * 24 * 60 * 60 * 1000);
+    assert_eq!(fixture.reload(&ann).await.email, Some(email(ANN)));
+    assert!(!is_free(&fixture, ANN).await, "hers again, and for good");
+    assert!(is_free(&fixture, "thief@example.org").await, "kept for no thief");
+}
+
+#[tokio::test]
+async fn an_address_is_kept_for_seven_days_for_its_user_alone_and_while_he_lives() {
+    let week = 7 * 24 * 60 * 60 * 1000;
+    let (fixture, ann) = fixture().await;
+    taken(&fixture, &ann, ANN, NEW).await;
+    fixture.clock.advance(week);
+    assert!(is_free(&fixture, ANN).await);
+
+    let bob = fixture.user("bob@example.org", GlobalRole::CompanyEmployee).await;
+    taken(&fixture, &bob, "bob@example.org", "bob2@example.org").await;
+    assert!(!is_free(&fixture, "bob@example.org").await);
+    crate::account::delete_user(&fixture.domain, &bob.id, fixture.now()).await.unwrap();
+    assert!(is_free(&fixture, "bob@example.org").await);
+}
+
+/// Or one account would keep any number of people from their addresses, each for seven days.
+#[tokio::test]
+async fn an_address_that_somebody_only_says_is_his_is_not_kept_for_him() {
+    let (fixture, ann) = fixture().await;
+    taken(&fixture, &ann, ANN, "v0@example.org").await;
+    for round in 0..4 {
+        let (from, to) = (format!("v{round}@example.org"), format!("v{}@example.org", round + 1));
+        taken(&fixture, &ann, &from, &to).await;
+        assert!(is_free(&fixture, &from).await, "{from}");
+    }
+    // One at which mail has reached her is.
+    let mut verified = fixture.reload(&ann).await;
+    verified.email_verified = true;
+    fixture.put_user(&verified).await;
+    taken(&fixture, &ann, "v4@example.org", "v5@example.org").await;
+    assert!(!is_free(&fixture, "v4@example.org").await);
+}
+
+/// A thief who takes the old address once more leaves it as it was kept before, also where he fails.
+#[tokio::test]
+async fn an_address_that_was_kept_is_kept_again_however_often_it_is_left() {
+    let (fixture, ann) = fixture().await;
+    let to_ann = taken(&fixture, &ann, ANN, "t1@example.org").await;
+    for _ in 0..3 {
+        taken(&fixture, &ann, "t1@example.org", "t2@example.org").await;
+        taken(&fixture, &ann, "t2@example.org", ANN).await;
+        assert!(!is_free(&fixture, ANN).await);
+        taken(&fixture, &ann, ANN, "t1@example.org").await;
+        assert!(!is_free(&fixture, ANN).await);
+    }
+    // Claimed, and refused by a code that fits no more.
+    let mut code = OobCode::about(&ann, OobType::VerifyAndChangeEmail, fixture.now());
+    code.ver = 0;
+    let (domain, now) = (&fixture.domain, fixture.now());
+    let address = email(ANN);
+    let to = NewAddress::by(&code, &address);
+    let refused = change_email_to(domain, &ann.id, &to, now).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidOobCode);
+    assert!(!is_free(&fixture, ANN).await);
+    use_up(&fixture, &to_ann).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_change_under_way_does_not_use_up_the_owners_way_back() {
+    let (fixture, ann) = fixture().await;
+    let to_ann = taken(&fixture, &ann, ANN, "thief@example.org").await;
+    let settled = fixture.reload(&ann).await;
+    let mut under_way = settled.clone();
+    under_way.untold = Some(crate::user::Untold::Left(email("thief0@example.org")));
+    fixture.put_user(&under_way).await;
+    assert_eq!(use_up(&fixture, &to_ann).await, Err(Code::Conflict));
+    fixture.put_user(&settled).await;
+    use_up(&fixture, &to_ann).await.unwrap();
 }
