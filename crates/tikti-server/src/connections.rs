@@ -99,6 +99,8 @@ impl Connections {
             }
         }
         late.all_ended().await;
+        // Of clients that are gone.
+        self.state.carried.all_ended().await;
     }
 
     /// Serves one connection to its end.

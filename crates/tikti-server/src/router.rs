@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 
 use crate::error::{self, ApiError};
 use crate::extract::UnusedBody;
-use crate::middleware::{access_log, request_id, security_headers};
+use crate::middleware::{access_log, carry_through, request_id, security_headers};
 use crate::openapi;
 use crate::routes::{accounts, action, oauth2, platform, tenants};
 use crate::state::Shared;
@@ -104,6 +104,14 @@ pub const ROUTES: &[Route] = &[
     row!("GET", "/docs", [], Needs::Nothing, platform::docs::docs),
 ];
 
+/// The paths that are asked with POST and change nothing.
+const READING: [&str; 2] = ["/v1/accounts/lookup", "/v1/accounts:lookup"];
+
+/// Whether calls of this path change nothing, whatever their method.
+pub(crate) fn only_reads(path: &str) -> bool {
+    READING.contains(&path)
+}
+
 /// The router of every route, without state and middleware, and the document that describes it.
 pub(crate) fn routes() -> (Router<Shared>, OpenApi) {
     let mut documented = OpenApiRouter::with_openapi(openapi::head());
@@ -125,6 +133,7 @@ pub(crate) fn with_middleware(routes: Router<Shared>, state: Shared) -> Router {
     routes
         .fallback(async |_: UnusedBody| ApiError::from(Code::NotFound))
         .method_not_allowed_fallback(async |_: UnusedBody| ApiError::from(Code::MethodNotAllowed))
+        .layer(from_fn_with_state(state.clone(), carry_through::carry_through))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(from_fn_with_state(state.clone(), security_headers::security_headers))
         .layer(from_fn(access_log::access_log))

@@ -8,6 +8,7 @@ use tikti_domain::Domain;
 use tikti_domain::random::Random;
 
 use crate::extract::client_ip::ClientIp;
+use crate::tasks::Carried;
 
 /// The state behind every handler, cloned by reference.
 pub(crate) type Shared = Arc<AppState>;
@@ -22,6 +23,8 @@ pub(crate) struct AppState {
     pub(crate) client_ip: ClientIp,
     /// Documents made once at start.
     pub(crate) pages: Pages,
+    /// Requests that change something: they run to their end.
+    pub(crate) carried: Carried,
     /// Whether the issuer is https, so that browsers may be told to stay with it.
     pub(crate) is_https: bool,
     /// Set once, when the server was asked to stop.
@@ -42,7 +45,8 @@ impl AppState {
     /// Assembles the state of a server that is ready.
     pub(crate) fn new(domain: Domain, random: Random, client_ip: ClientIp, pages: Pages) -> Self {
         let is_https = domain.settings().issuer.starts_with("https://");
-        Self { domain, random, client_ip, pages, is_https, stopping: AtomicBool::new(false) }
+        let (carried, stopping) = (Carried::new(), AtomicBool::new(false));
+        Self { domain, random, client_ip, pages, carried, is_https, stopping }
     }
 
     /// Whether the server was asked to stop.

@@ -3,6 +3,7 @@
 //!
 //! A task that nobody awaits hides its failure and outlives a shutdown, so nothing else spawns.
 
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 /// A task of a running server: its accept loop, its sweeper, its delivery of mails.
@@ -51,6 +52,33 @@ impl Tasks {
         while let Some(ended) = self.0.join_next().await {
             report(ended);
         }
+    }
+}
+
+/// Work that goes on to its end, whatever becomes of whoever began it: a stop waits for all of it.
+pub(crate) struct Carried(watch::Sender<()>);
+
+impl Carried {
+    pub(crate) fn new() -> Self {
+        Self(watch::Sender::new(()))
+    }
+
+    /// Starts one more; whoever drops the handle leaves it running.
+    pub(crate) fn start<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        let running = self.0.subscribe();
+        start(async move {
+            let output = work.await;
+            drop(running);
+            output
+        })
+    }
+
+    /// Waits until none runs.
+    pub(crate) async fn all_ended(&self) {
+        self.0.closed().await;
     }
 }
 

@@ -71,7 +71,11 @@ async fn a_mail_whose_process_died_is_sent_by_the_next_and_never_logged() {
 }
 
 /// Waits for a mail to this address and gives it with what its code is.
-async fn mail_to(kept: &Capture, arrived: &mut UnboundedReceiver<String>, to: &str) -> String {
+pub(crate) async fn mail_to(
+    kept: &Capture,
+    arrived: &mut UnboundedReceiver<String>,
+    to: &str,
+) -> String {
     loop {
         let found = kept.mails().into_iter().find(|mail| mail.to == to);
         if let Some(mail) = found {

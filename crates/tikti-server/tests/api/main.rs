@@ -23,6 +23,7 @@ mod coverage;
 mod doors;
 mod enumeration;
 mod errors;
+mod hang_up;
 mod hostile;
 mod identity;
 mod lifecycle;
