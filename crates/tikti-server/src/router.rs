@@ -89,6 +89,7 @@ pub const ROUTES: &[Route] = &[
     row!("GET", "/v1/users/{id}", [], Needs::ApiKeyAndAdmin(KeyScope::Admin), platform::users::read_user),
     row!("PATCH", "/v1/users/{id}", [], Needs::ApiKeyAndAdmin(KeyScope::Admin), platform::users::update_user),
     row!("DELETE", "/v1/users/{id}", [], Needs::ApiKeyAndAdmin(KeyScope::Admin), platform::users::delete_user),
+    row!("POST", "/v1/users/{id}/passwordReset", [], Needs::ApiKeyAndAdmin(KeyScope::Admin), platform::users::reset_user_password),
     row!("POST", "/v1/tenants", [], Needs::AdminBearer, tenants::create::create_tenant),
     row!("GET", "/v1/tenants", [], Needs::Bearer, tenants::list::list_tenants),
     row!("GET", "/v1/tenants/{t}", ["/v1/tenants/id/{t}"], Needs::Bearer, tenants::read::read_tenant),

@@ -6,7 +6,7 @@
 //! Spec: HTTP API, "API key", rows "yes + admin"; Authorization, "Administrative endpoints"; attacks,
 //! rows T5 and E9.
 
-use crate::api_key::KeyScope;
+use crate::api_key::{AcceptedKey, KeyScope};
 use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
 use crate::error::{Code, Error};
@@ -32,6 +32,20 @@ pub(super) async fn require_admin(
     access: Access,
     now: Timestamp,
 ) -> Result<Principal, Error> {
+    let (principal, _) = require_admin_and_key(domain, caller, access, now).await?;
+    Ok(principal)
+}
+
+/// As [`require_admin`], and gives the key too, which is one of the deployment.
+///
+/// # Errors
+/// Those of [`require_admin`].
+pub(super) async fn require_admin_and_key(
+    domain: &Domain,
+    caller: &Caller,
+    access: Access,
+    now: Timestamp,
+) -> Result<(Principal, AcceptedKey), Error> {
     let key = domain.require_key(caller, KeyScope::Admin, now).await?;
     if key.tenant_id.is_some() {
         return Err(Code::ApiKeyForbidden.into());
@@ -41,7 +55,7 @@ pub(super) async fn require_admin(
         Access::Read => principal.require_admin()?,
         Access::Write => principal.require_admin_write(domain, now)?,
     }
-    Ok(principal)
+    Ok((principal, key))
 }
 
 #[cfg(test)]

@@ -56,5 +56,5 @@ pub use sign_out::{SignOut, SignOutBy, sign_out};
 pub use sign_up::{Joins, SignUp, sign_up};
 pub use status::{SetStatus, set_status};
 pub use update::{UpdateAccount, UpdatedAccount, update_account};
-pub use users::{UpdateUser, get_user, list_users, remove_user, update_user};
+pub use users::{UpdateUser, get_user, list_users, remove_user, reset_user_password, update_user};
 pub use validate::{Validate, validate};

@@ -10,6 +10,7 @@
 //! | `PASSWORD_RESET`, `EMAIL_SIGNIN` | none | to the address, if somebody bears it |
 //! | `VERIFY_EMAIL` | idToken | to the user's address |
 //! | `VERIFY_AND_CHANGE_EMAIL` | idToken of a recent sign-in | to the new address |
+//! | `PASSWORD_RESET` | an administrator's idToken | to the address of the user whom he names |
 //! | `RECOVER_EMAIL` | nobody can ask for it | to the old address, after a change |
 //!
 //! Spec: HTTP API, Identity, `sendOobCode`, and "API key"; attacks, rows E1, E3, E6, E8.
@@ -101,9 +102,39 @@ pub async fn send_oob_code(
     };
     let email = plan.email.clone();
     let code = carry_out(domain, plan, (on.as_ref(), ask.language), now).await?;
-    // A tenant's key never gets one, whatever its record says.
-    let shows = key.tenant_id.is_none() && key.scopes.contains(&KeyScope::OobReturn);
-    Ok(OobCodeSent { email, code: shows.then_some(code) })
+    Ok(OobCodeSent { email, code: shows_code(&key).then_some(code) })
+}
+
+/// Whether this key is given codes. A tenant's never is, whatever its record says.
+fn shows_code(key: &AcceptedKey) -> bool {
+    key.tenant_id.is_none() && key.scopes.contains(&KeyScope::OobReturn)
+}
+
+/// Has a `PASSWORD_RESET` code sent to a user whom an administrator names, with this key. Counted for
+/// the address alone: an administrator's host may help many users.
+///
+/// # Errors
+/// `USER_DISABLED`, since the code would open nothing; `INVALID_ARGUMENT` for a user without an address;
+/// `RATE_LIMITED`; the store's.
+///
+/// Spec: HTTP API, Identity, `/v1/users/{id}/passwordReset`.
+pub(crate) async fn send_password_reset(
+    domain: &Domain,
+    key: &AcceptedKey,
+    (user, language): (&User, Option<Language>),
+    now: Timestamp,
+) -> Result<OobCodeSent, Error> {
+    if !user.is_active() {
+        return Err(Code::UserDisabled.into());
+    }
+    let Some(email) = &user.email else {
+        return Err(Refusal::invalid("id", "names a user who has no e-mail address").into());
+    };
+    limits::code_send(domain, email, None, now).await?;
+    let code = OobCode::about(user, OobType::PasswordReset, now);
+    let plan = Plan { code, email: email.clone(), mail: Mail::To(email.clone()) };
+    let code = carry_out(domain, plan, (None, language), now).await?;
+    Ok(OobCodeSent { email: email.clone(), code: shows_code(key).then_some(code) })
 }
 
 /// Tells an address that it is its user's no more, with a code that undoes this.

@@ -1,6 +1,7 @@
-//! The directory of users, for platform administrators: a page of it, one user, changing and deleting one.
+//! The directory of users, for platform administrators: a page of it, one user, changing,
+//! deleting and sending a new password to one.
 //!
-//! Spec: HTTP API, Identity, `/v1/users`, "Lists"; attacks, row E5.
+//! Spec: HTTP API, Identity, `/v1/users`, "Lists"; attacks, rows E3, E5 and E8.
 
 use super::change_email::load_user;
 use super::change_user::change_user;
@@ -9,11 +10,13 @@ use super::delete_user::delete_user;
 use super::directory::{self, Place};
 use super::find_by_email;
 use super::gate::{self, Access};
+use super::send_oob_code::{OobCodeSent, send_password_reset};
 use crate::domain::{Caller, Domain};
 use crate::email::Email;
 use crate::error::{Error, Refusal};
 use crate::id::{TenantRef, UserId};
 use crate::keyspace;
+use crate::mail::Language;
 use crate::page::{Page, PageRequest};
 use crate::page_token;
 use crate::reads::Reads;
@@ -123,4 +126,21 @@ pub async fn remove_user(domain: &Domain, caller: &Caller, id: &UserId) -> Resul
     let now = domain.clock.now();
     gate::require_admin(domain, caller, Access::Write, now).await?;
     delete_user(domain, id, now).await
+}
+
+/// Has a code mailed to a user with which he sets a new password. The code is in the answer only where
+/// the key may have it.
+///
+/// # Errors
+/// Those of the gate of administrators; `USER_NOT_FOUND`, `USER_DISABLED`; `INVALID_ARGUMENT` for a user
+/// without an address; `RATE_LIMITED`; the store's.
+pub async fn reset_user_password(
+    domain: &Domain,
+    caller: &Caller,
+    (id, language): (&UserId, Option<Language>),
+) -> Result<OobCodeSent, Error> {
+    let now = domain.clock.now();
+    let (_, key) = gate::require_admin_and_key(domain, caller, Access::Write, now).await?;
+    let user = load_user(domain, id, now).await?;
+    send_password_reset(domain, &key, (&user, language), now).await
 }

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use tikti_domain::Caller;
 use tikti_domain::account::{
-    UpdateUser, delete_user, get_user, list_users, remove_user, update_user,
+    ResetPassword, UpdateUser, delete_user, get_user, list_users, remove_user, reset_password,
+    reset_user_password, update_user,
 };
+use tikti_domain::api_key::KeyScope;
 use tikti_domain::email::Email;
 use tikti_domain::error::Code;
 use tikti_domain::id::{TenantRef, UserId};
 use tikti_domain::page::PageRequest;
-use tikti_domain::testing::{Fixture, keyed_bearing};
+use tikti_domain::testing::{Fixture, keyed, keyed_bearing};
 use tikti_domain::user::{GlobalRole, UserStatus};
 
 const ROOT: &str = "root@corp.sys";
@@ -177,4 +179,69 @@ async fn the_last_administrator_is_neither_demoted_nor_suspended_nor_deleted() {
     assert_eq!(refused.code(), Code::LastAdmin);
     assert_eq!(get_user(domain, &root, &me.id).await.unwrap(), me);
     remove_user(domain, &root, &other.id).await.unwrap();
+}
+
+async fn sent(fixture: &Fixture, caller: &Caller, id: &UserId) -> Result<bool, Code> {
+    let sent = reset_user_password(&fixture.domain, caller, (id, None)).await;
+    sent.map(|sent| sent.code.is_some()).map_err(|error| error.code())
+}
+
+/// Attacks, rows E3 and E8.
+#[tokio::test]
+async fn e3_e8_a_mailed_code_is_shown_only_where_the_key_may_have_it() {
+    let (fixture, root) = world().await;
+    let ann = fixture.user("ann@example.org", GlobalRole::CompanyAdmin).await;
+    let key = fixture.api_key("quiet", &[KeyScope::Admin], |_| ()).await;
+    let quiet = Caller { api_key: Some(key), ..root.clone() };
+    assert_eq!(sent(&fixture, &quiet, &ann.id).await, Ok(false));
+    assert_eq!(sent(&fixture, &root, &ann.id).await, Ok(true));
+    let ask = async |caller: Caller| sent(&fixture, &caller, &ann.id).await.unwrap_err();
+    let own = keyed_bearing(&fixture.sign_in("ann@example.org").await.id_token);
+    assert_eq!(ask(own).await, Code::AdminRequired);
+    assert_eq!(ask(keyed()).await, Code::Unauthenticated);
+    let returning = [KeyScope::OobSend, KeyScope::OobReturn];
+    let key = fixture.api_key("returning", &returning, |_| ()).await;
+    assert_eq!(ask(Caller { api_key: Some(key), ..root }).await, Code::ApiKeyForbidden);
+}
+
+#[tokio::test]
+async fn a_code_sent_by_an_administrator_sets_a_password() {
+    let (fixture, root) = world().await;
+    let ann = fixture.user("ann@example.org", GlobalRole::CompanyEmployee).await;
+    let sent = reset_user_password(&fixture.domain, &root, (&ann.id, None)).await.unwrap();
+    assert_eq!(sent.email.as_str(), "ann@example.org");
+    let password = "a new long password";
+    let ask =
+        ResetPassword { code: sent.code.unwrap(), new_password: Some(password.to_owned().into()) };
+    reset_password(&fixture.domain, &keyed(), &ask).await.unwrap();
+    fixture.try_sign_in("ann@example.org", password).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_is_gone_disabled_or_has_no_address_is_sent_no_code() {
+    let (fixture, root) = world().await;
+    let nobody = UserId::parse("nobody").unwrap();
+    assert_eq!(sent(&fixture, &root, &nobody).await, Err(Code::UserNotFound));
+    let mut ann = fixture.user("ann@example.org", GlobalRole::CompanyEmployee).await;
+    ann.status = UserStatus::Suspended;
+    fixture.put_user(&ann).await;
+    assert_eq!(sent(&fixture, &root, &ann.id).await, Err(Code::UserDisabled));
+    (ann.status, ann.email) = (UserStatus::Active, None);
+    fixture.put_user(&ann).await;
+    assert_eq!(sent(&fixture, &root, &ann.id).await, Err(Code::InvalidArgument));
+}
+
+/// Attacks, row E2.
+#[tokio::test]
+async fn e2_an_administrator_fills_nobodys_mailbox() {
+    let fixture = Fixture::with(|settings| settings.limits.enabled = true).await;
+    fixture.admin(ROOT).await;
+    let root = keyed_bearing(&fixture.sign_in(ROOT).await.id_token);
+    let ann = fixture.user("ann@example.org", GlobalRole::CompanyEmployee).await;
+    let bob = fixture.user("bob@example.org", GlobalRole::CompanyEmployee).await;
+    for _ in 0..3 {
+        assert_eq!(sent(&fixture, &root, &ann.id).await, Ok(true));
+    }
+    assert_eq!(sent(&fixture, &root, &ann.id).await, Err(Code::RateLimited));
+    assert_eq!(sent(&fixture, &root, &bob.id).await, Ok(true));
 }

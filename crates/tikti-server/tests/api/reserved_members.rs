@@ -57,7 +57,8 @@ async fn e4_members_that_only_records_decide_change_nothing() {
             let own = own_members(route.path);
             let extra = extra.into_iter().filter(|(name, _)| !own.contains(&name.as_str()));
             body.as_object_mut().unwrap().extend(extra);
-            let request = server.post(route.path).json(body);
+            let path = server.good_path(route, slug).await;
+            let request = server.post(&path).json(body);
             let reply = request.showing(route.needs, &token).send().await;
             assert_eq!(reply.status, 200, "{} {}", route.path, reply.text());
             comparable(reply, slug)

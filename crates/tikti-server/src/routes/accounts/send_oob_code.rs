@@ -1,7 +1,7 @@
 //! `POST /v1/accounts/sendOobCode`: a code leaves by mail.
 
 use axum::extract::State;
-use tikti_domain::account::{self, OobRequest, SendOobCode};
+use tikti_domain::account::{self, OobCodeSent, OobRequest, SendOobCode};
 use tikti_domain::email::Email;
 use tikti_domain::error::Refusal;
 use tikti_domain::mail::Language;
@@ -33,11 +33,17 @@ pub(crate) async fn send_oob_code(
 ) -> Result<Reply<SendOobCodeReply>, ApiError> {
     let command = command(request, language)?;
     let sent = account::send_oob_code(&state.domain, &caller, &command).await?;
-    Ok(Reply::new(SendOobCodeReply {
-        kind: KIND.to_owned(),
-        email: sent.email.into(),
-        oob_code: sent.code.map(|code| code.expose_secret().to_owned()),
-    }))
+    Ok(Reply::new(sent.into()))
+}
+
+impl From<OobCodeSent> for SendOobCodeReply {
+    fn from(sent: OobCodeSent) -> Self {
+        Self {
+            kind: KIND.to_owned(),
+            email: sent.email.into(),
+            oob_code: sent.code.map(|code| code.expose_secret().to_owned()),
+        }
+    }
 }
 
 fn command(

@@ -7,9 +7,9 @@ use tikti_domain::error::Refusal;
 use tikti_domain::id::TenantRef;
 use tikti_domain::user::{GlobalRole, User, UserStatus};
 
-use crate::api::{EmptyReply, UpdateUserRequest, UserListReply, UserReply};
+use crate::api::{EmptyReply, SendOobCodeReply, UpdateUserRequest, UserListReply, UserReply};
 use crate::error::ApiError;
-use crate::extract::{EmailFilter, JsonBody, KeyBearerAsker, Paging, PathUser};
+use crate::extract::{EmailFilter, JsonBody, KeyBearerAsker, Paging, PathUser, Reads};
 use crate::reply::Reply;
 use crate::state::Shared;
 
@@ -93,6 +93,24 @@ pub(crate) async fn delete_user(
 ) -> Result<Reply<EmptyReply>, ApiError> {
     account::remove_user(&state.domain, &caller, &id).await?;
     Ok(Reply::new(EmptyReply {}))
+}
+
+/// Mails a user a code to set a new password with.
+#[utoipa::path(
+    post,
+    path = "/v1/users/{id}/passwordReset",
+    tag = "users",
+    params(("id" = String, Path, description = "User id")),
+    responses((status = 200, description = "It was sent.", body = SendOobCodeReply)),
+)]
+pub(crate) async fn reset_user_password(
+    State(state): State<Shared>,
+    KeyBearerAsker(caller): KeyBearerAsker,
+    Reads(language): Reads,
+    PathUser(id): PathUser,
+) -> Result<Reply<SendOobCodeReply>, ApiError> {
+    let sent = account::reset_user_password(&state.domain, &caller, (&id, language)).await?;
+    Ok(Reply::new(sent.into()))
 }
 
 impl TryFrom<UpdateUserRequest> for UpdateUser {

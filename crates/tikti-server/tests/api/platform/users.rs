@@ -148,3 +148,34 @@ async fn e4_what_is_no_member_of_a_change_changes_nothing() {
     assert_eq!(request.json(hostile).send().await.json(), expected);
     assert_eq!(read().await, expected);
 }
+
+/// Attacks, rows E3 and E8: the code is shown with a key that may have it, and it sets a password.
+#[tokio::test]
+async fn e3_e8_a_user_is_mailed_a_code_for_a_new_password() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    let ann = server.user("ann@corp.sys").await;
+    let (id, token) = (ann["localId"].as_str().unwrap(), ann["idToken"].as_str().unwrap());
+    let ask = |id: &str| server.post(&format!("/v1/users/{id}/passwordReset")).keyed();
+    let reply = ask(id).bearer(&admin).send().await;
+    assert_reply!(reply, @r#"
+        200
+        {
+          "email": "ann@corp.sys",
+          "kind": "identitytoolkit#GetOobConfirmationCodeResponse",
+          "oobCode": "[code]"
+        }
+    "#);
+    let reset = json!({"oobCode": reply.json()["oobCode"], "newPassword": "a new long password"});
+    let request = server.post("/v1/accounts/resetPassword").keyed().json(reset);
+    assert_eq!(request.send().await.status, 200);
+    ask("nobody").bearer(&admin).send().await.assert_refusal(404, "USER_NOT_FOUND");
+    ask(id).bearer(token).send().await.assert_refusal(401, "UNAUTHENTICATED");
+    let bob = server.user("bob@corp.sys").await;
+    let token = bob["idToken"].as_str().unwrap();
+    ask(id).bearer(token).send().await.assert_refusal(403, "ADMIN_REQUIRED");
+    // The web application's key has no part in administration.
+    let path = format!("/v1/users/{id}/passwordReset");
+    let request = server.post(&path).header("X-API-Key", &server.setup.web_api_key);
+    request.bearer(&admin).send().await.assert_refusal(403, "API_KEY_FORBIDDEN");
+}

@@ -75,6 +75,7 @@ impl Server {
             "/v1/accounts/revokeJti" => json!({"token": self.admin().await}),
             "/v1/accounts/validate" => json!({"token": token, "audience": "tikti-identity"}),
             "/v1/users/{id}" => json!({"displayName": "Root"}),
+            "/v1/users/{id}/passwordReset" => json!({}),
             // A new call fails in the tests until it has its body here.
             _ => panic!("{path} has no good body"),
         }
@@ -95,6 +96,16 @@ impl Server {
             query = vec![("mode", "resetPassword".to_owned()), ("oobCode", code)];
         }
         GoodRequest { path, query, body }
+    }
+
+    /// The path of `route` with something real in place of each of its parameters.
+    pub(crate) async fn good_path(&self, route: &Route, slug: &str) -> String {
+        let mut path = route.path.to_owned();
+        for name in route.path.split('{').skip(1).filter_map(|rest| rest.split('}').next()) {
+            let value = self.good_parameter(name, slug).await;
+            path = path.replace(&format!("{{{name}}}"), &value);
+        }
+        path
     }
 
     async fn good_parameter(&self, name: &str, slug: &str) -> String {
