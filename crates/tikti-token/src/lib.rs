@@ -12,6 +12,7 @@
 //! | which claims has a class, and what tells it from the others? | `claims`, `class`, over `reader` |
 //! | how is a token made? | `mint` |
 //! | may this token be believed? | `verify` |
+//! | may an idToken of an older Tikti be believed? | `legacy` |
 //! | what does this token say, believed or not? | `peek` |
 //!
 //! Spec: Tokens and keys. RFC 7515 (JWS), RFC 7517 (JWK), RFC 7519 (JWT), RFC 8725 (JWT best
@@ -27,6 +28,7 @@ mod json;
 mod jwk;
 mod jws;
 mod keyset;
+mod legacy;
 mod mint;
 mod peek;
 mod reader;
@@ -40,6 +42,7 @@ pub use hmac::{HmacKey, HmacKeys, MIN_HMAC_SECRET_BYTES};
 pub use jwk::{Jwk, Jwks};
 pub use jws::MAX_TOKEN_BYTES;
 pub use keyset::KeySet;
+pub use legacy::{LegacyClaims, LegacyPolicy, verify_legacy};
 pub use mint::{mint_access, mint_id, mint_worker};
 pub use peek::{UnverifiedToken, peek};
 pub use rsa::{PublicKey, RsaSize, SigningKey, generate_rsa};

@@ -43,7 +43,7 @@ impl<'o, 'a> Reader<'o, 'a> {
     }
 
     /// Reads a claim that may be absent, but not of another kind than `read` takes.
-    fn optional<T>(
+    pub(crate) fn optional<T>(
         &self,
         name: &'static str,
         read: impl FnOnce(&'o Value<'a>) -> Option<T>,

@@ -53,6 +53,11 @@ pub struct Policy<'a> {
 pub struct Verified<T>(T);
 
 impl<T> Verified<T> {
+    /// For what has passed every step.
+    pub(crate) fn new(claims: T) -> Self {
+        Self(claims)
+    }
+
     /// Returns the claims.
     #[must_use]
     pub fn claims(&self) -> &T {
@@ -236,14 +241,15 @@ impl Audience<'_> {
     }
 }
 
-struct Times {
-    issued_at: u64,
-    expires_at: u64,
+/// The times of a token.
+pub(crate) struct Times {
+    pub(crate) issued_at: u64,
+    pub(crate) expires_at: u64,
     not_before: Option<u64>,
 }
 
 impl Times {
-    fn read(reader: &Reader<'_, '_>) -> Result<Self, VerifyError> {
+    pub(crate) fn read(reader: &Reader<'_, '_>) -> Result<Self, VerifyError> {
         Ok(Self {
             issued_at: reader.number("iat")?,
             expires_at: reader.number("exp")?,
@@ -251,7 +257,7 @@ impl Times {
         })
     }
 
-    fn check(&self, skew_seconds: u64, now_seconds: u64) -> Result<(), VerifyError> {
+    pub(crate) fn check(&self, skew_seconds: u64, now_seconds: u64) -> Result<(), VerifyError> {
         let latest_start = now_seconds.saturating_add(skew_seconds);
         if self.issued_at > latest_start {
             return Err(VerifyError::IssuedInFuture);

@@ -13,6 +13,7 @@
 mod attacks;
 mod differential;
 mod keys;
+mod legacy;
 mod policy;
 mod properties;
 mod rfc7515;
