@@ -14,6 +14,7 @@ use tikti_store::{Entry, Expected, Store, StoreError, Stored, copy};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::keyspace;
+use crate::legacy;
 use crate::record::Record;
 use crate::secret::{MIN_SECRET_BYTES, NamedSecret, Secrets, fingerprint};
 use crate::settings::Settings;
@@ -219,12 +220,38 @@ fn check_secrets(secrets: &Secrets) -> Result<(), StartError> {
             }
         }
     }
+    check_legacy(secrets)
+}
+
+/// A secret of an older Tikti is long enough, and none of this deployment's own: whoever else knows it
+/// could make every idToken.
+fn check_legacy(secrets: &Secrets) -> Result<(), StartError> {
+    let Some(legacy) = &secrets.hs256_legacy else {
+        return Ok(());
+    };
+    let refuse = |reason: &str| {
+        Err(StartError::Setting { setting: legacy::SETTING, reason: reason.to_owned() })
+    };
+    if legacy.secrets.is_empty() {
+        return refuse("there is no secret");
+    }
+    for secret in &legacy.secrets {
+        if secret.expose().len() < MIN_SECRET_BYTES {
+            return refuse("a secret must be at least 32 bytes");
+        }
+        let mut own = lists(secrets).into_iter().flat_map(|(_, named)| named);
+        if own.any(|named| named.secret.expose() == secret.expose()) {
+            return refuse("a secret is one that this deployment has for itself");
+        }
+    }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::legacy::LegacyKeys;
+    use crate::secret::LegacySecrets;
     use crate::secret::SecretBytes;
 
     fn named(kid: &str, byte: u8) -> Vec<NamedSecret> {
@@ -232,7 +259,12 @@ mod tests {
     }
 
     fn secrets() -> Secrets {
-        Secrets { master_key: named("m1", 1), pepper: named("p1", 2), hs256: named("h1", 3) }
+        Secrets {
+            master_key: named("m1", 1),
+            pepper: named("p1", 2),
+            hs256: named("h1", 3),
+            hs256_legacy: None,
+        }
     }
 
     fn settings(issuer: &str) -> Settings {
@@ -300,5 +332,43 @@ mod tests {
         let mut twice = secrets();
         twice.pepper = [named("p1", 1), named("p1", 2)].concat();
         assert!(check_secrets(&twice).is_err());
+    }
+
+    fn with_legacy(secret: &[u8], accept_until: u64) -> Secrets {
+        let legacy = LegacySecrets {
+            secrets: vec![SecretBytes::new(secret.to_vec())],
+            accept_until: Timestamp::from_millis(accept_until),
+            issuers: Vec::new(),
+        };
+        Secrets { hs256_legacy: Some(legacy), ..secrets() }
+    }
+
+    #[test]
+    fn secrets_of_an_older_tikti_are_long_and_nobodys_here() {
+        check_secrets(&with_legacy(&[9; 32], 1)).unwrap();
+        for secret in [&[9; 31][..], &[], &[1; 32], &[2; 32], &[3; 32]] {
+            let refused = check_secrets(&with_legacy(secret, 1)).unwrap_err();
+            assert!(matches!(refused, StartError::Setting { setting: legacy::SETTING, .. }));
+        }
+        let mut none = with_legacy(&[9; 32], 1);
+        none.hs256_legacy.as_mut().unwrap().secrets.clear();
+        assert!(check_secrets(&none).is_err());
+        assert!(
+            !format!("{:?}", with_legacy(b"hush-hush-hush-hush-hush-hush-hush", 1))
+                .contains("hush")
+        );
+    }
+
+    #[test]
+    fn tokens_of_an_older_tikti_are_taken_for_a_day_after_the_first_start() {
+        let (started, day) = (Timestamp::from_millis(5_000), 24 * 3600 * 1000);
+        assert!(LegacyKeys::open(&secrets(), started).unwrap().is_none());
+        assert!(LegacyKeys::open(&with_legacy(&[9; 32], day + 5_000), started).unwrap().is_some());
+        let refused = LegacyKeys::open(&with_legacy(&[9; 32], day + 5_001), started).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "secrets.hs256Legacy: acceptUntil must be at most 24 hours after the first start: until \
+             1970-01-02T00:00:05.000Z"
+        );
     }
 }

@@ -15,6 +15,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::deployment::{self, StartError};
 use crate::error::{Code, Error, InternalError};
 use crate::keyspace;
+use crate::legacy::LegacyKeys;
 use crate::mail::MailQueue;
 use crate::password::Passwords;
 use crate::pool::Pool;
@@ -48,6 +49,8 @@ pub struct Domain {
     pub(crate) signing: Pool,
     pub(crate) key_ring: KeyRing,
     pub(crate) hs256: HmacKeys,
+    /// What verifies idTokens of an older Tikti, if such are taken.
+    pub(crate) legacy: Option<LegacyKeys>,
     pub(crate) peppers: Peppers,
     pub(crate) api_keys: ApiKeys,
     pub(crate) names: NameCache,
@@ -89,6 +92,7 @@ impl Domain {
         settings.check()?;
         let now = clock.now();
         let deployment = deployment::open(&store, &settings, &secrets, now).await?;
+        let legacy = LegacyKeys::open(&secrets, deployment.created_at)?;
         let key_ring =
             KeyRing::open(&store, &secrets.master_key, settings.rsa_size, now, &random).await?;
         let peppers = Peppers::new(&secrets.pepper).map_err(Error::from)?;
@@ -99,6 +103,7 @@ impl Domain {
         let signing = Pool::start("signing", settings.signing_pool).map_err(Error::from)?;
         Ok(Self {
             hs256: hs256_keys(&secrets)?,
+            legacy,
             api_keys: ApiKeys::new(api_key.as_ref(), &peppers).map_err(Error::from)?,
             names: NameCache::default(),
             buckets: Arc::default(),

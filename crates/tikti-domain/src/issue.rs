@@ -126,7 +126,7 @@ fn access_claims(
         sub,
         tid: allowed.tenant_id.as_str().to_owned(),
         scope: allowed.scopes.to_string(),
-        sid: Some(allowed.session_id.as_str().to_owned()),
+        sid: allowed.session_id.as_ref().map(|session| session.as_str().to_owned()),
         ver: Some(allowed.ver),
         mver: allowed.mver,
         wver,

@@ -51,6 +51,7 @@ pub mod integrity;
 mod intent;
 mod issue;
 mod keyspace;
+mod legacy;
 pub mod limits;
 mod listing;
 pub mod mail;

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 pub use secrecy::{ExposeSecret, SecretString};
 
+use crate::clock::Timestamp;
 use crate::error::InternalError;
 use crate::random::Random;
 
@@ -64,6 +65,19 @@ pub struct Secrets {
     pub pepper: Vec<NamedSecret>,
     /// Signs idTokens: at least 32 bytes each.
     pub hs256: Vec<NamedSecret>,
+    /// Verifies idTokens of an older Tikti, for a while.
+    pub hs256_legacy: Option<LegacySecrets>,
+}
+
+/// What verifies idTokens of an older Tikti, and until when. Signs nothing.
+#[derive(Clone, Debug)]
+pub struct LegacySecrets {
+    /// At least 32 bytes each.
+    pub secrets: Vec<SecretBytes>,
+    /// From then on no such token is taken; at most 24 hours after the first start.
+    pub accept_until: Timestamp,
+    /// The `iss` that such a token may have, where it has one.
+    pub issuers: Vec<String>,
 }
 
 /// SHA-256 as lower-case hexadecimal.

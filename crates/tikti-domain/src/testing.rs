@@ -73,7 +73,12 @@ impl Fixture {
 
     /// A new deployment whose settings were changed by `change`.
     pub async fn with(change: impl FnOnce(&mut Settings) + Send) -> Self {
-        Self::within(new_directory(), change).await
+        Self::configured(|config| change(&mut config.settings)).await
+    }
+
+    /// A new deployment whose configuration was changed by `change`.
+    pub async fn configured(change: impl FnOnce(&mut DomainConfig) + Send) -> Self {
+        Box::pin(Self::within(new_directory(), change)).await
     }
 
     /// A new deployment whose writes wait for a disk, on the embedded engine: for tests that stop an
@@ -82,11 +87,11 @@ impl Fixture {
         Self::within(TempDir::new().expect("a temporary directory"), |_| ()).await
     }
 
-    async fn within(directory: TempDir, change: impl FnOnce(&mut Settings) + Send) -> Self {
+    async fn within(directory: TempDir, change: impl FnOnce(&mut DomainConfig) + Send) -> Self {
         let (store, home) = new_store(directory).await;
         let clock = Clock::manual(START);
         let mut config = config();
-        change(&mut config.settings);
+        change(&mut config);
         let keys = Entry::new(signing_keys());
         store.put(&keyspace::signing_keys(), keys, START).await.expect("the store");
         let domain = Domain::open(store, config, clock.clone(), Random::seeded(1))
@@ -393,6 +398,7 @@ pub fn config() -> DomainConfig {
             master_key: named("m1", 1),
             pepper: named("p1", 2),
             hs256: named("h1", 3),
+            hs256_legacy: None,
         },
         api_key: Some(ConfiguredApiKey::Plain(API_KEY.to_owned().into())),
     }

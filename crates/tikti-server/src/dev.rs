@@ -254,6 +254,7 @@ impl KeptSecrets {
             master_key: named(&self.master_key)?,
             pepper: named(&self.pepper)?,
             hs256: named(&self.hs256)?,
+            hs256_legacy: None,
         })
     }
 }

@@ -72,16 +72,33 @@ impl AnyToken {
         }
     }
 
+    /// The user behind the token; `None` where there is none, as behind one that a worker asked for.
+    pub(super) fn user_id(&self) -> Option<UserId> {
+        match self {
+            Self::Id(claims) => UserId::parse(&claims.sub).ok(),
+            Self::Access(claims) | Self::Worker(WorkerClaims { access: claims, .. }) => {
+                user_behind(claims)
+            }
+        }
+    }
+
+    /// The token's own id.
+    pub(super) fn jti(&self) -> &str {
+        match self {
+            Self::Id(claims) => &claims.jti,
+            Self::Access(claims) | Self::Worker(WorkerClaims { access: claims, .. }) => &claims.jti,
+        }
+    }
+
     /// What the token says of the user who is behind it, in the shape that the holder's checks take: the
-    /// one who asked for it, where it is about somebody else. `None` where there is no user.
+    /// one who asked for it, where it is about somebody else. `None` where there is no user or no session.
     pub(super) fn user_token(&self, default_audience: &str) -> Option<IdToken> {
         let claims = match self {
             Self::Id(claims) => return IdToken::parse(claims.clone(), default_audience).ok(),
             Self::Access(claims) | Self::Worker(WorkerClaims { access: claims, .. }) => claims,
         };
-        let user = claims.act.as_ref().map_or(&claims.sub, |actor| &actor.sub);
         Some(IdToken {
-            user_id: UserId::parse(user).ok()?,
+            user_id: user_behind(claims)?,
             session_id: SessionId::parse(claims.sid.as_deref()?).ok()?,
             tenant_id: Some(TenantId::parse(&claims.tid).ok()?),
             client_id: None,
@@ -102,6 +119,12 @@ impl AnyToken {
         claims.insert("token_use".to_owned(), token_use.into());
         Ok(claims)
     }
+}
+
+/// The user who asked for an access or worker token: only then it has a `ver`.
+pub(super) fn user_behind(claims: &AccessClaims) -> Option<UserId> {
+    let user = claims.act.as_ref().map_or(&claims.sub, |actor| &actor.sub);
+    claims.ver.and(UserId::parse(user).ok())
 }
 
 fn members(claims: &impl Serialize) -> Result<Map<String, Value>, InternalError> {

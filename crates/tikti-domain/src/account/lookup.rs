@@ -1,7 +1,8 @@
 //! Tells who the holder of an idToken is.
 //!
 //! One round trip: the API key's record, the user, the session and the context of the token are
-//! read together. Only `memberships` costs a second one.
+//! read together. Only `memberships` costs a second one, and a token of an older Tikti that names no
+//! user id one before.
 //!
 //! Spec: HTTP API, Identity, `lookup`; Tokens and keys, "Verification".
 
@@ -13,10 +14,10 @@ use crate::domain::{Caller, Domain};
 use crate::email::Email;
 use crate::error::{Code, Error};
 use crate::id::{RoleName, TenantId, UserId};
-use crate::id_token::{self, Holder, IdToken};
+use crate::id_token::Holder;
+use crate::legacy::{self, Shown};
 use crate::limits;
 use crate::reads::Reads;
-use crate::session::Session;
 use crate::tenancy;
 use crate::user::{GlobalRole, User, UserStatus};
 
@@ -70,19 +71,19 @@ pub async fn lookup(domain: &Domain, caller: &Caller, ask: &Lookup) -> Result<Lo
     if let Some(key) = &caller.api_key {
         limits::lookup(domain, key, now)?;
     }
-    let token = id_token::verify(domain, &ask.id_token, now);
+    let token = legacy::verify(domain, &ask.id_token, now).await?;
     let mut keys: Vec<_> = presented.key().cloned().into_iter().collect();
-    keys.extend(token.iter().flat_map(Holder::keys));
+    keys.extend(token.iter().flat_map(Shown::keys));
     let reads = Reads::load(&domain.store, keys, now).await?;
 
     // A stranger without a key learns nothing of the token, not even whether it is one.
     let key = domain.judge_key(&presented, &reads, KeyScope::Lookup, now)??;
     let token = token?;
-    let holder = Holder::find(&reads, &token)?;
-    let (user, session) = decide(domain, &key, &token, &holder)?;
-    let user = user.clone();
+    let holder = token.find(&reads)?;
+    let user = decide(domain, &key, &token, &holder)?.clone();
     // A session that a tenant opened tells nobody of the user's other tenants.
-    let only = session.tenant_id.as_ref().filter(|_| session.is_bound());
+    let session = holder.session.as_ref().filter(|session| session.is_bound());
+    let only = session.and_then(|session| session.tenant_id.as_ref());
     let memberships = if ask.memberships {
         let held = tenancy::active_memberships(domain, &user.id, now).await?;
         let shown = held.active.into_iter().filter(|held| {
@@ -95,21 +96,21 @@ pub async fn lookup(domain: &Domain, caller: &Caller, ask: &Lookup) -> Result<Lo
     } else {
         None
     };
-    Ok(reply(user, &key, token.tenant_id, memberships))
+    Ok(reply(user, &key, token.tenant_id().cloned(), memberships))
 }
 
 /// Whether this key may look this token up, and whose it is.
 fn decide<'a>(
     domain: &Domain,
     key: &AcceptedKey,
-    token: &IdToken,
+    token: &Shown,
     holder: &'a Holder,
-) -> Result<(&'a User, &'a Session), Code> {
+) -> Result<&'a User, Code> {
     // Before the records are looked at: a tenant's key learns nothing of another tenant's user.
-    if !key.covers(token.tenant_id.as_ref()) {
+    if !key.covers(token.tenant_id()) {
         return Err(Code::ApiKeyForbidden);
     }
-    holder.check(token, domain.not_before)
+    token.check(holder, domain.not_before)
 }
 
 fn reply(

@@ -44,15 +44,15 @@ pub async fn revoke_jti(
     gate::require_admin(domain, caller, Access::Write, now).await?;
     let verified = AnyToken::verify(domain, token, Audience::Deferred, now);
     let verified = verified.map_err(any_token::refused)?;
-    let Some(of_user) = verified.user_token(&domain.settings.default_audience) else {
+    let Some(user_id) = verified.user_id() else {
         let reason = "has no user: disable its worker, or revoke the worker's secret";
         return Err(Refusal::invalid("token", reason).into());
     };
     let expires_at = Timestamp::from_millis(verified.expires_at().saturating_mul(1000));
     let skew = domain.settings.skew.as_secs().saturating_add(1).saturating_mul(1000);
-    let key = keyspace::denied_token(&of_user.user_id, &of_user.jti);
+    let key = keyspace::denied_token(&user_id, verified.jti());
     let bytes = DeniedToken {}.encode()?;
     let entry = Entry::new(&bytes).expires_at(expires_at.plus_millis(skew));
     domain.store.put(&key, entry, now).await?;
-    Ok(RevokedJti { jti: of_user.jti, expires_at, user_id: of_user.user_id })
+    Ok(RevokedJti { jti: verified.jti().to_owned(), expires_at, user_id })
 }

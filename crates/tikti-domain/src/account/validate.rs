@@ -8,6 +8,7 @@
 
 use secrecy::SecretString;
 use serde_json::{Map, Value};
+use tikti_store::Key;
 use tikti_token::{AccessClaims, Audience};
 
 use super::any_token::{self, AnyToken};
@@ -16,11 +17,13 @@ use crate::client::Client;
 use crate::clock::{self, Timestamp};
 use crate::domain::{Caller, Domain};
 use crate::error::{Code, Error, Refusal};
-use crate::id::{ClientId, TenantId, WorkerId};
+use crate::id::{ClientId, TenantId, UserId, WorkerId};
 use crate::id_token::{Holder, IdToken};
 use crate::keyspace;
+use crate::membership::Membership;
 use crate::reads::Reads;
 use crate::record::Lasting;
+use crate::session::DeniedToken;
 use crate::tenant::Tenant;
 use crate::user::User;
 use crate::worker::{Worker, WorkerStatus};
@@ -90,8 +93,15 @@ async fn access_token_is_good(
     let mut keys = vec![tenant_key.clone(), client_key.clone()];
     keys.extend(worker_key.clone());
     keys.extend(of_user.iter().flat_map(|token| Holder::keys(token)));
+    let sessionless = claims.sid.is_none().then(|| any_token::user_behind(claims)).flatten();
+    keys.extend(sessionless.iter().flat_map(|user| sessionless_keys(&tenant, user, claims)));
     let reads = Reads::load(&domain.store, keys, now).await?;
 
+    if let Some(user) = &sessionless
+        && !sessionless_is_good(domain, &reads, (&tenant, user), claims)?
+    {
+        return Ok(false);
+    }
     let tenant: Option<Tenant> = reads.find_live(&tenant_key)?;
     let client: Option<Client> = reads.find(&client_key)?;
     let is_fresh =
@@ -109,8 +119,10 @@ async fn access_token_is_good(
         }
     }
     let Some(token) = of_user else {
-        // No user is behind it: then there is a worker, or nobody vouches for it.
-        return Ok(claims.wver.is_some() && claims.sid.is_none());
+        // No session is behind it: then there is a user without one or a worker, or nobody vouches for it.
+        let is_vouched_for =
+            sessionless.is_some() || (claims.wver.is_some() && claims.ver.is_none());
+        return Ok(is_vouched_for && claims.sid.is_none());
     };
     let holder = Holder::find(&reads, token)?;
     let is_in_place = match &holder.membership {
@@ -119,4 +131,30 @@ async fn access_token_is_good(
         None => token.mver.is_none() && holder.user.as_ref().is_some_and(User::is_admin),
     };
     Ok(is_in_place && holder.check_alive(token, domain.not_before).is_ok())
+}
+
+fn sessionless_keys(tenant: &TenantId, user: &UserId, claims: &AccessClaims) -> [Key; 3] {
+    [
+        keyspace::user(user),
+        keyspace::member(tenant, user),
+        keyspace::denied_token(user, &claims.jti),
+    ]
+}
+
+/// Whether the user stands behind a token that no session does: it was exchanged for one of an older
+/// Tikti, and dies with the versions of user and membership.
+fn sessionless_is_good(
+    domain: &Domain,
+    reads: &Reads,
+    (tenant, user): (&TenantId, &UserId),
+    claims: &AccessClaims,
+) -> Result<bool, Error> {
+    let [user_key, member_key, denied_key] = sessionless_keys(tenant, user, claims);
+    let user: Option<User> = reads.find_live(&user_key)?;
+    let membership: Option<Membership> = reads.find(&member_key)?;
+    let is_denied = reads.find::<DeniedToken>(&denied_key)?.is_some();
+    let is_cut_off = domain.not_before.is_some_and(|cut| claims.iat < clock::seconds(cut));
+    let is_user = user.is_some_and(|user| user.is_active() && claims.ver == Some(user.ver));
+    let is_member = membership.is_some_and(|held| claims.mver == Some(held.mver));
+    Ok(is_user && is_member && !is_denied && !is_cut_off)
 }

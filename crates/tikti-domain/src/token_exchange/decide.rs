@@ -31,7 +31,7 @@ use crate::client::{
 };
 use crate::error::{Code, Refusal};
 use crate::id::{ClientId, EventType, SessionId, TenantId, UserId, WorkerId};
-use crate::id_token::IdToken;
+use crate::legacy::Shown;
 use crate::membership::Membership;
 use crate::permission::administers;
 use crate::record::Lasting;
@@ -79,8 +79,8 @@ pub struct Allowed {
     pub ttl_seconds: u64,
     /// Who asked.
     pub user_id: UserId,
-    /// In which session.
-    pub session_id: SessionId,
+    /// In which session; absent where a token of an older Tikti was shown.
+    pub session_id: Option<SessionId>,
     /// The version of the user.
     pub ver: u64,
     /// The version of the membership; absent for an administrator without one.
@@ -118,8 +118,8 @@ pub fn decide(facts: &Facts, request: &Exchange) -> Decision {
 
 /// What steps 1 to 6 have found: who asks, and with what standing in which tenant.
 pub(super) struct Member<'a> {
-    pub(super) token: &'a IdToken,
-    session: &'a Session,
+    pub(super) token: &'a Shown,
+    session: Option<&'a Session>,
     user: &'a User,
     tenant_id: TenantId,
     pub(super) permissions: ScopeSet,
@@ -148,9 +148,9 @@ fn who_asks<'a>(
         let covered = key_covers(key, context.as_ref(), token);
         trace.record(Step::ApiKey, describe::key(facts), covered)?;
     }
-    if context != token.tenant_id {
+    if context.as_ref() != token.tenant_id() {
         // Judged before anything is said of the other tenant, so that it tells nothing of it.
-        let current = facts.holder.check_context(token).map_err(Refusal::of);
+        let current = token.check_context(&facts.holder).map_err(Refusal::of);
         trace.record(Step::Session, describe::own_context(token), current)?;
     }
     let tenant_id = tenant(facts, user, context.as_ref(), trace)?;
@@ -188,7 +188,7 @@ fn what_for(
         subject,
         ttl_seconds,
         user_id: member.user.id.clone(),
-        session_id: member.session.id.clone(),
+        session_id: member.session.map(|session| session.id.clone()),
         ver: member.user.ver,
         mver: member.mver,
         cross_tenant: member.cross_tenant,
@@ -202,25 +202,47 @@ fn api_key(facts: &Facts) -> Result<&AcceptedKey, Refusal> {
 
 /// Step 2: the token verified, and its audience is this deployment's or an application of its
 /// tenant.
-fn id_token(facts: &Facts) -> Result<&IdToken, Refusal> {
+///
+/// A token of an older Tikti is for no audience of ours, but never good for an administrator.
+fn id_token(facts: &Facts) -> Result<&Shown, Refusal> {
     let token = facts.token.as_ref().map_err(|code| Refusal::of(*code))?;
-    facts.holder.check_audience(token).map_err(Refusal::of)?;
+    match token {
+        Shown::Own(token) => facts.holder.check_audience(token).map_err(Refusal::of)?,
+        Shown::Legacy(_) if facts.holder.user.as_ref().is_some_and(User::is_admin) => {
+            return Err(Refusal::of(Code::InvalidIdToken));
+        }
+        Shown::Legacy(_) => {}
+    }
     Ok(token)
 }
 
 /// Step 3: session alive, token version current, user active.
-fn session<'a>(facts: &'a Facts, token: &IdToken) -> Result<(&'a User, &'a Session), Refusal> {
-    facts.holder.check_alive(token, facts.not_before).map_err(Refusal::of)
+/// Behind a token of an older
+/// Tikti there is no session.
+fn session<'a>(
+    facts: &'a Facts,
+    token: &Shown,
+) -> Result<(&'a User, Option<&'a Session>), Refusal> {
+    let alive = match token {
+        Shown::Own(token) => {
+            let alive = facts.holder.check_alive(token, facts.not_before);
+            alive.map(|(user, session)| (user, Some(session)))
+        }
+        Shown::Legacy(token) => {
+            token.check_user(&facts.holder, facts.not_before).map(|user| (user, None))
+        }
+    };
+    alive.map_err(Refusal::of)
 }
 
 /// Step 4: one tenant is named. `None` is a name that nobody bears: step 5 answers for it.
 fn tenant_context(
     facts: &Facts,
-    token: &IdToken,
-    session: &Session,
+    token: &Shown,
+    session: Option<&Session>,
 ) -> Result<Option<TenantId>, Refusal> {
     let context = match (&facts.body_tenant, &facts.header_tenant) {
-        (Named::Nothing, Named::Nothing) => match &token.tenant_id {
+        (Named::Nothing, Named::Nothing) => match token.tenant_id() {
             Some(own) => Some(own.clone()),
             None => return Err(Refusal::of(Code::TenantRequired)),
         },
@@ -237,19 +259,15 @@ fn tenant_context(
             ));
         }
     };
-    if session.is_bound() && context != session.tenant_id {
+    if session.is_some_and(|session| session.is_bound() && context != session.tenant_id) {
         return Err(Refusal::new(Code::TenantConflict, "the session is bound to another tenant"));
     }
     Ok(context)
 }
 
 /// Step 1, second half: a tenant's key exchanges only tokens of its tenant, for its tenant.
-fn key_covers(
-    key: &AcceptedKey,
-    context: Option<&TenantId>,
-    token: &IdToken,
-) -> Result<(), Refusal> {
-    if key.covers(context) && key.covers(token.tenant_id.as_ref()) {
+fn key_covers(key: &AcceptedKey, context: Option<&TenantId>, token: &Shown) -> Result<(), Refusal> {
+    if key.covers(context) && key.covers(token.tenant_id()) {
         return Ok(());
     }
     Err(Refusal::of(Code::ApiKeyForbidden))
@@ -286,12 +304,19 @@ fn tenant(
 fn membership<'a>(
     facts: &Facts,
     request: &Exchange,
-    (token, user, session): (&'a IdToken, &'a User, &'a Session),
+    (token, user, session): (&'a Shown, &'a User, Option<&'a Session>),
     tenant_id: TenantId,
 ) -> Result<Member<'a>, Refusal> {
-    let own = token.tenant_id.as_ref() == Some(&tenant_id);
+    let own = token.tenant_id() == Some(&tenant_id);
     let current = |held: &&Membership| {
-        !held.cuts_off(session.created_at) && (!own || token.mver == Some(held.mver))
+        let (began, fits) = match (token, session) {
+            (Shown::Own(token), Some(session)) => {
+                (session.created_at, token.mver == Some(held.mver))
+            }
+            (Shown::Legacy(token), _) => (token.made_at(), token.fits(held)),
+            (Shown::Own(_), None) => return false,
+        };
+        !held.cuts_off(began) && (!own || fits)
     };
     let held = facts.place.membership.as_ref();
     let (permissions, mver) = match held.filter(current) {
@@ -320,7 +345,10 @@ fn audience<'a>(
     }
     let exchanges = client.kind == ClientType::Service
         && client.allowed_grant_types.contains(&GrantType::TokenExchange);
-    let administers = administers(member.token, member.session.may_administer());
+    let administers = match (member.token, member.session) {
+        (Shown::Own(token), Some(session)) => administers(token, session.may_administer()),
+        (Shown::Own(_), None) | (Shown::Legacy(_), _) => false,
+    };
     if !exchanges || (request.audience.as_str() == TIKTI && !administers) {
         return Err(Refusal::of(Code::GrantNotAllowed));
     }
@@ -356,7 +384,7 @@ fn registered_worker<'a>(
     request: &Exchange,
     member: &Member<'_>,
 ) -> Option<&'a Worker> {
-    let own = request.subject.as_deref() == Some(member.token.user_id.as_str());
+    let own = request.subject.as_deref() == Some(member.token.user_id().as_str());
     match &facts.place.worker {
         Some(Lasting::Live(worker)) if !own => Some(worker),
         Some(Lasting::Live(_) | Lasting::Tombstone(_)) | None => None,

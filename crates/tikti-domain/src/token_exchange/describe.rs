@@ -4,7 +4,7 @@ use super::Exchange;
 use super::facts::Facts;
 use crate::client::{Client, SubjectPolicy};
 use crate::id::{ClientId, EventType, TenantId, UserId, WorkerId};
-use crate::id_token::IdToken;
+use crate::legacy::Shown;
 use crate::scope::ScopeSet;
 
 fn whose(tenant: Option<&TenantId>) -> String {
@@ -13,7 +13,8 @@ fn whose(tenant: Option<&TenantId>) -> String {
 
 pub(super) fn token(facts: &Facts) -> String {
     match &facts.token {
-        Ok(token) => {
+        Ok(Shown::Legacy(token)) => format!("sub {} of an older Tikti", token.user_id),
+        Ok(Shown::Own(token)) => {
             let audience = token.client_id.as_ref().map_or("the deployment", ClientId::as_str);
             format!("sub {} for {audience}", token.user_id)
         }
@@ -22,15 +23,19 @@ pub(super) fn token(facts: &Facts) -> String {
 }
 
 pub(super) fn session(facts: &Facts) -> String {
-    let session = if facts.holder.session.is_some() { "alive" } else { "ended" };
+    let session = match &facts.token {
+        Ok(Shown::Legacy(_)) => "none",
+        _ if facts.holder.session.is_some() => "alive",
+        _ => "ended",
+    };
     let user = facts.holder.user.as_ref().map_or("gone", |user| user.status.as_str());
     format!("session {session}, user {user}")
 }
 
-pub(super) fn context(request: &Exchange, token: &IdToken) -> String {
+pub(super) fn context(request: &Exchange, token: &Shown) -> String {
     let body = request.tenant.as_ref().map_or("-", |tenant| tenant.as_str());
     let header = request.tenant_header.as_ref().map_or("-", |tenant| tenant.as_str());
-    let own = token.tenant_id.as_ref().map_or("-", TenantId::as_str);
+    let own = token.tenant_id().map_or("-", TenantId::as_str);
     format!("body {body}, header {header}, token {own}")
 }
 
@@ -84,8 +89,8 @@ pub(super) fn lifetime(request: &Exchange, client: &Client) -> String {
     format!("{asked}, at most {}", client.token_ttl_seconds)
 }
 
-pub(super) fn own_context(token: &IdToken) -> String {
-    let own = token.tenant_id.as_ref().map_or("-", TenantId::as_str);
+pub(super) fn own_context(token: &Shown) -> String {
+    let own = token.tenant_id().map_or("-", TenantId::as_str);
     format!("context of the token: {own}")
 }
 

@@ -1,5 +1,6 @@
 //! What must be known to decide an exchange, and how it is read: in one round trip, or two where
-//! the tenant is named by a slug that was not resolved lately.
+//! the tenant is named by a slug that was not resolved lately. A token of an older Tikti that names no
+//! user id costs one before.
 //!
 //! Spec: Authorization, first paragraph; Storage, "Hot reads".
 
@@ -12,8 +13,9 @@ use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
 use crate::error::{Code, Error, InternalError};
 use crate::id::{SessionId, TenantId, TenantRef, UserId, WorkerId};
-use crate::id_token::{self, Holder, IdToken};
+use crate::id_token::Holder;
 use crate::keyspace;
+use crate::legacy::{self, Shown};
 use crate::membership::Membership;
 use crate::reads::Reads;
 use crate::record::Lasting;
@@ -28,7 +30,7 @@ pub struct Facts {
     /// What the API key allows.
     pub(super) api_key: Result<AcceptedKey, Code>,
     /// What the idToken says, if it verified.
-    pub(super) token: Result<IdToken, Code>,
+    pub(super) token: Result<Shown, Code>,
     /// What the store says of the token's holder.
     pub(super) holder: Holder,
     /// Tokens issued before are dead.
@@ -80,16 +82,16 @@ impl Facts {
         let token = match presented {
             PresentedKey::Missing => Err(Code::InvalidIdToken),
             PresentedKey::Deployment | PresentedKey::Recorded { .. } => {
-                id_token::verify(domain, &request.id_token, now)
+                legacy::verify(domain, &request.id_token, now).await?
             }
         };
 
         let mut keys: Vec<Key> = presented.key().cloned().into_iter().collect();
         let names = token.as_ref().map(|token| Names::of(domain, request, token, now)).ok();
-        keys.extend(token.iter().flat_map(Holder::keys));
+        keys.extend(token.iter().flat_map(Shown::keys));
         keys.extend(names.iter().flat_map(Names::keys));
         let early = names.as_ref().and_then(Names::target);
-        let user_id = token.as_ref().ok().map(|token| token.user_id.clone());
+        let user_id = token.as_ref().ok().map(|token| token.user_id().clone());
         keys.extend(place_keys(early.as_ref(), user_id.as_ref(), request));
         let mut reads = Reads::load(&domain.store, keys, now).await?;
 
@@ -113,7 +115,7 @@ impl Facts {
         Ok(Self {
             api_key: domain.judge_key(&presented, &reads, KeyScope::Exchange, now)?,
             holder: match &token {
-                Ok(token) => Holder::find(&reads, token)?,
+                Ok(token) => token.find(&reads)?,
                 Err(_) => Holder::default(),
             },
             place,
@@ -126,12 +128,15 @@ impl Facts {
 
     /// The user who asks, if the token verified.
     pub(super) fn user_id(&self) -> Option<&UserId> {
-        self.token.as_ref().ok().map(|token| &token.user_id)
+        self.token.as_ref().ok().map(Shown::user_id)
     }
 
-    /// The session that asks, if the token verified.
+    /// The session that asks, if the token verified and has one.
     pub(super) fn session_id(&self) -> Option<&SessionId> {
-        self.token.as_ref().ok().map(|token| &token.session_id)
+        match &self.token {
+            Ok(Shown::Own(token)) => Some(&token.session_id),
+            Ok(Shown::Legacy(_)) | Err(_) => None,
+        }
     }
 
     /// The tenant that the exchange is for, if it exists.
@@ -150,12 +155,12 @@ enum Name {
 }
 
 impl Name {
-    fn of(domain: &Domain, reference: Option<&TenantRef>, token: &IdToken, now: Timestamp) -> Self {
+    fn of(domain: &Domain, reference: Option<&TenantRef>, token: &Shown, now: Timestamp) -> Self {
         let Some(reference) = reference else {
             return Self::Nothing;
         };
         // Ids and slugs share one namespace: the id of the token's own tenant means that tenant.
-        if let Some(own) = &token.tenant_id
+        if let Some(own) = token.tenant_id()
             && own.as_str() == reference.as_str()
         {
             return Self::Known(own.clone());
@@ -193,11 +198,11 @@ struct Names {
 }
 
 impl Names {
-    fn of(domain: &Domain, request: &Exchange, token: &IdToken, now: Timestamp) -> Self {
+    fn of(domain: &Domain, request: &Exchange, token: &Shown, now: Timestamp) -> Self {
         Self {
             body: Name::of(domain, request.tenant.as_ref(), token, now),
             header: Name::of(domain, request.tenant_header.as_ref(), token, now),
-            own: token.tenant_id.clone(),
+            own: token.tenant_id().cloned(),
         }
     }
 
@@ -220,12 +225,12 @@ impl Names {
 }
 
 /// The tenant that the exchange is for: the body's, else the header's, else the token's.
-fn target(body: &Named, header: &Named, token: Option<&IdToken>) -> Option<TenantId> {
+fn target(body: &Named, header: &Named, token: Option<&Shown>) -> Option<TenantId> {
     match (body, header) {
         (Named::Tenant(tenant), _) | (Named::Nothing, Named::Tenant(tenant)) => {
             Some(tenant.clone())
         }
-        (Named::Nothing, Named::Nothing) => token.and_then(|token| token.tenant_id.clone()),
+        (Named::Nothing, Named::Nothing) => token.and_then(|token| token.tenant_id().cloned()),
         (Named::Nobody, _) | (Named::Nothing, Named::Nobody) => None,
     }
 }

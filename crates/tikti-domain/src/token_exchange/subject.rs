@@ -33,7 +33,7 @@ pub(super) fn subject(
     let Some(name) = request.subject.as_deref() else {
         return Ok(Subject::Caller);
     };
-    if name == member.token.user_id.as_str() {
+    if name == member.token.user_id().as_str() {
         return Ok(Subject::Caller);
     }
     if client.subject_policy == SubjectPolicy::User {

@@ -7,6 +7,7 @@
 
 mod clock;
 mod codes;
+mod legacy;
 mod limits;
 mod lookup;
 mod revocation;

@@ -16,11 +16,13 @@ use super::{Config, ConfigError, check, read};
 const PREFIX: &str = "TIKTI__";
 const FILE_SUFFIX: &str = "_FILE";
 /// Settings that may also be given as the name of a file.
-const SECRETS: [&str; 7] = [
+const SECRETS: [&str; 9] = [
     "apiKey",
     "secrets.masterKey",
     "secrets.pepper",
     "secrets.hs256",
+    "secrets.hs256Legacy",
+    "secrets.hs256Legacy.secrets",
     "store.url",
     "mail.smtp.password",
     "mail.webhook.secret",

@@ -7,16 +7,18 @@
 //! Spec: Operations, "Configuration".
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use data_encoding::BASE64;
 use serde_json::{Map, Value};
 use tikti_domain::DomainConfig;
 use tikti_domain::api_key::{ConfiguredApiKey, check_key_form};
+use tikti_domain::clock::parse_rfc3339;
 use tikti_domain::error::Refusal;
 use tikti_domain::password::{COSTS, LOWEST_COST};
 use tikti_domain::secret::{
-    ExposeSecret, MIN_SECRET_BYTES, NamedSecret, SecretBytes, Secrets, TokenHash,
+    ExposeSecret, LegacySecrets, MIN_SECRET_BYTES, NamedSecret, SecretBytes, Secrets, TokenHash,
 };
 use tikti_domain::settings::{Settings, Tenantless};
 use tikti_domain::{AccessTokenType, RsaSize};
@@ -157,9 +159,34 @@ fn secrets(mut secrets: Section<'_>) -> Secrets {
         master_key: named_secrets(&mut secrets, "masterKey", master_key),
         pepper: named_secrets(&mut secrets, "pepper", long_enough),
         hs256: named_secrets(&mut secrets, "hs256", long_enough),
+        hs256_legacy: match secrets.has("hs256Legacy") {
+            true => legacy_secrets(secrets.section("hs256Legacy")),
+            false => None,
+        },
     };
     secrets.finish();
     read
+}
+
+/// Reads what verifies idTokens of an older Tikti. How long it may do so, the store knows.
+fn legacy_secrets(mut legacy: Section<'_>) -> Option<LegacySecrets> {
+    for key in ["secrets", "acceptUntil"] {
+        if !legacy.has(key) {
+            legacy.refuse(key, "is missing");
+        }
+    }
+    let bytes = |text: &str| long_enough(text).map(SecretBytes::new);
+    let secrets = legacy.texts("secrets", bytes);
+    if secrets.as_ref().is_some_and(Vec::is_empty) {
+        legacy.refuse("secrets", "must hold at least one secret");
+    }
+    let accept_until = legacy.parsed("acceptUntil", |text| {
+        parse_rfc3339(text).ok_or("must be a time as RFC 3339, such as 2026-11-26T12:00:00Z")
+    });
+    let issuers = legacy.texts("issuers", |text| Ok::<_, Infallible>(text.to_owned()));
+    legacy.finish();
+    let issuers = issuers.unwrap_or_default();
+    Some(LegacySecrets { secrets: secrets?, accept_until: accept_until?, issuers })
 }
 
 /// Reads a list of `{kid, secret}`: at least one, each kid once.

@@ -26,6 +26,7 @@ mod errors;
 mod hang_up;
 mod hostile;
 mod identity;
+mod legacy;
 mod lifecycle;
 mod limits;
 mod logs;

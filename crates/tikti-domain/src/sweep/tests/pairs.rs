@@ -187,10 +187,10 @@ async fn interrupt(world: &World, (first, second): (Act, Act), (member, swept): 
 async fn interrupt_all(groups: &[&[Act]], (member, swept): (bool, bool)) {
     for group in groups {
         // A world for each: what a verification costs grows with what is stored.
-        let world = World::on_disk().await;
+        let world = Box::pin(World::on_disk()).await;
         for first in *group {
             for second in *group {
-                interrupt(&world, (*first, *second), (member, swept)).await;
+                Box::pin(interrupt(&world, (*first, *second), (member, swept))).await;
             }
         }
     }

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::email::Email;
 use crate::id::{ClientId, EventType, RoleName, SessionId, Slug, TenantId, TenantRef, UserId};
 use crate::id_token::{Holder, IdToken};
+use crate::legacy::Shown;
 use crate::membership::Membership;
 use crate::record::Lasting;
 use crate::scope::ScopeSet;
@@ -120,7 +121,7 @@ impl World {
         let api_key = Ok(AcceptedKey { scopes: KeyScope::ALL.into(), tenant_id: None });
         let facts = Facts {
             api_key,
-            token: Ok(token),
+            token: Ok(Shown::Own(token)),
             holder,
             not_before: None,
             body_tenant: Named::Nothing,
@@ -135,7 +136,10 @@ impl World {
     }
 
     pub(super) fn token(&mut self) -> &mut IdToken {
-        self.facts.token.as_mut().unwrap()
+        match self.facts.token.as_mut().unwrap() {
+            Shown::Own(token) => token,
+            Shown::Legacy(_) => panic!("a token of an older Tikti"),
+        }
     }
 
     pub(super) fn user(&mut self) -> &mut User {
