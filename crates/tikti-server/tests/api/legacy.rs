@@ -41,6 +41,10 @@ fn body(route: &Route, token: &str) -> Value {
         "requestType": "VERIFY_EMAIL", "oobCode": token, "displayName": "Ann",
         "grant_type": "refresh_token", "refresh_token": token, "mode": "verifyEmail",
     });
+    // A code comes alone there.
+    if route.path == "/v1/accounts/update" {
+        body.as_object_mut().unwrap().remove("oobCode");
+    }
     if route.path == "/v1/accounts/signOut" {
         body = json!({ "idToken": token });
     }

@@ -66,7 +66,7 @@ async fn update_answers_as_promised() {
     cases.extend(World::key_cases(&ask(ann, "displayName", "Ann")));
     cases.extend(world.token_cases(json!({"displayName": "Ann"})).await);
     insta::assert_snapshot!(world.lines("update", &cases).await, @r#"
-    a name: 200 {"email":"ann@corp.sys","expiresIn":3600,"idToken":"[token]","localId":"[user id]","refreshToken":"[token]"}
+    a name: 200 {"email":"ann@corp.sys","expiresIn":3600,"idToken":"[token]","localId":"[user id]"}
     a name, after an old sign-in: 200 {"email":"ann@corp.sys","expiresIn":3600,"idToken":"[token]","localId":"[user id]"}
     an address, after an old one: 401 www-authenticate=Bearer {"code":"CREDENTIAL_TOO_OLD","details":{},"error":"The sign-in is too long ago for this change.","requestId":"[request id]"}
     a password, after an old one: 401 www-authenticate=Bearer {"code":"CREDENTIAL_TOO_OLD","details":{},"error":"The sign-in is too long ago for this change.","requestId":"[request id]"}
