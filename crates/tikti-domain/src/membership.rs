@@ -4,7 +4,7 @@
 //! A membership stands on the entry of the user's list that carries the same token; the entry is
 //! written before it and removed after it, so that what lists a user's memberships misses none.
 //!
-//! Removing a membership is the strongest revocation of it: a [`Departure`] stays behind for as long as a
+//! Removing a membership is the strongest revocation of it: a `Departure` stays behind for as long as a
 //! session of before may live, and whoever is added again goes on from it. Invariant: a session that was
 //! once cut off in a tenant, or that its user had when he was removed, is of no use there for ever.
 //!
