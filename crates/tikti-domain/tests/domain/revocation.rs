@@ -150,15 +150,12 @@ async fn a2_what_was_ended_by_whichever_way_is_neither_exchanged_nor_refreshed_n
         fixture.clock.advance(1);
         way.end(&fixture, &session).await;
 
-        assert_eq!(
-            looked_up(&fixture, &session.id_token).await,
-            Some(Code::TokenRevoked),
-            "{way:?}"
-        );
+        // Whoever was suspended is told so.
+        let told = if way == Way::Suspension { Code::UserDisabled } else { Code::TokenRevoked };
+        assert_eq!(looked_up(&fixture, &session.id_token).await, Some(told), "{way:?}");
         let refused = exchanged(&fixture, &session.id_token).await;
         // The table of the exchange judges the membership behind the session.
-        let expected =
-            if way == Way::Tenant { Code::MembershipRequired } else { Code::TokenRevoked };
+        let expected = if way == Way::Tenant { Code::MembershipRequired } else { told };
         assert_eq!(refused, Some(expected), "{way:?}");
         match (way, refreshed(&fixture, &session).await) {
             // The session goes on, and is of no use in this tenant.
@@ -174,7 +171,7 @@ async fn a2_what_was_ended_by_whichever_way_is_neither_exchanged_nor_refreshed_n
         let caller = bearing(&session.id_token);
         let page = tikti_domain::page::PageRequest::new(None, None).unwrap();
         let own = tikti_domain::account::list_sessions(&fixture.domain, &caller, &page).await;
-        assert_eq!(code(own), Some(Code::TokenRevoked), "{way:?}");
+        assert_eq!(code(own), Some(told), "{way:?}");
         let ask =
             Validate { token: session.id_token.clone(), audience: "tikti-identity".to_owned() };
         let judged = validate(&fixture.domain, &admin(&fixture).await, &ask).await;

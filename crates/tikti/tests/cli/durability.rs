@@ -150,12 +150,17 @@ fn l2_what_was_revoked_stays_so_after_a_kill() {
         dev.kill();
         dev = Dev::start_at(&home, &listen);
         let (status, body) = post(&dev, "/v1/accounts/lookup", None, &lookup);
-        assert_eq!((status, &body["code"]), (401, &json!("TOKEN_REVOKED")), "{end:?}");
+        let told = if matches!(end, End::Status) {
+            (403, json!("USER_DISABLED"))
+        } else {
+            (401, json!("TOKEN_REVOKED"))
+        };
+        assert_eq!((status, &body["code"]), (told.0, &told.1), "{end:?}");
         let exchange = json!({"idToken": session["idToken"], "audience": "backend-worker"});
         let (status, _) = post(&dev, "/v1/accounts/token/exchange", None, &exchange);
-        // An exchange goes by the membership first.
-        let in_tenant = matches!(end, End::RevokeTenant);
-        assert_eq!(status, if in_tenant { 403 } else { 401 }, "{end:?}");
+        // An exchange goes by the membership first, and says of a suspended user that he is one.
+        let is_forbidden = matches!(end, End::RevokeTenant | End::Status);
+        assert_eq!(status, if is_forbidden { 403 } else { 401 }, "{end:?}");
         let token = &session["refreshToken"];
         let refresh = json!({"grant_type": "refresh_token", "refresh_token": token});
         let (status, _) = post(&dev, "/v1/token", None, &refresh);
