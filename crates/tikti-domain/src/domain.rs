@@ -14,6 +14,7 @@ use crate::api_key::{AcceptedKey, ApiKeys, ConfiguredApiKey, KeyScope, Presented
 use crate::clock::{Clock, Timestamp};
 use crate::deployment::{self, StartError};
 use crate::error::{Code, Error, InternalError};
+use crate::id::TenantRef;
 use crate::keyspace;
 use crate::legacy::LegacyKeys;
 use crate::mail::MailQueue;
@@ -74,6 +75,8 @@ pub struct Caller {
     pub api_key: Option<SecretString>,
     /// The bearer token that it showed.
     pub bearer: Option<SecretString>,
+    /// The tenant that its header `X-Tenant-Id` names, on routes whose path names one.
+    pub tenant: Option<TenantRef>,
 }
 
 impl Domain {

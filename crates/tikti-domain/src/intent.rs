@@ -10,6 +10,7 @@
 use serde::{Deserialize, Serialize};
 use tikti_store::{Entry, Store, StoreError};
 
+use crate::audit::NotePlace;
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::email::Email;
@@ -45,6 +46,7 @@ pub(crate) enum Work {
     AddMember(AddingMember),
     RemoveMember(RemovingMember),
     ChangeStanding(ChangingStanding),
+    Change(Changing),
 }
 
 /// A user is being made.
@@ -134,6 +136,13 @@ pub(crate) struct ChangingStanding {
     pub(crate) user_id: UserId,
     pub(crate) way: Way,
     pub(crate) change: UserChange,
+}
+
+/// Something is being changed in one partition, with its audit event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Changing {
+    pub(crate) place: NotePlace,
 }
 
 /// Whether a user comes into the set of administrators or goes out of it.

@@ -28,6 +28,10 @@
 //! | `l:<keyed hash>` | `block` | - | until when somebody is kept out |
 //! | `n:<00 to ff>` | `user` | user id | entry of the directory of users |
 //! | `n:<00 to ff>` | `fence` | operation id | that operation was given up |
+//! | `u: t: k: g` | `note` | operation id | an audit event on its way to its chain |
+//! | `a:<tenant id or ->` | `link` | number, 16 hexadecimal digits | one audit event in its chain |
+//! | `a:<tenant id or ->` | `head` | - | where the chain ends |
+//! | `a:<tenant id or ->` | `chained` | operation id | that an operation's note is in the chain |
 //! | `o:<type>.<hmac>` | `code` | - | a code that left by mail |
 //! | `i:<0 to f>` | `intent` | operation id | an operation of several partitions that is under way |
 //! | `m:<0 to f>` | `mail` | mail id | a mail that waits to be delivered |
@@ -42,6 +46,7 @@
 use data_encoding::HEXLOWER;
 use tikti_store::{Key, Kind, Partition};
 
+use crate::audit::Chain;
 use crate::email::Email;
 use crate::id::{ApiKeyId, ClientId, MailId, OperationId, SessionId, TenantId, UserId, WorkerId};
 use crate::oob_code::OobType;
@@ -68,6 +73,10 @@ pub(crate) const MAIL: Kind = Kind::new("mail");
 const KEY: Kind = Kind::new("key");
 const CODE: Kind = Kind::new("code");
 const FENCE: Kind = Kind::new("fence");
+pub(crate) const NOTE: Kind = Kind::new("note");
+pub(crate) const LINK: Kind = Kind::new("link");
+const HEAD: Kind = Kind::new("head");
+const CHAINED: Kind = Kind::new("chained");
 const NETWORKS: Kind = Kind::new("networks");
 const COUNT: Kind = Kind::new("count");
 const BLOCK: Kind = Kind::new("block");
@@ -83,6 +92,18 @@ pub(crate) fn of_user(user: &UserId) -> Partition {
 
 pub(crate) fn of_tenant(tenant: &TenantId) -> Partition {
     Partition::new("t", tenant.as_str())
+}
+
+pub(crate) fn of_api_key(id: &ApiKeyId) -> Partition {
+    Partition::new("k", id.as_str())
+}
+
+/// The partition of a chain of audit events; no tenant is called `-`.
+pub(crate) fn of_chain(chain: &Chain) -> Partition {
+    match chain {
+        Chain::Deployment => Partition::new("a", "-"),
+        Chain::Tenant(tenant) => Partition::new("a", tenant.as_str()),
+    }
 }
 
 /// One of the partitions of the directory of users, by the two hexadecimal digits that name it.
@@ -176,7 +197,7 @@ pub(crate) fn departed(tenant: &TenantId, user: &UserId) -> Key {
 }
 
 pub(crate) fn api_key(id: &ApiKeyId) -> Key {
-    Key::new(&Partition::new("k", id.as_str()), KEY, "")
+    Key::new(&of_api_key(id), KEY, "")
 }
 
 pub(crate) fn api_key_entry(tenant: &TenantId, id: &ApiKeyId) -> Key {
@@ -222,6 +243,24 @@ pub(crate) fn fence(partition: &Partition, operation: &OperationId) -> Key {
     Key::new(partition, FENCE, operation.as_str())
 }
 
+/// The audit event that an operation leaves where it changes something.
+pub(crate) fn note(partition: &Partition, operation: &OperationId) -> Key {
+    Key::new(partition, NOTE, operation.as_str())
+}
+
+/// A link of a chain, in the order of the numbers.
+pub(crate) fn link(chain: &Chain, seq: u64) -> Key {
+    Key::new(&of_chain(chain), LINK, format!("{seq:016x}"))
+}
+
+pub(crate) fn head(chain: &Chain) -> Key {
+    Key::new(&of_chain(chain), HEAD, "")
+}
+
+pub(crate) fn chained(chain: &Chain, operation: &OperationId) -> Key {
+    Key::new(&of_chain(chain), CHAINED, operation.as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,6 +302,11 @@ mod tests {
             fence(&Partition::global(), &operation),
             mail(&MailId::parse("01JD000000000000000000000A").unwrap()),
             departed(&tenant_id, &user_id),
+            note(&of_tenant(&tenant_id), &operation),
+            note(&of_api_key(&key_id), &operation),
+            link(&Chain::Tenant(tenant_id.clone()), 10),
+            head(&Chain::Deployment),
+            chained(&Chain::Deployment, &operation),
         ]
     }
 
@@ -303,6 +347,11 @@ mod tests {
         g/fence/01JD000000000000000000000Z
         m:a/mail/01JD000000000000000000000A
         t:t-1/departed/u1
+        t:t-1/note/01JD000000000000000000000Z
+        k:abcd/note/01JD000000000000000000000Z
+        a:t-1/link/000000000000000a
+        a:-/head/
+        a:-/chained/01JD000000000000000000000Z
         ");
     }
 }

@@ -22,6 +22,7 @@
 //! | how often somebody may try | [`limits`], `rate_limit` |
 //! | codes that leave by mail | [`oob_code`], [`action_link`] |
 //! | tenants | [`tenancy`] |
+//! | who did what | [`audit`] |
 //! | how a mail waits, and who delivers it | [`mail`] |
 //! | what a backup holds | [`backup`] |
 //! | what becomes of an operation whose process died | [`sweep`], `intent`, `fence` |
@@ -35,6 +36,7 @@
 pub mod account;
 pub mod action_link;
 pub mod api_key;
+pub mod audit;
 pub mod backup;
 pub mod bootstrap;
 mod claim;
@@ -44,6 +46,7 @@ mod deployment;
 mod domain;
 pub mod email;
 pub mod error;
+pub mod etag;
 mod fence;
 pub mod id;
 mod id_token;

@@ -1,8 +1,8 @@
-//! May this caller administer this?
+//! Who is this caller, for administration?
 //!
 //! Two credentials are taken: an idToken for this deployment's own audience from a plain sign-in,
-//! and an access token for audience `tikti`. What they allow is decided from stored records: the
-//! user's role and membership as they are now, never from the token alone.
+//! and an access token for audience `tikti`, of a user or of a worker. What they allow is decided from
+//! stored records, never from the token alone: for a tenant in `tenancy::administer`.
 //!
 //! Spec: Authorization, "Administrative endpoints".
 
@@ -13,15 +13,13 @@ use crate::client::{Client, TIKTI};
 use crate::clock::{self, Timestamp};
 use crate::domain::{Caller, Domain};
 use crate::error::{Code, Error, Refusal};
-use crate::id::{ClientId, TenantId, UserId};
+use crate::id::{ClientId, SessionId, TenantId, UserId, WorkerId};
 use crate::id_token::{self, Holder, IdToken};
 use crate::keyspace;
-use crate::membership::Membership;
 use crate::reads::Reads;
-use crate::role::Roles;
-use crate::scope::{ScopeSet, management_scopes};
-use crate::tenant::Tenant;
+use crate::scope::ScopeSet;
 use crate::user::User;
+use crate::worker::{Worker, WorkerStatus};
 
 /// A user who was recognised for administration.
 #[derive(Debug)]
@@ -29,8 +27,39 @@ pub(crate) struct Principal {
     pub(crate) user: User,
     /// When the session began that speaks for the user.
     pub(crate) session_began: Timestamp,
+    /// The session that speaks for the user.
+    pub(crate) session_id: SessionId,
     /// By access token: the only tenant that it is good for, and the scopes that it carries.
-    bounds: Option<(TenantId, ScopeSet)>,
+    pub(crate) bounds: Option<(TenantId, ScopeSet)>,
+}
+
+/// A worker that was recognised for administration of its own tenant.
+#[derive(Debug)]
+pub(crate) struct WorkerPrincipal {
+    pub(crate) id: WorkerId,
+    /// The only tenant that the token is good for, and the scopes that it carries.
+    pub(crate) bounds: (TenantId, ScopeSet),
+    wver: u64,
+    issued_at: u64,
+}
+
+impl WorkerPrincipal {
+    /// Whether the worker's record still bears the token out.
+    pub(crate) fn is_still(&self, worker: &Worker) -> bool {
+        worker.status == WorkerStatus::Active
+            && worker.wver == self.wver
+            && self.issued_at >= clock::seconds(worker.created_at)
+            && worker.clients.iter().any(|client| client.as_str() == TIKTI)
+    }
+}
+
+/// Who administers a tenant.
+#[derive(Debug)]
+pub(crate) enum Bearer {
+    /// A user, by idToken or access token.
+    User(Principal),
+    /// A worker, by an access token of its own.
+    Worker(WorkerPrincipal),
 }
 
 /// Recognises the bearer of an idToken; for deployment-level routes, which take nothing else.
@@ -53,18 +82,22 @@ pub(crate) async fn by_id_token(
 ///
 /// # Errors
 /// As [`by_id_token`].
-pub(crate) async fn by_any_token(
+pub(crate) async fn by_bearer(
     domain: &Domain,
     caller: &Caller,
     now: Timestamp,
-) -> Result<Principal, Error> {
+) -> Result<Bearer, Error> {
     let Some(bearer) = &caller.bearer else {
         return Err(Code::Unauthenticated.into());
     };
     match verify_access(domain, bearer, now) {
-        Ok(claims) => from_access_token(domain, claims, now).await,
+        // A worker's own token speaks of no session.
+        Ok(claims) if claims.sid.is_none() => {
+            from_worker_token(domain, &claims, now).await.map(Bearer::Worker)
+        }
+        Ok(claims) => from_access_token(domain, claims, now).await.map(Bearer::User),
         // Not of the access class: then it must be an idToken.
-        Err(_) => by_id_token(domain, caller, now).await,
+        Err(_) => by_id_token(domain, caller, now).await.map(Bearer::User),
     }
 }
 
@@ -99,9 +132,9 @@ fn accept_id_token(
     if !administers(token, session.may_administer()) {
         return Err(Code::Unauthenticated);
     }
-    let session_began = session.created_at;
+    let began = (token.session_id.clone(), session.created_at);
     let user = holder.user.ok_or(Code::TokenRevoked)?;
-    Ok(Principal::recognised(user, session_began, None))
+    Ok(Principal::recognised(user, began, None))
 }
 
 /// Whether an idToken may administer: for this deployment's own audience, from a plain sign-in.
@@ -142,7 +175,7 @@ async fn from_access_token(
     let client: Option<Client> = reads.find(&client_key)?;
     let holder = Holder::find(&reads, &token)?;
     let (_, session) = holder.check_alive(&token, domain.not_before).map_err(refuse)?;
-    let session_began = session.created_at;
+    let began = (token.session_id.clone(), session.created_at);
     let fresh = |client: &Client| {
         client.is_active() && token.issued_at >= clock::seconds(client.created_at)
     };
@@ -156,7 +189,37 @@ async fn from_access_token(
     }
     let scopes = ScopeSet::parse(&claims.scope)?;
     let user = holder.user.ok_or_else(|| refuse(Code::TokenRevoked))?;
-    Ok(Principal::recognised(user, session_began, Some((tenant_id, scopes))))
+    Ok(Principal::recognised(user, began, Some((tenant_id, scopes))))
+}
+
+/// A worker speaks for itself with a token for audience `tikti`; one that was made for it by a user
+/// carries `act` and administers nothing.
+async fn from_worker_token(
+    domain: &Domain,
+    claims: &AccessClaims,
+    now: Timestamp,
+) -> Result<WorkerPrincipal, Error> {
+    let refuse = |code| Error::from(unaccepted(code));
+    let invalid = |_| refuse(Code::Unauthenticated);
+    if claims.act.is_some() {
+        return Err(refuse(Code::Unauthenticated));
+    }
+    let id = WorkerId::parse(&claims.sub).map_err(invalid)?;
+    let tenant_id = TenantId::parse(&claims.tid).map_err(invalid)?;
+    let wver = claims.wver.ok_or_else(|| refuse(Code::Unauthenticated))?;
+    let tikti = ClientId::parse(TIKTI).map_err(Error::from)?;
+    let client_key = keyspace::client(&tenant_id, &tikti);
+    let reads = Reads::load(&domain.store, vec![client_key.clone()], now).await?;
+    let client: Option<Client> = reads.find(&client_key)?;
+    let fresh = client.is_some_and(|client| {
+        client.is_active() && claims.iat >= clock::seconds(client.created_at)
+    });
+    let too_old = domain.not_before.is_some_and(|cut| claims.iat < clock::seconds(cut));
+    if !fresh || too_old {
+        return Err(refuse(Code::TokenRevoked));
+    }
+    let bounds = (tenant_id, ScopeSet::parse(&claims.scope)?);
+    Ok(WorkerPrincipal { id, bounds, wver, issued_at: claims.iat })
 }
 
 /// The claims of a token that a user asked for himself, in the shape that the holder's checks take.
@@ -166,7 +229,7 @@ fn as_user_token(claims: &AccessClaims) -> Option<IdToken> {
     }
     Some(IdToken {
         user_id: UserId::parse(&claims.sub).ok()?,
-        session_id: crate::id::SessionId::parse(claims.sid.as_deref()?).ok()?,
+        session_id: SessionId::parse(claims.sid.as_deref()?).ok()?,
         tenant_id: Some(TenantId::parse(&claims.tid).ok()?),
         client_id: None,
         ver: claims.ver?,
@@ -180,11 +243,11 @@ impl Principal {
     /// Makes the principal and names him in the log of the request, allowed or refused.
     fn recognised(
         user: User,
-        session_began: Timestamp,
+        (session_id, session_began): (SessionId, Timestamp),
         bounds: Option<(TenantId, ScopeSet)>,
     ) -> Self {
         tracing::Span::current().record("user.id", tracing::field::display(&user.id));
-        Self { user, session_began, bounds }
+        Self { user, session_began, session_id, bounds }
     }
 
     /// Requires the stored role `ADMIN`.
@@ -211,61 +274,4 @@ impl Principal {
         }
         Ok(())
     }
-}
-
-/// The records that say what a principal may do in one tenant.
-pub(crate) struct TenantFacts {
-    pub(crate) tenant: Option<Tenant>,
-    pub(crate) membership: Option<Membership>,
-    pub(crate) roles: Roles,
-}
-
-impl TenantFacts {
-    /// Reads them; one round trip.
-    pub(crate) async fn load(
-        domain: &Domain,
-        tenant: &TenantId,
-        user: &UserId,
-        now: Timestamp,
-    ) -> Result<Self, Error> {
-        let tenant_key = keyspace::tenant(tenant);
-        let member_key = keyspace::member(tenant, user);
-        let roles_key = keyspace::roles(tenant);
-        let keys = vec![tenant_key.clone(), member_key.clone(), roles_key.clone()];
-        let reads = Reads::load(&domain.store, keys, now).await?;
-        Ok(Self {
-            tenant: reads.find_live(&tenant_key)?,
-            membership: reads.find(&member_key)?,
-            roles: reads.find(&roles_key)?.unwrap_or_default(),
-        })
-    }
-}
-
-/// Requires a management scope in one tenant, held now.
-///
-/// To somebody who does not belong to the tenant it does not exist.
-///
-/// # Errors
-/// `TENANT_NOT_FOUND`, `PERMISSION_DENIED`.
-pub(crate) fn require_scope(
-    principal: &Principal,
-    facts: TenantFacts,
-    scope: &str,
-) -> Result<Tenant, Refusal> {
-    let not_found = || Refusal::of(Code::TenantNotFound);
-    let tenant = facts.tenant.ok_or_else(not_found)?;
-    if principal.bounds.as_ref().is_some_and(|(good_for, _)| *good_for != tenant.id) {
-        return Err(not_found());
-    }
-    let membership = facts.membership.filter(|held| !held.cuts_off(principal.session_began));
-    let held = match &membership {
-        _ if principal.user.is_admin() => management_scopes(),
-        Some(membership) if tenant.is_active() => facts.roles.expand(&membership.roles),
-        Some(_) | None => return Err(not_found()),
-    };
-    let carried = principal.bounds.as_ref().is_none_or(|(_, scopes)| scopes.contains(scope));
-    if carried && held.contains(scope) {
-        return Ok(tenant);
-    }
-    Err(Refusal::of(Code::PermissionDenied).detail("scope", scope))
 }

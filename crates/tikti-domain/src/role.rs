@@ -58,6 +58,21 @@ impl Roles {
         self.0.insert(name, role);
     }
 
+    /// Removes a role.
+    pub(crate) fn remove(&mut self, name: &RoleName) {
+        self.0.remove(name);
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The roles in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&RoleName, &Role)> {
+        self.0.iter()
+    }
+
     /// The role of this name.
     #[must_use]
     pub fn find(&self, name: &RoleName) -> Option<&Role> {

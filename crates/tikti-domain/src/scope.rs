@@ -123,6 +123,12 @@ impl ScopeSet {
         Self(self.0.difference(&other.0).cloned().collect())
     }
 
+    /// The scopes that `keep` keeps.
+    #[must_use]
+    pub fn filtered(&self, keep: impl Fn(&str) -> bool) -> Self {
+        Self(self.0.iter().filter(|scope| keep(scope.as_str())).cloned().collect())
+    }
+
     /// Adds all scopes of `other`.
     pub fn extend(&mut self, other: &Self) {
         self.0.extend(other.0.iter().cloned());

@@ -193,6 +193,19 @@ impl Settings {
         template.clients.iter().try_for_each(|client| self.check_client(client))
     }
 
+    /// Whether only administrators of the deployment put this scope into a role, client or worker.
+    #[must_use]
+    pub fn keeps(&self, scope: &str) -> bool {
+        let granted_by = self.resource_servers.iter().filter_map(|server| server.scopes.get(scope));
+        granted_by.into_iter().any(|by| *by == GrantedBy::Platform)
+    }
+
+    /// Whether this audience means something outside a tenant: no tenant declares it by itself.
+    #[must_use]
+    pub fn lists(&self, audience: &ClientId) -> bool {
+        self.resource_servers.iter().any(|server| server.audience == *audience)
+    }
+
     /// Whether no tenant may have a client of this id: idTokens or Tikti's own tokens have it as
     /// their audience.
     #[must_use]

@@ -11,6 +11,7 @@
 use tikti_store::{Key, StoreError, Stored};
 
 use crate::account::{change_email, change_user, create_user, delete_user, import_user};
+use crate::audit;
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::error::Error;
@@ -162,6 +163,7 @@ async fn finish(
         Work::AddMember(work) => members::settle(domain, operation, work, now).await,
         Work::RemoveMember(work) => members::resume(domain, operation, work, now).await,
         Work::ChangeStanding(work) => change_user::resume(domain, operation, work, now).await,
+        Work::Change(work) => audit::settle(domain, operation, &work.place, now).await,
     }
 }
 

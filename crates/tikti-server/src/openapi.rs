@@ -52,7 +52,9 @@ pub(crate) fn head() -> OpenApi {
             HttpBuilder::new()
                 .scheme(HttpAuthScheme::Bearer)
                 .bearer_format("JWT")
-                .description(Some("An idToken."))
+                .description(Some(
+                    "An idToken; in a tenant also an access token for audience `tikti`.",
+                ))
                 .build(),
         ),
     );
@@ -100,6 +102,12 @@ fn complete_operation(operation: &mut Operation, route: &Route) {
         }
         Needs::AdminBearer => {
             let sentence = "Needs the idToken of a platform administrator.".to_owned();
+            (vec![requirement(BEARER)], Some(sentence))
+        }
+        Needs::Scope(scope) => {
+            let sentence = format!(
+                "Needs an idToken, or an access token for audience `tikti`, of somebody who holds `{scope}` in the tenant."
+            );
             (vec![requirement(BEARER)], Some(sentence))
         }
         Needs::ApiKeyAndAdmin(scope) => {

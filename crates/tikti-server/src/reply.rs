@@ -3,8 +3,10 @@
 //! Spec: Operations, "Seeing what happens".
 
 use axum::Json;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use tikti_domain::etag::ETag;
 use tikti_domain::id::{TenantId, UserId};
 
 /// A successful answer: always 200, also for creations, because old clients test for it.
@@ -12,6 +14,7 @@ use tikti_domain::id::{TenantId, UserId};
 pub(crate) struct Reply<T> {
     body: T,
     about: About,
+    etag: Option<ETag>,
 }
 
 /// Whom a request was about, as far as its answer tells.
@@ -26,12 +29,18 @@ pub(crate) struct About {
 impl<T> Reply<T> {
     /// Answers with `body`.
     pub(crate) fn new(body: T) -> Self {
-        Self { body, about: About::default() }
+        Self { body, about: About::default(), etag: None }
     }
 
     /// Notes for the log which tenant the request acted in.
     pub(crate) fn in_tenant(mut self, tenant: Option<TenantId>) -> Self {
         self.about.tenant = tenant;
+        self
+    }
+
+    /// Says by which tag `If-Match` may name what was answered.
+    pub(crate) fn tagged(mut self, etag: &ETag) -> Self {
+        self.etag = Some(etag.clone());
         self
     }
 
@@ -46,6 +55,10 @@ impl<T: Serialize> IntoResponse for Reply<T> {
     fn into_response(self) -> Response {
         let mut response = Json(self.body).into_response();
         response.extensions_mut().insert(self.about);
+        let etag = self.etag.and_then(|etag| HeaderValue::from_str(&etag.quoted()).ok());
+        if let Some(etag) = etag {
+            response.headers_mut().insert(header::ETAG, etag);
+        }
         response
     }
 }

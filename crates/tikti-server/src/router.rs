@@ -33,6 +33,9 @@ pub enum Needs {
     Bearer,
     /// The same, and the user must be a platform administrator.
     AdminBearer,
+    /// An idToken, or an access token for audience `tikti`, as bearer token, of somebody who holds this
+    /// management scope in the tenant that the path names.
+    Scope(&'static str),
     /// An API key with this scope, and the idToken of a platform administrator as bearer token.
     ApiKeyAndAdmin(KeyScope),
 }
@@ -92,7 +95,12 @@ pub const ROUTES: &[Route] = &[
     row!("POST", "/v1/users/{id}/passwordReset", [], Needs::ApiKeyAndAdmin(KeyScope::Admin), platform::users::reset_user_password),
     row!("POST", "/v1/tenants", [], Needs::AdminBearer, tenants::create::create_tenant),
     row!("GET", "/v1/tenants", [], Needs::Bearer, tenants::list::list_tenants),
-    row!("GET", "/v1/tenants/{t}", ["/v1/tenants/id/{t}"], Needs::Bearer, tenants::read::read_tenant),
+    row!("GET", "/v1/tenants/{t}", ["/v1/tenants/id/{t}"], Needs::Scope("tenants:read"), tenants::read::read_tenant),
+    row!("POST", "/v1/tenants/{t}/roles", [], Needs::Scope("roles:write"), tenants::roles::create_role),
+    row!("GET", "/v1/tenants/{t}/roles", [], Needs::Scope("roles:read"), tenants::roles::list_roles),
+    row!("GET", "/v1/tenants/{t}/roles/{name}", [], Needs::Scope("roles:read"), tenants::roles::read_role),
+    row!("PUT", "/v1/tenants/{t}/roles/{name}", [], Needs::Scope("roles:write"), tenants::roles::put_role),
+    row!("DELETE", "/v1/tenants/{t}/roles/{name}", [], Needs::Scope("roles:write"), tenants::roles::delete_role),
     row!("GET", "/action", [], Needs::Nothing, action::show::show),
     row!("POST", "/action", [], Needs::Nothing, action::redeem::redeem),
     row!("GET", "/.well-known/jwks.json", ["/v1/.well-known/jwks.json"], Needs::Nothing, oauth2::jwks::jwks),

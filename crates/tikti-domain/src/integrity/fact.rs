@@ -14,6 +14,8 @@ use tikti_store::{Key, Partition, Stored};
 use super::rule::Rule;
 use crate::account::KnownNetworks;
 use crate::api_key::ApiKey;
+use crate::audit::Note;
+use crate::audit::chain::{Head, Link};
 use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::deployment::Deployment;
@@ -117,7 +119,7 @@ pub(super) fn read(key: &Key, stored: &Stored) -> Result<Fact, Broken> {
         "g" => place.of_deployment(),
         "u" => place.of_user(),
         "t" => place.of_tenant(),
-        "e" | "s" | "k" | "i" | "l" | "m" | "n" | "o" => place.of_others(prefix),
+        "a" | "e" | "s" | "k" | "i" | "l" | "m" | "n" | "o" => place.of_others(prefix),
         _ => Err(unknown()),
     }
 }
@@ -125,6 +127,7 @@ pub(super) fn read(key: &Key, stored: &Stored) -> Result<Fact, Broken> {
 impl Place<'_> {
     fn of_deployment(&self) -> Result<Fact, Broken> {
         match (self.key.kind(), self.id) {
+            ("note", id) if !id.is_empty() => self.decode::<Note>().map(|_| Fact::Plain),
             ("deployment", "") => self.decode::<Deployment>().map(|_| Fact::Plain),
             ("signing_keys", "") => self.decode::<SigningKeys>().map(|_| Fact::Plain),
             ("admins", "") => Ok(Fact::Admins(self.decode::<Admins>()?.user_ids)),
@@ -160,6 +163,11 @@ impl Place<'_> {
                 self.must_be(key.id.as_str(), self.owner)?;
                 Ok(Fact::ApiKey { id: key.id, tenant: key.tenant_id })
             }
+            ("k", "note", id) if !id.is_empty() => self.decode::<Note>().map(|_| Fact::Plain),
+            // A chain outlives its tenant.
+            ("a", "link", _) => self.decode::<Link>().map(|_| Fact::Plain),
+            ("a", "head", "") => self.decode::<Head>().map(|_| Fact::Plain),
+            ("a", "chained", id) if !id.is_empty() => Ok(Fact::Plain),
             ("l", "block", "") => self.decode::<Block>().map(|_| Fact::Plain),
             ("n", "user", id) => {
                 let user = UserId::parse(id).map_err(|_| unknown())?;
@@ -197,6 +205,8 @@ impl Place<'_> {
     fn of_user(&self) -> Result<Fact, Broken> {
         let user = UserId::parse(self.owner).map_err(|_| unknown())?;
         match (self.key.kind(), self.id) {
+            // It may outlive what it tells of: until it is in its chain.
+            ("note", id) if !id.is_empty() => self.decode::<Note>().map(|_| Fact::Plain),
             ("user", "") => match self.decode::<Lasting<User>>()? {
                 Lasting::Tombstone(_) => Ok(Fact::UserTombstone),
                 Lasting::Live(living) => {
@@ -235,6 +245,7 @@ impl Place<'_> {
     fn of_tenant(&self) -> Result<Fact, Broken> {
         let tenant = TenantId::parse(self.owner).map_err(|_| unknown())?;
         match (self.key.kind(), self.id) {
+            ("note", id) if !id.is_empty() => self.decode::<Note>().map(|_| Fact::Plain),
             ("tenant", "") => match self.decode::<Lasting<Tenant>>()? {
                 Lasting::Tombstone(tombstone) => Ok(Fact::TenantTombstone(tombstone.cause)),
                 Lasting::Live(living) => {

@@ -6,6 +6,8 @@
 use super::*;
 use crate::account::KnownNetworks;
 use crate::api_key::ApiKey;
+use crate::audit::Note;
+use crate::audit::chain::{Head, Link};
 use crate::client::Client;
 use crate::deployment::Deployment;
 use crate::fence::Fence;
@@ -103,6 +105,10 @@ fn records_of_operations_load_whole() {
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-add-member-1.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-remove-member-1.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-change-standing-1.json"));
+    loads::<Intent>(include_str!("../../tests/domain/golden/intent-change-1.json"));
+    loads::<Note>(include_str!("../../tests/domain/golden/note-1.json"));
+    loads::<Link>(include_str!("../../tests/domain/golden/link-1.json"));
+    loads::<Head>(include_str!("../../tests/domain/golden/head-1.json"));
     loads::<Admins>(include_str!("../../tests/domain/golden/admins-2.json"));
 }
 

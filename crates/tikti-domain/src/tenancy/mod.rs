@@ -1,11 +1,13 @@
 //! Tenants: making, reading and deleting them, resolving their names, who stands where in them.
 
+pub(crate) mod administer;
 pub(crate) mod create_tenant;
 pub(crate) mod delete_tenant;
 pub(crate) mod members;
 mod names;
 mod read_tenants;
 mod revoke_membership;
+mod roles;
 pub(crate) mod seats;
 mod standing;
 
@@ -15,4 +17,8 @@ pub use members::{add_member, remove_member};
 pub(crate) use names::{NameCache, find, resolve};
 pub use read_tenants::{get_tenant, list_tenants};
 pub(crate) use revoke_membership::revoke_membership;
+pub use roles::{
+    MAX_ROLES_BYTES, MAX_ROLES_OF_TENANT, NamedRole, PutRole, create_role, delete_role, get_role,
+    list_roles, put_role,
+};
 pub(crate) use standing::{Held, Standing, active_memberships, entries, standing};

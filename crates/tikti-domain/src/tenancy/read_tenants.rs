@@ -7,17 +7,17 @@
 
 use tikti_store::{Kind, Partition};
 
-use super::resolve;
+use super::administer::Administrator;
 use super::standing::listed;
 use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::id::{TenantId, TenantRef};
 use crate::keyspace;
 use crate::membership::Membership;
 use crate::page::{Page, PageRequest};
 use crate::page_token;
-use crate::permission::{self, Principal, TenantFacts};
+use crate::permission::{self, Principal};
 use crate::reads::Reads;
 use crate::tenant::Tenant;
 
@@ -89,14 +89,8 @@ pub async fn get_tenant(
     reference: &TenantRef,
 ) -> Result<Tenant, Error> {
     let now = domain.clock.now();
-    let principal = permission::by_any_token(domain, caller, now).await?;
-    let Some(id) = resolve(domain, reference, now).await? else {
-        return Err(Code::TenantNotFound.into());
-    };
-    let facts = TenantFacts::load(domain, &id, &principal.user.id, now).await?;
-    if !facts.tenant.as_ref().is_some_and(|tenant| tenant.bears(reference)) {
-        domain.names.forget(&id);
-        return Err(Code::TenantNotFound.into());
-    }
-    Ok(permission::require_scope(&principal, facts, "tenants:read")?)
+    let administrator = Administrator::recognise(domain, caller, reference, now).await?;
+    let asked = (reference, "tenants:read");
+    let (admission, _) = administrator.admit(domain, asked, vec![], now).await?;
+    Ok(admission.tenant)
 }

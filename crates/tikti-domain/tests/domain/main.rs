@@ -11,6 +11,7 @@ mod legacy;
 mod limits;
 mod lookup;
 mod revocation;
+mod roles;
 mod sign_in;
 mod sign_up;
 mod start;

@@ -13,6 +13,7 @@ mod accounts;
 mod error;
 mod oob_codes;
 mod platform;
+mod roles;
 mod sessions;
 mod tenants;
 mod token_exchange;
@@ -32,6 +33,7 @@ pub use oob_codes::{
     SignInWithOobCodeRequest,
 };
 pub use platform::{DiscoveryReply, HealthReply, JwkReply, JwksReply, VersionReply};
+pub use roles::{CreateRoleRequest, PutRoleRequest, RoleListReply, RoleReply};
 pub use sessions::{
     EmptyReply, SessionListReply, SessionReply, SignOutRequest, TokenReply, TokenRequest,
 };

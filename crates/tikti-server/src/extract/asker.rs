@@ -29,6 +29,7 @@ impl FromRequestParts<Shared> for Asker {
             user_agent: user_agent(parts),
             api_key: api_key::api_key(parts)?,
             bearer: bearer::bearer(parts)?,
+            tenant: None,
         }))
     }
 }

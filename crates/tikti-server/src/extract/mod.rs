@@ -1,7 +1,8 @@
 //! What does a request say? Each file reads one thing from it, strictly, and knows no rule of the
 //! domain beyond the grammar of what it reads.
 //!
-//! A handler takes an [`Asker`], [`KeyAsker`], [`BearerAsker`] or [`KeyBearerAsker`] for who asks and a
+//! A handler takes an [`Asker`], [`KeyAsker`], [`BearerAsker`],
+//! [`KeyBearerAsker`] or [`TenantAsker`] for who asks and a
 //! [`JsonBody`] or [`FormOrJson`] for what is asked; nothing else in the server looks at headers, query or body.
 //!
 //! Spec: HTTP API.
@@ -13,10 +14,13 @@ mod bearer;
 pub(crate) mod client_ip;
 mod form;
 mod forwarded;
+mod if_match;
 mod json;
 mod json_error;
 mod language;
+mod listed;
 mod page;
+mod path;
 mod query;
 pub(crate) mod request_id;
 mod tenant_ref;
@@ -25,9 +29,12 @@ mod user;
 pub(crate) use action::{ActionLink, OwnForm};
 pub(crate) use asker::{Asker, BearerAsker, KeyAsker, KeyBearerAsker, Visitor};
 pub(crate) use form::FormOrJson;
+pub(crate) use if_match::IfMatch;
 pub(crate) use json::{JsonBody, UnusedBody};
 pub(crate) use language::Reads;
+pub(crate) use listed::Listed;
 pub(crate) use page::Paging;
+pub(crate) use path::PathId;
 pub(crate) use query::member as query_member;
-pub(crate) use tenant_ref::{PathTenant, TenantHeader};
-pub(crate) use user::{EmailFilter, PathUser};
+pub(crate) use tenant_ref::{TenantAsker, TenantHeader};
+pub(crate) use user::EmailFilter;

@@ -2,30 +2,39 @@
 //!
 //! Spec: Authorization, "Token exchange", step 4.
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use tikti_domain::Caller;
 use tikti_domain::error::Refusal;
 use tikti_domain::id::TenantRef;
 
+use super::asker::BearerAsker;
+use super::path;
 use crate::error::ApiError;
 use crate::state::Shared;
 
 const HEADER: &str = "x-tenant-id";
 
-/// The `{t}` of a path: an id or a slug.
-pub(crate) struct PathTenant(pub(crate) TenantRef);
+/// The caller of an operation on the tenant that `{t}` of the path names, by id or slug; nobody may ask
+/// for it without a bearer token. The header `X-Tenant-Id` must not name another tenant.
+pub(crate) struct TenantAsker {
+    /// Who asks.
+    pub(crate) caller: Caller,
+    /// The tenant.
+    pub(crate) tenant: TenantRef,
+}
 
-impl FromRequestParts<Shared> for PathTenant {
+impl FromRequestParts<Shared> for TenantAsker {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &Shared) -> Result<Self, ApiError> {
-        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(
-            |_: PathRejection| {
-                Refusal::invalid("tenantId", "the path is not percent-encoded UTF-8")
-            },
-        )?;
-        Ok(Self(TenantRef::parse(&text)?))
+        let BearerAsker(caller) = BearerAsker::from_request_parts(parts, state).await?;
+        let TenantHeader(header) = TenantHeader::from_request_parts(parts, state).await?;
+        let text = path::member(parts, state, "t")
+            .await
+            .ok_or_else(|| Refusal::invalid("tenantId", "the path is not percent-encoded UTF-8"))?;
+        let tenant = TenantRef::parse(&text)?;
+        Ok(Self { caller: Caller { tenant: header, ..caller }, tenant })
     }
 }
 

@@ -153,7 +153,7 @@ fn any_body(path: &str) -> Value {
 
 /// The path with something in place of each of its parameters.
 fn filled(path: &str) -> String {
-    path.replace("{id}", "u1").replace("{t}", "codecompany")
+    path.replace("{id}", "u1").replace("{t}", "codecompany").replace("{name}", "R")
 }
 
 #[tokio::test]

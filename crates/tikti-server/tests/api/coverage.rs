@@ -1,5 +1,6 @@
 //! Is every route of the table tested, and does every one of them refuse whoever shows nothing?
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -22,26 +23,29 @@ fn tests() -> String {
     text
 }
 
-/// How a test writes a request to `path`.
-fn calls(method: &str, path: &str) -> [String; 4] {
-    let method = method.to_ascii_lowercase();
-    let fixed = path.split('{').next().unwrap();
-    if fixed == path {
-        [
-            format!(".{method}(\"{path}\")"),
-            format!(".{method}(\"{path}?"),
-            format!(".{method}(&format!(\"{path}\")"),
-            format!(".{method}(&format!(\"{path}?"),
-        ]
-    } else {
-        let first = format!(".{method}(&format!(\"{fixed}{{");
-        [first.clone(), first.clone(), first.clone(), first]
+/// The path with every variable as `{}`, without its query.
+fn shape(path: &str) -> String {
+    let path = path.split('?').next().unwrap_or_default();
+    let mut parts = path.split('{');
+    let mut shape = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (_, rest) = part.split_once('}').unwrap_or((part, ""));
+        shape = shape + "{}" + rest;
     }
+    shape
+}
+
+/// Every path that a test writes out in a request of this method.
+fn called(tests: &str, method: &str) -> BTreeSet<String> {
+    let method = method.to_ascii_lowercase();
+    let openings = [format!(".{method}(\""), format!(".{method}(&format!(\"")];
+    let calls = openings.iter().flat_map(|opening| tests.split(opening.as_str()).skip(1));
+    calls.map(|call| shape(call.split('"').next().unwrap_or_default())).collect()
 }
 
 /// The path with something in place of each of its parameters.
 fn filled(path: &str) -> String {
-    path.replace("{t}", "codecompany").replace("{id}", "u1")
+    path.replace("{t}", "codecompany").replace("{id}", "u1").replace("{name}", "R")
 }
 
 fn has_body(route: &Route) -> bool {
@@ -53,7 +57,7 @@ fn any_body() -> Value {
     json!({
         "email": "a@b", "password": "p", "idToken": "t", "audience": "a", "slug": "codecompany",
         "status": "ACTIVE", "scope": "global", "token": "t", "requestType": "PASSWORD_RESET",
-        "oobCode": "c",
+        "oobCode": "c", "name": "R", "permissions": [],
     })
 }
 
@@ -61,9 +65,9 @@ fn any_body() -> Value {
 fn every_route_and_every_alias_is_called_by_a_test() {
     let tests = tests();
     for Route { method, path, aliases, .. } in ROUTES {
+        let called = called(&tests, method);
         for path in std::iter::once(path).chain(*aliases) {
-            let is_called = calls(method, path).iter().any(|call| tests.contains(call.as_str()));
-            assert!(is_called, "no test calls {method} {path}");
+            assert!(called.contains(&shape(path)), "no test calls {method} {path}");
         }
     }
 }
@@ -82,7 +86,7 @@ async fn every_route_that_needs_something_refuses_whoever_shows_nothing() {
                 Needs::ApiKey(_) | Needs::ApiKeyAndAdmin(_) => {
                     request.send().await.assert_refusal(401, "INVALID_API_KEY");
                 }
-                Needs::Bearer | Needs::AdminBearer => {
+                Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) => {
                     request.send().await.assert_refusal(401, "UNAUTHENTICATED");
                 }
             }
@@ -97,7 +101,7 @@ async fn whoever_shows_nothing_is_refused_before_the_body_is_read() {
         let code = match route.needs {
             Needs::Nothing => continue,
             Needs::ApiKey(_) | Needs::ApiKeyAndAdmin(_) => "INVALID_API_KEY",
-            Needs::Bearer | Needs::AdminBearer => "UNAUTHENTICATED",
+            Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) => "UNAUTHENTICATED",
         };
         let path = filled(route.path);
         let reply = server.request(route.method, &path).body("no JSON").send().await;
@@ -119,7 +123,7 @@ async fn an_api_key_opens_no_administration_and_a_token_no_key_gate() {
             Needs::ApiKey(_) => {
                 request.bearer(&token).send().await.assert_refusal(401, "INVALID_API_KEY");
             }
-            Needs::Bearer | Needs::AdminBearer => {
+            Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) => {
                 request.keyed().send().await.assert_refusal(401, "UNAUTHENTICATED");
             }
             Needs::ApiKeyAndAdmin(_) => {

@@ -2,13 +2,15 @@
 //!
 //! Spec: Tokens and keys, "Tokens of an older Tikti".
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde_json::{Value, json};
 use tikti_domain::clock::Clock;
 use tikti_domain::secret::{LegacySecrets, SecretBytes, hmac_sha256_hex};
 use tikti_server::router::{Needs, ROUTES, Route};
 
-use crate::support::{Place, Server};
+use crate::support::{COMPANY, Place, Server};
 
 const OLD: &str = "the secret of an older deployment";
 
@@ -55,6 +57,7 @@ fn body(route: &Route, token: &str) -> Value {
 async fn e9_a_token_of_an_older_tikti_is_good_for_lookup_and_exchange_alone() {
     let server = start().await;
     let admin = server.admin().await;
+    server.tenant(&admin, "codecompany").await;
     let ann = server.user("ann@corp.sys").await;
     // An administrator's opens no more than others do.
     for user in [&ann, &server.session().await] {
@@ -80,6 +83,7 @@ async fn e9_a_token_of_an_older_tikti_is_good_for_lookup_and_exchange_alone() {
                         if is_ann { (400, "TENANT_REQUIRED") } else { (401, "INVALID_ID_TOKEN") };
                     reply.assert_refusal(expected.0, expected.1);
                 }
+                (_, Needs::Scope(_)) => refuses_in_tenant(&server, route, &token).await,
                 (_, Needs::Bearer | Needs::AdminBearer | Needs::ApiKeyAndAdmin(_)) => {
                     let reply = request.keyed().bearer(&token).send().await;
                     let own = route.path.starts_with("/v1/accounts/sessions");
@@ -104,6 +108,19 @@ async fn e9_a_token_of_an_older_tikti_is_good_for_lookup_and_exchange_alone() {
             request.json(ask).send().await.assert_refusal(401, "INVALID_ID_TOKEN");
         }
     }
+}
+
+/// With all else as it must be.
+async fn refuses_in_tenant(server: &Server, route: &Route, token: &str) {
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    let slug = format!("asked-{}", ASKED.fetch_add(1, Ordering::Relaxed));
+    let path = server.good_path(route, &slug).await;
+    let request = server.request(route.method, &path).bearer(token);
+    let request = match route.method {
+        "POST" | "PUT" | "PATCH" => request.json(server.good_body(route.path, token, &slug).await),
+        _ => request,
+    };
+    request.send().await.assert_refusal(401, "UNAUTHENTICATED");
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@
 
 mod accounts;
 mod action;
+mod authorization;
 mod bad_input;
 mod codeq;
 mod codes;

@@ -4,12 +4,12 @@ use axum::extract::State;
 use tikti_domain::account::{self, UpdateUser};
 use tikti_domain::clock::rfc3339;
 use tikti_domain::error::Refusal;
-use tikti_domain::id::TenantRef;
+use tikti_domain::id::{TenantRef, UserId};
 use tikti_domain::user::{GlobalRole, User, UserStatus};
 
 use crate::api::{EmptyReply, SendOobCodeReply, UpdateUserRequest, UserListReply, UserReply};
 use crate::error::ApiError;
-use crate::extract::{EmailFilter, JsonBody, KeyBearerAsker, Paging, PathUser, Reads};
+use crate::extract::{EmailFilter, JsonBody, KeyBearerAsker, Paging, PathId, Reads};
 use crate::reply::Reply;
 use crate::state::Shared;
 
@@ -49,7 +49,7 @@ pub(crate) async fn list_users(
 pub(crate) async fn read_user(
     State(state): State<Shared>,
     KeyBearerAsker(caller): KeyBearerAsker,
-    PathUser(id): PathUser,
+    PathId(id): PathId<UserId>,
 ) -> Result<Reply<UserReply>, ApiError> {
     let user = account::get_user(&state.domain, &caller, &id).await?;
     Ok(Reply::new(shown(user)))
@@ -70,7 +70,7 @@ pub(crate) async fn read_user(
 pub(crate) async fn update_user(
     State(state): State<Shared>,
     KeyBearerAsker(caller): KeyBearerAsker,
-    PathUser(id): PathUser,
+    PathId(id): PathId<UserId>,
     JsonBody(request): JsonBody<UpdateUserRequest>,
 ) -> Result<Reply<UserReply>, ApiError> {
     let command = UpdateUser::try_from(request)?;
@@ -89,7 +89,7 @@ pub(crate) async fn update_user(
 pub(crate) async fn delete_user(
     State(state): State<Shared>,
     KeyBearerAsker(caller): KeyBearerAsker,
-    PathUser(id): PathUser,
+    PathId(id): PathId<UserId>,
 ) -> Result<Reply<EmptyReply>, ApiError> {
     account::remove_user(&state.domain, &caller, &id).await?;
     Ok(Reply::new(EmptyReply {}))
@@ -107,7 +107,7 @@ pub(crate) async fn reset_user_password(
     State(state): State<Shared>,
     KeyBearerAsker(caller): KeyBearerAsker,
     Reads(language): Reads,
-    PathUser(id): PathUser,
+    PathId(id): PathId<UserId>,
 ) -> Result<Reply<SendOobCodeReply>, ApiError> {
     let sent = account::reset_user_password(&state.domain, &caller, (&id, language)).await?;
     Ok(Reply::new(sent.into()))

@@ -1,5 +1,6 @@
-//! Tenants: made and listed by platform administrators, read by their members.
+//! Tenants and what is in them: administered by whoever holds the management scopes there.
 
 pub(crate) mod create;
 pub(crate) mod list;
 pub(crate) mod read;
+pub(crate) mod roles;

@@ -7,7 +7,7 @@ use tikti_domain::tenant::Tenant;
 
 use crate::api::TenantReply;
 use crate::error::ApiError;
-use crate::extract::{BearerAsker, PathTenant};
+use crate::extract::TenantAsker;
 use crate::reply::Reply;
 use crate::state::Shared;
 
@@ -23,8 +23,7 @@ use crate::state::Shared;
 )]
 pub(crate) async fn read_tenant(
     State(state): State<Shared>,
-    BearerAsker(caller): BearerAsker,
-    PathTenant(tenant): PathTenant,
+    TenantAsker { caller, tenant }: TenantAsker,
 ) -> Result<Reply<TenantReply>, ApiError> {
     let tenant = tenancy::get_tenant(&state.domain, &caller, &tenant).await?;
     let id = tenant.id.clone();

@@ -54,7 +54,7 @@ async fn doors(server: &Server) -> Vec<Door> {
         let mut slots = match route.needs {
             Needs::Nothing => vec![],
             Needs::ApiKey(_) => vec![Slot::Key],
-            Needs::Bearer | Needs::AdminBearer => vec![Slot::Bearer],
+            Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) => vec![Slot::Bearer],
             Needs::ApiKeyAndAdmin(_) => vec![Slot::Key, Slot::Bearer],
         };
         let call = &document["paths"][route.path][route.method.to_ascii_lowercase()];
@@ -122,12 +122,15 @@ impl Door {
             Slot::Key => request.header("X-API-Key", credential),
             Slot::Bearer | Slot::Member(_) | Slot::Query(_) => match self.route.needs {
                 Needs::ApiKey(_) | Needs::ApiKeyAndAdmin(_) => request.keyed(),
-                Needs::Nothing | Needs::Bearer | Needs::AdminBearer => request,
+                Needs::Nothing | Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) => request,
             },
         };
         request = match (&self.slot, self.route.needs) {
             (Slot::Bearer, _) => request.bearer(credential),
-            (_, Needs::Bearer | Needs::AdminBearer | Needs::ApiKeyAndAdmin(_)) => {
+            (
+                _,
+                Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) | Needs::ApiKeyAndAdmin(_),
+            ) => {
                 request.bearer(&world.admin)
             }
             (_, Needs::Nothing | Needs::ApiKey(_)) => request,

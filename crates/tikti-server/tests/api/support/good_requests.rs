@@ -76,6 +76,15 @@ impl Server {
             "/v1/accounts/validate" => json!({"token": token, "audience": "tikti-identity"}),
             "/v1/users/{id}" => json!({"displayName": "Root"}),
             "/v1/users/{id}/passwordReset" => json!({}),
+            _ => self.good_tenant_body(path, slug).await,
+        }
+    }
+
+    /// The same for what is in a tenant.
+    async fn good_tenant_body(&self, path: &str, slug: &str) -> Value {
+        match path {
+            "/v1/tenants/{t}/roles" => json!({"name": slug, "permissions": ["a:b"]}),
+            "/v1/tenants/{t}/roles/{name}" => json!({"permissions": ["a:b"]}),
             // A new call fails in the tests until it has its body here.
             _ => panic!("{path} has no good body"),
         }
@@ -88,7 +97,7 @@ impl Server {
             if has_body { self.good_body(route.path, token, slug).await } else { Value::Null };
         let mut path = BTreeMap::new();
         for name in route.path.split('{').skip(1).filter_map(|rest| rest.split('}').next()) {
-            path.insert(name, self.good_parameter(name, slug).await);
+            path.insert(name, self.good_parameter(route, name, slug).await);
         }
         let mut query = vec![];
         if (route.method, route.path) == ("GET", "/action") {
@@ -102,18 +111,26 @@ impl Server {
     pub(crate) async fn good_path(&self, route: &Route, slug: &str) -> String {
         let mut path = route.path.to_owned();
         for name in route.path.split('{').skip(1).filter_map(|rest| rest.split('}').next()) {
-            let value = self.good_parameter(name, slug).await;
+            let value = self.good_parameter(route, name, slug).await;
             path = path.replace(&format!("{{{name}}}"), &value);
         }
         path
     }
 
-    async fn good_parameter(&self, name: &str, slug: &str) -> String {
+    async fn good_parameter(&self, route: &Route, name: &str, slug: &str) -> String {
         match name {
             "t" => COMPANY.to_owned(),
             "id" => {
                 let user = self.user(&format!("{slug}@users.corp.sys")).await;
                 user["localId"].as_str().unwrap().to_owned()
+            }
+            // Each has its own role, since it may be deleted; where it is to be made, there is none yet.
+            "name" if route.method == "PUT" => slug.to_owned(),
+            "name" => {
+                let ask = json!({"name": slug, "permissions": ["a:b"]});
+                let path = format!("/v1/tenants/{COMPANY}/roles");
+                self.post(&path).bearer(&self.admin().await).json(ask).send().await;
+                slug.to_owned()
             }
             "sid" => claims(&self.admin().await)["sid"].as_str().unwrap().to_owned(),
             // A new parameter fails in the tests until it has its value here.
@@ -142,7 +159,7 @@ impl Request<'_> {
         match needs {
             Needs::Nothing => self,
             Needs::ApiKey(_) => self.keyed(),
-            Needs::Bearer | Needs::AdminBearer => self.bearer(token),
+            Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) => self.bearer(token),
             Needs::ApiKeyAndAdmin(_) => self.keyed().bearer(token),
         }
     }

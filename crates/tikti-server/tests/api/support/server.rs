@@ -137,6 +137,10 @@ impl Server {
         Request::new(self, "POST", path)
     }
 
+    pub(crate) fn put(&self, path: &str) -> Request<'_> {
+        Request::new(self, "PUT", path)
+    }
+
     pub(crate) fn delete(&self, path: &str) -> Request<'_> {
         Request::new(self, "DELETE", path)
     }
