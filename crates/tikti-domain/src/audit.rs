@@ -91,6 +91,14 @@ impl Serialize for Action {
     }
 }
 
+impl<'de> Deserialize<'de> for Action {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let known = Self::ALL.iter().find(|action| action.as_str() == name).copied();
+        known.ok_or_else(|| serde::de::Error::custom("an action that this version does not know"))
+    }
+}
+
 /// Whose chain an event belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -102,22 +110,22 @@ pub enum Chain {
 }
 
 /// Who acts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Actor {
     /// The user or worker.
     #[serde(flatten)]
     pub who: Who,
     /// The session that speaks for the user.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<SessionId>,
     /// The address that the request came from.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<IpAddr>,
 }
 
 /// A user or a worker, by id.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "id", rename_all = "lowercase")]
 pub enum Who {
     /// A user.
@@ -126,8 +134,10 @@ pub enum Who {
     Worker(WorkerId),
 }
 
-/// What is known of an event before its operation begins.
-#[derive(Clone, Debug)]
+/// What is known of an event before its operation begins. Part of the intent of an operation that is
+/// carried on by the sweep.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Draft {
     pub(crate) action: Action,
     /// What it was done to, by id or name; nothing secret.
@@ -138,7 +148,7 @@ pub(crate) struct Draft {
     /// An administrator of the deployment, in a tenant that he is no member of.
     pub(crate) cross_tenant: bool,
     /// What changed, in a few words by member; nothing secret.
-    pub(crate) details: BTreeMap<&'static str, String>,
+    pub(crate) details: BTreeMap<String, String>,
 }
 
 /// An audit event: one administrative change that has happened.
@@ -157,7 +167,7 @@ struct Event<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     cross_tenant: bool,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    details: &'a BTreeMap<&'static str, String>,
+    details: &'a BTreeMap<String, String>,
 }
 
 /// An event on its way to its chain. Kept as the text that the chain's hash is over.

@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 use tikti_store::{Entry, Store, StoreError};
 
-use crate::audit::NotePlace;
+use crate::audit::{Draft, NotePlace};
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::email::Email;
@@ -127,6 +127,10 @@ pub(crate) struct RemovingMember {
     pub(crate) tenant_id: TenantId,
     pub(crate) user_id: UserId,
     pub(crate) token: OperationId,
+    /// What the audit says of it, where an administrator of the tenant asked for it: he does not remove
+    /// the last one.
+    #[serde(default)]
+    pub(crate) draft: Option<Draft>,
 }
 
 /// Somebody is becoming or ceasing to be an active administrator.

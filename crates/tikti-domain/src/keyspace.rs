@@ -17,6 +17,7 @@
 //! | `u:<user id>` | `fence` | operation id | that operation was given up |
 //! | `t:<tenant id>` | `tenant` | - | the tenant |
 //! | `t:<tenant id>` | `roles` | - | all roles with their permissions |
+//! | `t:<tenant id>` | `admins` | - | the members who hold `TENANT_ADMIN` |
 //! | `t:<tenant id>` | `client` | client id | one audience |
 //! | `t:<tenant id>` | `worker` | worker id | one worker |
 //! | `t:<tenant id>` | `member` | user id | one membership |
@@ -179,6 +180,11 @@ pub(crate) fn roles(tenant: &TenantId) -> Key {
     Key::new(&of_tenant(tenant), ROLES, "")
 }
 
+/// The members of a tenant who administer it.
+pub(crate) fn tenant_admins(tenant: &TenantId) -> Key {
+    Key::new(&of_tenant(tenant), ADMINS, "")
+}
+
 pub(crate) fn client(tenant: &TenantId, client: &ClientId) -> Key {
     Key::new(&of_tenant(tenant), CLIENT, client.as_str())
 }
@@ -307,6 +313,7 @@ mod tests {
             link(&Chain::Tenant(tenant_id.clone()), 10),
             head(&Chain::Deployment),
             chained(&Chain::Deployment, &operation),
+            tenant_admins(&tenant_id),
         ]
     }
 
@@ -352,6 +359,7 @@ mod tests {
         a:t-1/link/000000000000000a
         a:-/head/
         a:-/chained/01JD000000000000000000000Z
+        t:t-1/admins/
         ");
     }
 }

@@ -15,6 +15,7 @@
 //! | exchanges | user | `exchange` |
 //! | refreshes | session | `refresh` |
 //! | tokens that may be used ones | session | `old_token` |
+//! | unknown addresses to be added to a tenant | user or worker who asks | `unknown_member` |
 //! | lookups | API key, in this process only | `lookup` |
 //!
 //! Spec: Operations, "Rate limits"; Attacks, rows E2 and E10. Choices: docs/decisions/0022.
@@ -125,6 +126,20 @@ pub(crate) async fn old_token(
 ) -> Result<(), Error> {
     let limit = domain.settings.limits.refreshes_per_session;
     count(domain, ("old token", session.as_str()), limit, now).await
+}
+
+/// Counts an address that nobody bears and that an administrator of a tenant wanted to add: he learns of
+/// few. `caller` names him.
+///
+/// # Errors
+/// `RATE_LIMITED`; the store's.
+pub(crate) async fn unknown_member(
+    domain: &Domain,
+    caller: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let limit = domain.settings.limits.unknown_members_per_caller;
+    count(domain, ("unknown member", caller), limit, now).await
 }
 
 /// Counts a lookup with this API key, as far as this process has seen them. By the whole key, since

@@ -29,7 +29,8 @@ use crate::intent::{self, DeletingUser, Work};
 use crate::keyspace;
 use crate::purge;
 use crate::record::{Cause, Lasting, Record, Tombstone};
-use crate::tenancy::{entries, seats};
+use crate::tenancy::entries;
+use crate::tenancy::seats::{self, Leave};
 use crate::tenant::ListEntry;
 use crate::user::{EmailClaim, GlobalRole, User};
 
@@ -171,7 +172,7 @@ impl Deletion {
             for (tenant_id, stored) in entries(&page) {
                 let key = keyspace::membership_entry(user_id, &tenant_id);
                 let ListEntry { token } = ListEntry::decode(&key, stored)?;
-                seats::vacate(domain, &tenant_id, (user_id, &token), now).await?;
+                seats::vacate(domain, &tenant_id, (user_id, &token), Leave::Anyway, now).await?;
                 seats::strike(domain, user_id, (&tenant_id, &token), now).await?;
             }
             after = page.next.map(Into::into);

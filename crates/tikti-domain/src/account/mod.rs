@@ -47,6 +47,7 @@ pub use refresh::{GRACE_MILLIS, Refresh, Refreshed, refresh};
 pub use reset_password::{PasswordReset, ResetPassword, reset_password, reset_password_by_link};
 pub use revoke::{Revoke, RevokeScope, Revoked, revoke};
 pub use revoke_jti::{RevokedJti, revoke_jti};
+pub(crate) use send_oob_code::send_first_password;
 pub use send_oob_code::{OobCodeSent, OobRequest, SendOobCode, send_oob_code};
 pub use sessions::{end_session, list_sessions};
 pub(crate) use sign_in::find_by_email;

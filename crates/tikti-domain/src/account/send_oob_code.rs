@@ -171,6 +171,29 @@ async fn send(domain: &Domain, code: OobCode, to: &Email, now: Timestamp) -> Res
     carry_out(domain, plan, (None, None), now).await.map(|_| ())
 }
 
+/// Sends a user who was made without a password the link by which to set one.
+///
+/// The caller has counted it against the limits.
+///
+/// # Errors
+/// The store's.
+///
+/// Spec: HTTP API, "Tenant administration", members (`create`).
+pub(crate) async fn send_first_password(
+    domain: &Domain,
+    user: &User,
+    language: Option<Language>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let Some(email) = user.email.clone() else {
+        return Ok(());
+    };
+    let code = OobCode::about(user, OobType::PasswordReset, now);
+    let plan = Plan { code, email: email.clone(), mail: Mail::To(email) };
+    carry_out(domain, plan, (None, language), now).await?;
+    Ok(())
+}
+
 /// What is to be done.
 struct Plan {
     code: OobCode,

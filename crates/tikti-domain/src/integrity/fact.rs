@@ -31,6 +31,7 @@ use crate::record::{Cause, Lasting, Record};
 use crate::role::{Roles, TENANT_ADMIN, TENANT_USER};
 use crate::session::{DeniedToken, Session};
 use crate::signing_key::SigningKeys;
+use crate::tenancy::tenant_admins::TenantAdmins;
 use crate::tenant::{ListEntry, NameClaim, Tenant, TenantStatus};
 use crate::user::{Admins, EmailClaim, User};
 use crate::worker::Worker;
@@ -258,6 +259,7 @@ impl Place<'_> {
                 let roles = self.decode::<Roles>()?;
                 Ok(Fact::Roles { tenant, has_built_ins: has_built_ins(&roles) })
             }
+            ("admins", "") => self.decode::<TenantAdmins>().map(|_| Fact::OfTenant(tenant)),
             ("client", id) => {
                 ClientId::parse(id).map_err(|_| unknown())?;
                 self.must_be(self.decode::<Client>()?.id.as_str(), id)?;

@@ -36,6 +36,8 @@ pub struct Limits {
     pub exchanges_per_user: Limit,
     /// Refreshes of one session.
     pub refreshes_per_session: Limit,
+    /// Unknown addresses that one administrator of tenants may ask to be added.
+    pub unknown_members_per_caller: Limit,
     /// Lookups with one API key, counted by each process for itself.
     pub lookups_per_key: Limit,
 }
@@ -58,6 +60,7 @@ impl Limits {
             email_changes_per_user: Limit::per_hour(30),
             exchanges_per_user: Limit::per_minute(600),
             refreshes_per_session: Limit::per_minute(60),
+            unknown_members_per_caller: Limit::per_hour(30),
             lookups_per_key: Limit::per_minute(0),
         }
     }
@@ -76,6 +79,7 @@ impl Limits {
             &mut self.email_changes_per_user,
             &mut self.exchanges_per_user,
             &mut self.refreshes_per_session,
+            &mut self.unknown_members_per_caller,
             &mut self.lookups_per_key,
         ] {
             *limit = limit.times(factor);

@@ -18,7 +18,7 @@ use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
 use crate::error::{Code, Error, InternalError, Refusal};
 use crate::fence;
-use crate::id::{OperationId, TenantId, TenantRef};
+use crate::id::{OperationId, RoleName, TenantId, TenantRef};
 use crate::intent::{self, Changing, Work};
 use crate::keyspace;
 use crate::membership::Membership;
@@ -69,7 +69,7 @@ pub(crate) struct Act {
     /// What it is done to, by id or name.
     pub(crate) target: String,
     /// What changes, in a few words by member; nothing secret.
-    pub(crate) details: BTreeMap<&'static str, String>,
+    pub(crate) details: BTreeMap<String, String>,
 }
 
 /// How a change ended.
@@ -113,6 +113,19 @@ impl Administrator {
         let actor = Actor { who, session_id, ip: caller.ip };
         let request_id = caller.request_id.clone();
         Ok(Self { tenant_id, header: caller.tenant.clone(), bearer, actor, request_id })
+    }
+
+    /// The tenant that the call is about.
+    pub(crate) fn tenant_id(&self) -> &TenantId {
+        &self.tenant_id
+    }
+
+    /// Who acts, for a counter: no worker is taken for a user or for one of another tenant.
+    pub(crate) fn name(&self) -> String {
+        match &self.bearer {
+            Bearer::User(principal) => format!("user {}", principal.user.id),
+            Bearer::Worker(worker) => format!("worker {} {}", self.tenant_id, worker.id),
+        }
     }
 
     /// What an admission is decided from; all in the tenant's partition, so that a transaction there can
@@ -372,6 +385,17 @@ impl Admission {
         if self.tenant.is_active() { Ok(()) } else { Err(Code::TenantDisabled) }
     }
 
+    /// Requires a further management scope.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`.
+    pub(crate) fn require(&self, scope: &str) -> Result<(), Refusal> {
+        if self.held.contains(scope) {
+            return Ok(());
+        }
+        Err(Refusal::of(Code::PermissionDenied).detail("scope", scope))
+    }
+
     /// Whether an administrator of the deployment acts, with all that he may do.
     pub(crate) fn is_platform(&self) -> bool {
         self.is_platform
@@ -398,5 +422,42 @@ impl Admission {
             return Ok(());
         }
         Err(Refusal::of(Code::EscalationDenied).detail("scopes", beyond.to_string()))
+    }
+
+    /// Requires that the administrator may give these roles: they exist, and he may grant what they hold.
+    ///
+    /// # Errors
+    /// `ROLE_NOT_FOUND`; `ESCALATION_DENIED`.
+    pub(crate) fn require_roles_given<'a>(
+        &self,
+        roles: impl IntoIterator<Item = &'a RoleName> + Clone,
+        settings: &Settings,
+    ) -> Result<(), Refusal> {
+        for role in roles.clone() {
+            if self.roles.find(role).is_none() {
+                return Err(Refusal::of(Code::RoleNotFound).detail("roles", role.as_str()));
+            }
+            // It holds more than its permissions: the right to grant everything.
+            if role.as_str() == TENANT_ADMIN && !self.grants_all {
+                return Err(Refusal::of(Code::EscalationDenied).detail("roles", TENANT_ADMIN));
+            }
+        }
+        self.require_grant(&self.roles.expand(roles), settings)
+    }
+
+    /// Requires that the administrator may take these roles from somebody: who administers the tenant is
+    /// demoted by his equals.
+    ///
+    /// # Errors
+    /// `ESCALATION_DENIED`.
+    pub(crate) fn require_roles_taken<'a>(
+        &self,
+        roles: impl IntoIterator<Item = &'a RoleName>,
+    ) -> Result<(), Refusal> {
+        let is_admin = roles.into_iter().any(|role| role.as_str() == TENANT_ADMIN);
+        if is_admin && !self.grants_all {
+            return Err(Refusal::of(Code::EscalationDenied).detail("roles", TENANT_ADMIN));
+        }
+        Ok(())
     }
 }

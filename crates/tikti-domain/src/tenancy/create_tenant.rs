@@ -17,6 +17,7 @@ use tikti_store::Entry;
 
 use super::names::{claim_name, names_of, release_name};
 use super::seats::{self, MOST_TRIES, Seat};
+use super::tenant_admins;
 use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
 use crate::error::{Code, Error, Refusal};
@@ -209,7 +210,7 @@ async fn bring_to_life(
     let partition = key.partition();
     let fences = [operation, token].map(|fenced| keyspace::fence(partition, fenced));
     let [ours, entrys] = fences;
-    let reads = [key.clone(), ours, entrys];
+    let reads = [key.clone(), ours, entrys, keyspace::tenant_admins(&tenant.id)];
     domain
         .store
         .transact(partition, &reads, now, |txn| {
@@ -230,6 +231,8 @@ async fn bring_to_life(
             txn.put(&keyspace::roles(&tenant.id), Entry::new(&roles))?;
             let member = keyspace::member(&tenant.id, creator);
             txn.put(&member, Entry::new(&membership.encode()?))?;
+            let place = (&tenant.id, creator);
+            tenant_admins::follow(txn, place, Some(&membership.roles))?;
             txn.put(&key, Entry::new(&Lasting::Live(tenant.clone()).encode()?))?;
             Ok::<_, Error>(Seat::Taken(()))
         })

@@ -159,6 +159,7 @@ async fn bury(domain: &Domain, tenant_id: &TenantId, now: Timestamp) -> Result<(
             let tenant = Lasting::<Tenant>::decode_optional(&key, txn.get(&key)?)?;
             if tenant.and_then(Lasting::live).is_some() {
                 txn.delete(&keyspace::roles(tenant_id))?;
+                txn.delete(&keyspace::tenant_admins(tenant_id))?;
                 txn.put(&key, Entry::new(&bytes))?;
             }
             Ok::<_, Error>(())

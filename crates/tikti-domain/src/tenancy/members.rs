@@ -19,7 +19,10 @@ use std::collections::BTreeSet;
 
 use tikti_store::Entry;
 
-use super::seats::{self, MOST_TRIES, Seat};
+use super::administer::{Act, Administrator};
+use super::seats::{self, Leave, MOST_TRIES, Seat};
+use super::tenant_admins;
+use crate::audit::{self, Draft};
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::error::{Code, Error};
@@ -32,6 +35,9 @@ use crate::reads::Reads;
 use crate::record::{Lasting, Record};
 use crate::tenant::Tenant;
 use crate::user::User;
+
+/// An administrator of the tenant, and what he asks for.
+pub(super) type Warrant<'a> = (&'a Administrator, &'a Act);
 
 /// Adds a user to a tenant. The first membership becomes the user's default tenant. Where he was removed
 /// from it before, sessions begun until then stay cut off.
@@ -50,11 +56,21 @@ pub async fn add_member(
     roles: BTreeSet<RoleName>,
     now: Timestamp,
 ) -> Result<Membership, Error> {
+    add_for(domain, (tenant_id, user_id), (roles, None), now).await
+}
+
+/// As [`add_member`], on behalf of an administrator of the tenant, who is judged once more at the commit.
+pub(super) async fn add_for(
+    domain: &Domain,
+    (tenant_id, user_id): (&TenantId, &UserId),
+    (roles, warrant): (BTreeSet<RoleName>, Option<Warrant<'_>>),
+    now: Timestamp,
+) -> Result<Membership, Error> {
     look_first(domain, tenant_id, user_id, now).await?;
     let work = AddingMember { tenant_id: tenant_id.clone(), user_id: user_id.clone() };
     let operation = intent::begin(domain, Work::AddMember(work.clone()), now).await?;
     let membership = Membership::new(tenant_id.clone(), user_id.clone(), roles, now);
-    let outcome = add(domain, &operation, &membership, now).await;
+    let outcome = add(domain, &operation, (&membership, warrant), now).await;
     if matches!(outcome, Ok(_) | Err(Error::Refused(_))) {
         intent::rest(&operation, settle(domain, &operation, &work, now).await);
     }
@@ -92,14 +108,14 @@ fn require_active(tenant: Option<Lasting<Tenant>>) -> Result<(), Code> {
 async fn add(
     domain: &Domain,
     operation: &OperationId,
-    membership: &Membership,
+    (membership, warrant): (&Membership, Option<Warrant<'_>>),
     now: Timestamp,
 ) -> Result<Membership, Error> {
     let place = (&membership.tenant_id, &membership.user_id);
     let mut fenced = None;
     for _ in 0..MOST_TRIES {
         let token = seats::enter(domain, operation, place, fenced.as_ref(), now).await?;
-        match sit_down(domain, operation, (membership, &token), now).await? {
+        match sit_down(domain, operation, (membership, &token, warrant), now).await? {
             Seat::Taken(made) => return Ok(made),
             Seat::Fenced => fenced = Some(token),
         }
@@ -111,19 +127,22 @@ async fn add(
 async fn sit_down(
     domain: &Domain,
     operation: &OperationId,
-    (membership, token): (&Membership, &OperationId),
+    (membership, token, warrant): (&Membership, &OperationId, Option<Warrant<'_>>),
     now: Timestamp,
 ) -> Result<Seat<Membership>, Error> {
     let Membership { tenant_id, user_id, .. } = membership;
     let (key, tenant_key) = (keyspace::member(tenant_id, user_id), keyspace::tenant(tenant_id));
     let partition = key.partition();
-    let reads = [
+    let mut reads = vec![
         key.clone(),
         tenant_key.clone(),
+        keyspace::tenant_admins(tenant_id),
         keyspace::fence(partition, operation),
         keyspace::fence(partition, token),
         keyspace::departed(tenant_id, user_id),
     ];
+    let own = warrant.iter().flat_map(|(administrator, _)| administrator.keys());
+    reads.extend(own.filter(|own| ![&key, &tenant_key].contains(&own)).collect::<Vec<_>>());
     let made = Membership { token: token.clone(), ..membership.clone() };
     domain
         .store
@@ -136,9 +155,15 @@ async fn sit_down(
             if fence::stands(txn, partition, token)? {
                 return Ok(Seat::Fenced);
             }
+            if let Some((administrator, act)) = warrant {
+                let admission = administrator.readmit(txn, act.scope)?;
+                admission.require_roles_given(&made.roles, &domain.settings)?;
+                administrator.note(txn, operation, (act, &admission), now)?;
+            }
             let departed = keyspace::departed(tenant_id, user_id);
             let departed = Departure::decode_optional(&departed, txn.get(&departed)?)?;
             let made = departed.iter().fold(made.clone(), Membership::after);
+            tenant_admins::follow(txn, (tenant_id, user_id), Some(&made.roles))?;
             txn.put(&key, Entry::new(&made.encode()?))?;
             Ok::<_, Error>(Seat::Taken(made))
         })
@@ -174,6 +199,7 @@ pub(crate) async fn settle(
     if found.is_some() {
         seats::prefer_first(domain, tenant_id, user_id, now).await?;
     }
+    audit::deliver(domain, operation, partition, now).await?;
     intent::end(domain, operation).await
 }
 
@@ -195,25 +221,58 @@ pub async fn remove_member(
     let key = keyspace::member(tenant_id, user_id);
     let stored = domain.store.get(&key, now).await?;
     let membership = Membership::decode_optional(&key, stored.as_ref())?;
-    let Membership { tenant_id, user_id, token, .. } = membership.ok_or(Code::UserNotFound)?;
-    let work = RemovingMember { tenant_id, user_id, token };
-    let operation = intent::begin(domain, Work::RemoveMember(work.clone()), now).await?;
-    let place = (&work.user_id, &work.token);
-    let removed = seats::vacate(domain, &work.tenant_id, place, now).await?;
-    intent::rest(&operation, clear(domain, &operation, &work, now).await);
-    // Otherwise somebody else has removed it meanwhile.
-    if removed { Ok(()) } else { Err(Code::UserNotFound.into()) }
+    remove_for(domain, membership.ok_or(Code::UserNotFound)?, None, now).await
 }
 
-/// Goes on with a removal wherever it stopped. May be repeated, at any time.
+/// As [`remove_member`], on behalf of an administrator of the tenant, who is judged once more at the
+/// commit and does not remove the last one.
+pub(super) async fn remove_for(
+    domain: &Domain,
+    membership: Membership,
+    warrant: Option<(Warrant<'_>, Draft)>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let Membership { tenant_id, user_id, token, .. } = membership;
+    let (judged, draft) = warrant.unzip();
+    let work = RemovingMember { tenant_id, user_id, token, draft };
+    let operation = intent::begin(domain, Work::RemoveMember(work.clone()), now).await?;
+    let removed = vacate(domain, &operation, (&work, judged), now).await;
+    match removed {
+        Ok(_) => intent::rest(&operation, clear(domain, &operation, &work, now).await),
+        Err(Error::Refused(_)) => intent::rest(&operation, intent::end(domain, &operation).await),
+        // Nobody knows what was written: the sweep finds out.
+        Err(_) => {}
+    }
+    // Otherwise somebody else has removed it meanwhile.
+    if removed? { Ok(()) } else { Err(Code::UserNotFound.into()) }
+}
+
+/// Step 2 of removing.
+async fn vacate(
+    domain: &Domain,
+    operation: &OperationId,
+    (work, judged): (&RemovingMember, Option<Warrant<'_>>),
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let leave = match &work.draft {
+        Some(draft) => Leave::Asked { operation, draft, judged },
+        None => Leave::Anyway,
+    };
+    seats::vacate(domain, &work.tenant_id, (&work.user_id, &work.token), leave, now).await
+}
+
+/// Goes on with a removal wherever it stopped, unless it was refused. May be repeated, at any time.
 pub(crate) async fn resume(
     domain: &Domain,
     operation: &OperationId,
     work: &RemovingMember,
     now: Timestamp,
 ) -> Result<(), Error> {
-    seats::vacate(domain, &work.tenant_id, (&work.user_id, &work.token), now).await?;
-    clear(domain, operation, work, now).await
+    match vacate(domain, operation, (work, None), now).await {
+        Ok(_) => clear(domain, operation, work, now).await,
+        Err(Error::Refused(_)) => intent::end(domain, operation).await,
+        Err(error) => Err(error),
+    }
 }
 
 /// Step 3 of removing.
@@ -224,5 +283,6 @@ async fn clear(
     now: Timestamp,
 ) -> Result<(), Error> {
     seats::strike(domain, &work.user_id, (&work.tenant_id, &work.token), now).await?;
+    audit::deliver(domain, operation, &keyspace::of_tenant(&work.tenant_id), now).await?;
     intent::end(domain, operation).await
 }

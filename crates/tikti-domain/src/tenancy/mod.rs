@@ -3,6 +3,7 @@
 pub(crate) mod administer;
 pub(crate) mod create_tenant;
 pub(crate) mod delete_tenant;
+mod manage_members;
 pub(crate) mod members;
 mod names;
 mod read_tenants;
@@ -10,9 +11,14 @@ mod revoke_membership;
 mod roles;
 pub(crate) mod seats;
 mod standing;
+pub(crate) mod tenant_admins;
 
 pub use create_tenant::{CreateTenant, create_tenant};
 pub use delete_tenant::delete_tenant;
+pub use manage_members::{
+    CreateMember, Member, MemberName, RemovedMember, create_member, delete_member, get_member,
+    list_members, revoke_member, update_member,
+};
 pub use members::{add_member, remove_member};
 pub(crate) use names::{NameCache, find, resolve};
 pub use read_tenants::{get_tenant, list_tenants};

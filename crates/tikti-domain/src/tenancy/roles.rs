@@ -120,7 +120,7 @@ async fn put(
         Put::New(_) => Action::RoleCreate,
         Put::Other(_) | Put::Same(_) => Action::RoleUpdate,
     };
-    let details = BTreeMap::from([("permissions", ask.permissions.to_string())]);
+    let details = BTreeMap::from([("permissions".to_owned(), ask.permissions.to_string())]);
     let act = Act { scope: WRITE, action, target: ask.name.to_string(), details };
     administrator
         .change(domain, (act, &[]), now, |txn, admission| match decide(admission)? {

@@ -10,6 +10,9 @@
 
 use tikti_store::{Entry, Key, Txn};
 
+use super::administer::{Act, Administrator};
+use super::tenant_admins;
+use crate::audit::{self, Chain, Draft};
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::error::{Code, Error};
@@ -66,29 +69,84 @@ pub(super) async fn enter(
         .await
 }
 
+/// On whose behalf a membership goes.
+pub(crate) enum Leave<'a> {
+    /// Its user or the deployment's own work: it goes in any case.
+    Anyway,
+    /// Somebody who administers the tenant: the last one stays, and the audit is told.
+    Asked {
+        operation: &'a OperationId,
+        draft: &'a Draft,
+        /// Who asks, where he is still there to be judged once more.
+        judged: Option<(&'a Administrator, &'a Act)>,
+    },
+}
+
 /// Removes the membership that stands on this entry, and sees to it that none does any more. Says
 /// whether there was one. Its [`Departure`] stays.
+///
+/// # Errors
+/// `LAST_ADMIN`, remembered for ever by the fence of the operation; what the administrator may not do;
+/// `CONFLICT` where the operation was given up; the store's.
 pub(crate) async fn vacate(
     domain: &Domain,
     tenant: &TenantId,
     (user, token): (&UserId, &OperationId),
+    leave: Leave<'_>,
     now: Timestamp,
 ) -> Result<bool, Error> {
     let key = keyspace::member(tenant, user);
     let partition = key.partition();
-    let reads = [key.clone()];
-    domain
+    let mut reads = vec![key.clone(), keyspace::tenant_admins(tenant)];
+    if let Leave::Asked { operation, judged, .. } = &leave {
+        reads.push(keyspace::fence(partition, operation));
+        let keys = judged.iter().flat_map(|(administrator, _)| administrator.keys());
+        reads.extend(keys.filter(|own| *own != key));
+    }
+    let vacated = domain
         .store
         .transact(partition, &reads, now, |txn| {
             let sits = sits(txn, tenant, (user, token))?;
             if sits {
+                if !may_leave(txn, (tenant, user), (&leave, &key), now)? {
+                    return Ok(Err(Code::LastAdmin));
+                }
+                tenant_admins::follow(txn, (tenant, user), None)?;
                 leave_behind(domain, txn, &key, now)?;
                 txn.delete(&key)?;
             }
             fence::put(txn, partition, token, now)?;
-            Ok::<_, Error>(sits)
+            Ok::<_, Error>(Ok(sits))
         })
-        .await
+        .await?;
+    Ok(vacated?)
+}
+
+/// Whether a member may go; tells the audit that he does. Where he is the last administrator, the refusal
+/// is remembered.
+fn may_leave(
+    txn: &mut Txn,
+    (tenant, user): (&TenantId, &UserId),
+    (leave, key): (&Leave<'_>, &Key),
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let Leave::Asked { operation, draft, judged } = leave else {
+        return Ok(true);
+    };
+    let partition = key.partition();
+    fence::check(txn, partition, operation)?;
+    if let Some((administrator, act)) = judged {
+        let admission = administrator.readmit(txn, act.scope)?;
+        let member = Membership::decode_optional(key, txn.get(key)?)?;
+        admission.require_roles_taken(member.iter().flat_map(|member| &member.roles))?;
+    }
+    if tenant_admins::is_last(txn, (tenant, user))? {
+        fence::put_for_ever(txn, partition, operation)?;
+        return Ok(false);
+    }
+    let chain = Chain::Tenant(tenant.clone());
+    audit::note(txn, partition, operation, (&chain, draft), now)?;
+    Ok(true)
 }
 
 /// Keeps of the membership that was read, and is removed, what ends the sessions of before.

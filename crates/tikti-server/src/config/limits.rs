@@ -27,6 +27,7 @@ pub(super) fn limits(mut section: Section<'_>, limits: &mut Limits) {
         ("emailChangesPerUserHour", &mut limits.email_changes_per_user),
         ("exchangesPerUserMinute", &mut limits.exchanges_per_user),
         ("refreshesPerSessionMinute", &mut limits.refreshes_per_session),
+        ("unknownMembersPerCallerHour", &mut limits.unknown_members_per_caller),
         ("lookupsPerKeyMinute", &mut limits.lookups_per_key),
     ] {
         limit.most = section.number(key, 0, MAX_COUNT).unwrap_or(limit.most);

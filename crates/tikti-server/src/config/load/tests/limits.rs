@@ -31,6 +31,7 @@ limits:
   emailChangesPerUserHour: 7
   exchangesPerUserMinute: 0
   refreshesPerSessionMinute: 8
+  unknownMembersPerCallerHour: 9
   lookupsPerKeyMinute: 9
 ",
         smallest()
@@ -49,6 +50,7 @@ limits:
         email_changes_per_user: Limit::per_hour(7),
         exchanges_per_user: Limit::per_minute(0),
         refreshes_per_session: Limit::per_minute(8),
+        unknown_members_per_caller: Limit::per_hour(9),
         lookups_per_key: Limit::per_minute(9),
     };
     assert_eq!(load_text(&yaml, &[]).unwrap().domain.settings.limits, expected);
@@ -89,6 +91,6 @@ limits: {{enabled: 'yes please', codesPerIpHour: -1, longestBackoff: 2d, knownNe
         limits.codesPerIpHour: must be a number from 0 to 1000000000
         limits.longestBackoff: must be 1 second to 1 days
         limits.knownNetworkTtl: must be 1 second to 365 days
-        limits.perMinute: unknown setting; known here: codesPerEmailHour, codesPerIpHour, emailChangesPerUserHour, enabled, exchangesPerUserMinute, failedSignInsPerEmailHour, failedSignInsPerIpMinute, failedSignInsPerNetworkMinute, knownNetworkTtl, longestBackoff, lookupsPerKeyMinute, redemptionsPerEmailMinute, redemptionsPerIpMinute, refreshesPerSessionMinute
+        limits.perMinute: unknown setting; known here: codesPerEmailHour, codesPerIpHour, emailChangesPerUserHour, enabled, exchangesPerUserMinute, failedSignInsPerEmailHour, failedSignInsPerIpMinute, failedSignInsPerNetworkMinute, knownNetworkTtl, longestBackoff, lookupsPerKeyMinute, redemptionsPerEmailMinute, redemptionsPerIpMinute, refreshesPerSessionMinute, unknownMembersPerCallerHour
     ");
 }
