@@ -11,6 +11,7 @@
 mod account_changes;
 mod accounts;
 mod error;
+mod members;
 mod oob_codes;
 mod platform;
 mod roles;
@@ -28,6 +29,10 @@ pub use accounts::{
     LookupMembership, LookupReply, LookupRequest, LookupUser, SignInReply, SignInRequest,
 };
 pub use error::ErrorReply;
+pub use members::{
+    CreateMemberRequest, MemberListReply, MemberReply, RemoveMemberRequest, RemovedMemberReply,
+    RevokedMemberReply, UpdateMemberRequest,
+};
 pub use oob_codes::{
     ActionForm, ResetPasswordReply, ResetPasswordRequest, SendOobCodeReply, SendOobCodeRequest,
     SignInWithOobCodeRequest,

@@ -25,6 +25,7 @@ fn own_members(path: &str) -> &'static [&'static str] {
         "/v1/accounts/signUp" => &["role", "roles"],
         "/v1/accounts/status" => &["status"],
         "/v1/tenants/{t}/roles" => &["permissions"],
+        "/v1/tenants/{t}/users" => &["roles"],
         _ => &[],
     }
 }
@@ -52,6 +53,8 @@ async fn e4_members_that_only_records_decide_change_nothing() {
     let token = server.admin().await;
     // The page at `/action` answers with a page: see its own tests.
     let calls = ROUTES.iter().filter(|route| route.method == "POST" && route.path != "/action");
+    // Revoking a membership takes no body.
+    let calls = calls.filter(|route| !route.path.ends_with("{id}/revoke"));
     for route in calls {
         let send = async |slug: &str, extra: Map<String, Value>| {
             let mut body = server.good_body(route.path, &token, slug).await;

@@ -2,5 +2,6 @@
 
 pub(crate) mod create;
 pub(crate) mod list;
+pub(crate) mod members;
 pub(crate) mod read;
 pub(crate) mod roles;

@@ -130,9 +130,7 @@ impl Door {
             (
                 _,
                 Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) | Needs::ApiKeyAndAdmin(_),
-            ) => {
-                request.bearer(&world.admin)
-            }
+            ) => request.bearer(&world.admin),
             (_, Needs::Nothing | Needs::ApiKey(_)) => request,
         };
         if ["POST", "PUT", "PATCH"].contains(&self.route.method) {
@@ -178,7 +176,8 @@ fn all_members() -> Value {
         "email": ANN, "password": PASSWORD, "newPassword": "a staple that is correct",
         "audience": "tikti-identity", "slug": "made-by-a-forger", "status": "SUSPENDED",
         "scope": "global", "requestType": "PASSWORD_RESET", "grant_type": "refresh_token",
-        "token": "t", "idToken": "t", "oobCode": "c", "refresh_token": "r",
+        "token": "t", "idToken": "t", "oobCode": "c", "refresh_token": "r", "roles": [],
+        "name": "TENANT_USER", "permissions": [],
     })
 }
 
@@ -211,6 +210,7 @@ impl World {
         let admin = server.admin().await;
         let parameters = BTreeMap::from([
             ("{t}", "codecompany".to_owned()),
+            ("{name}", "TENANT_USER".to_owned()),
             ("{id}", ann["localId"].as_str().unwrap().to_owned()),
             ("{sid}", forge::claims(&other)["sid"].as_str().unwrap().to_owned()),
         ]);

@@ -226,14 +226,15 @@ fn mask(name: &str, value: &mut Value) {
                 "requestId" => "[request id]",
                 "jti" => "[token id]",
                 "sub" => "[user id]",
-                "localId" | "user_id" => "[user id]",
+                "localId" | "user_id" | "userId" => "[user id]",
                 "sid" => "[session id]",
-                "createdAt" | "lastLoginAt" | "lastRefreshedAt" | "revokedAt" | "expiresAt" => {
-                    "[time]"
-                }
+                "createdAt" | "lastLoginAt" | "lastRefreshedAt" | "revokedAt" | "removedAt"
+                | "expiresAt" => "[time]",
                 "id" | "tenantId" | "defaultTenantId" | "tid" if text.starts_with("t-") => {
                     "[tenant id]"
                 }
+                // A UUID: the id of a user, also where it names his membership.
+                "id" if text.len() == 36 => "[user id]",
                 "nextPageToken" => "[page token]",
                 _ => return,
             };

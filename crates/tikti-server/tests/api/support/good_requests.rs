@@ -83,6 +83,12 @@ impl Server {
     /// The same for what is in a tenant.
     async fn good_tenant_body(&self, path: &str, slug: &str) -> Value {
         match path {
+            "/v1/tenants/{t}/users" => {
+                json!({"email": self.fresh("add", slug).await, "roles": ["TENANT_USER"]})
+            }
+            "/v1/tenants/{t}/users/remove" => json!({"email": self.member(slug).await["email"]}),
+            "/v1/tenants/{t}/users/{id}" => json!({"roles": ["JOBS_OPERATOR"]}),
+            "/v1/tenants/{t}/memberships/{id}/revoke" => json!({}),
             "/v1/tenants/{t}/roles" => json!({"name": slug, "permissions": ["a:b"]}),
             "/v1/tenants/{t}/roles/{name}" => json!({"permissions": ["a:b"]}),
             // A new call fails in the tests until it has its body here.
@@ -120,6 +126,9 @@ impl Server {
     async fn good_parameter(&self, route: &Route, name: &str, slug: &str) -> String {
         match name {
             "t" => COMPANY.to_owned(),
+            "id" if route.path.starts_with("/v1/tenants/{t}/") => {
+                self.member(slug).await["userId"].as_str().unwrap().to_owned()
+            }
             "id" => {
                 let user = self.user(&format!("{slug}@users.corp.sys")).await;
                 user["localId"].as_str().unwrap().to_owned()
@@ -136,6 +145,13 @@ impl Server {
             // A new parameter fails in the tests until it has its value here.
             _ => panic!("{{{name}}} has no good value"),
         }
+    }
+
+    /// Makes a member of the company for one request.
+    async fn member(&self, slug: &str) -> Value {
+        let ask = json!({"email": self.fresh("member", slug).await, "roles": ["TENANT_USER"]});
+        let path = format!("/v1/tenants/{COMPANY}/users");
+        self.post(&path).bearer(&self.admin().await).json(ask).send().await.json()
     }
 
     /// Makes a user of its own for one request and gives the address.

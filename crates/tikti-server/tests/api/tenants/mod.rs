@@ -2,5 +2,6 @@
 
 mod create;
 mod list;
+mod members;
 mod read;
 mod roles;
