@@ -7,10 +7,11 @@
 //! | 1. say so (the operation's intent) | nothing has changed |
 //! | 2. the change and its note, in one transaction of the change's own partition | both are there |
 //! | 3. the note becomes a link of the chain, once (a mark comes together) | as after 4 |
-//! | 4. the note goes, then the mark, then the intent | done |
+//! | 4. the note goes, then the intent | done |
 //!
-//! Invariant: a note is in the chain before it goes, and the mark stands as long as the note may, so
-//! that a step that is repeated, by the request or by the sweep, adds no second link.
+//! Invariant: a note is in the chain before it goes, and the mark stands for a day after, so that a step
+//! that is repeated, by the request or by the sweep, adds no second link, however late it comes: it may
+//! have read the note before that went.
 //!
 //! Spec: Authorization, "Audit". Why: docs/decisions/0024.
 
@@ -30,6 +31,9 @@ use crate::keyspace;
 use crate::record::Record;
 
 pub mod chain;
+
+#[cfg(test)]
+pub(crate) mod tests;
 
 /// Declares [`Action`] once: variant, name on the wire, what was done.
 macro_rules! actions {
@@ -243,8 +247,7 @@ pub(crate) async fn deliver(
         return Ok(());
     };
     chain::append(domain, &note.chain, (operation, note.event), now).await?;
-    domain.store.delete(&key).await?;
-    chain::forget(domain, &note.chain, operation).await
+    Ok(domain.store.delete(&key).await?)
 }
 
 /// A change of one partition whose process died: it happens no more, and what it noted is delivered.

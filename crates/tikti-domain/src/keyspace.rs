@@ -32,7 +32,7 @@
 //! | `u: t: k: g` | `note` | operation id | an audit event on its way to its chain |
 //! | `a:<tenant id or ->` | `link` | number, 16 hexadecimal digits | one audit event in its chain |
 //! | `a:<tenant id or ->` | `head` | - | where the chain ends |
-//! | `a:<tenant id or ->` | `chained` | operation id | that an operation's note is in the chain |
+//! | `a:<tenant id or ->` | `chained` | operation id | that an operation's note is in the chain, for a day |
 //! | `o:<type>.<hmac>` | `code` | - | a code that left by mail |
 //! | `i:<0 to f>` | `intent` | operation id | an operation of several partitions that is under way |
 //! | `m:<0 to f>` | `mail` | mail id | a mail that waits to be delivered |

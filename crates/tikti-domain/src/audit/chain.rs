@@ -53,7 +53,11 @@ pub struct Head {
 
 impl Record for Head {}
 
-/// That an operation's note is in the chain; as long as the note may still be there.
+/// How long it is known that a note is in its chain, in milliseconds: whoever has read the note before it
+/// went may be slow, and would add it again. As long as a fence stands.
+const MARKED_MILLIS: u64 = 24 * 3_600_000;
+
+/// That an operation's note is in the chain; for longer than anybody may still hold the note.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Chained {}
 
@@ -94,17 +98,11 @@ pub(super) async fn append(
             let link = Link { seq, chained_at, prev_hash, hash, event: event.clone() };
             txn.put(&keyspace::link(chain, seq), Entry::new(&link.encode()?))?;
             txn.put(&head_key, Entry::new(&head.encode()?))?;
-            txn.put(&mark, Entry::new(&Chained {}.encode()?))?;
+            // Others read it by their own clock, which may be far ahead of this one.
+            let until = now.max(operation.made_at()).plus_millis(MARKED_MILLIS);
+            let chained = Chained {}.encode()?;
+            txn.put(&mark, Entry::new(&chained).expires_at(until))?;
             Ok::<_, Error>(())
         })
         .await
-}
-
-/// Removes the mark of an operation whose note is gone.
-pub(super) async fn forget(
-    domain: &Domain,
-    chain: &Chain,
-    operation: &OperationId,
-) -> Result<(), Error> {
-    Ok(domain.store.delete(&keyspace::chained(chain, operation)).await?)
 }

@@ -5,7 +5,7 @@
 use std::pin::Pin;
 
 use super::delays::run_until;
-use super::world::{World, is_left_out};
+use super::world::{World, create_role, delete_role, is_left_out};
 use crate::account::change_user::change_user;
 use crate::account::{ImportedUser, NewUser, change_email, create_user, delete_user, import_user};
 use crate::domain::Domain;
@@ -40,15 +40,18 @@ enum Act {
     Suspend,
     Demote,
     Appoint,
+    MakeRole,
+    DropRole,
 }
 
 /// Operations that have a record in common, every one with every one of its group.
-const GROUPS: [&[Act]; 5] = [
+const GROUPS: [&[Act]; 6] = [
     &[Act::Add, Act::Remove, Act::DeleteUser, Act::DeleteTenant],
     &[Act::ChangeToOne, Act::ChangeToOther, Act::CreateUserOfOne, Act::DeleteUser],
     &[Act::ChangeToOne, Act::CreateUserOfOne, Act::ImportUserOfOne, Act::ImportUserOfOther],
     &[Act::CreateTenantOfOne, Act::CreateTenantOfOther],
     &[Act::Suspend, Act::Demote, Act::Appoint, Act::DeleteUser],
+    &[Act::MakeRole, Act::DropRole, Act::DeleteTenant],
 ];
 
 impl Act {
@@ -80,6 +83,8 @@ impl Act {
             Self::Suspend | Self::Demote | Self::Appoint => {
                 change_user(domain, user, &self.change(), now).await.map(|_| ())
             }
+            Self::MakeRole => create_role(domain, &things.root, tenant).await,
+            Self::DropRole => delete_role(domain, &things.root, tenant).await,
         }
     }
 

@@ -13,21 +13,24 @@ use crate::account::{
     import_user, lookup,
 };
 use crate::api_key::ApiKey;
+use crate::audit::tests::events_of;
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::email::Email;
 use crate::error::{Code, Error};
+use crate::etag::Precondition;
 use crate::id::{ApiKeyId, OperationId, RoleName, Slug, TenantId, TenantRef, UserId};
 use crate::keyspace;
 use crate::mail::MailKind;
 use crate::password::PasswordHash;
 use crate::random::Random;
 use crate::record::Record;
+use crate::role::Roles;
 use crate::scope::ScopeSet;
 use crate::sweep::{SWEEP_AFTER_MILLIS, SweepCursor, Swept, sweep};
 use crate::tenancy::{
-    CreateTenant, Standing, add_member, create_tenant, delete_tenant, get_tenant, remove_member,
-    resolve, standing,
+    self, CreateTenant, PutRole, Standing, add_member, create_tenant, delete_tenant, get_tenant,
+    remove_member, resolve, standing,
 };
 use crate::tenant::ListEntry;
 use crate::testing::{Fixture, PASSWORD, bearing, config, keyed, redis_is_chosen, worker_id};
@@ -52,10 +55,12 @@ pub(super) enum Operation {
     RemoveMember,
     SuspendAdmin,
     Promote,
+    /// One of those whose change is in one partition and its audit event in another.
+    CreateRole,
 }
 
 impl Operation {
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::CreateUser,
         Self::CreateAdmin,
         Self::ImportUser,
@@ -70,6 +75,7 @@ impl Operation {
         Self::RemoveMember,
         Self::SuspendAdmin,
         Self::Promote,
+        Self::CreateRole,
     ];
 
     /// What a repeated call may say that has nothing left to do.
@@ -82,6 +88,7 @@ impl Operation {
             Self::AddMember => Code::MemberExists,
             Self::DeleteUser | Self::DeleteAdmin | Self::RemoveMember => Code::UserNotFound,
             Self::DeleteTenant => Code::TenantNotFound,
+            Self::CreateRole => Code::RoleExists,
             // Say nothing: everything is as it was asked for.
             Self::ChangeEmail | Self::ImportUser | Self::SuspendAdmin | Self::Promote => {
                 return false;
@@ -327,6 +334,7 @@ impl Case {
             Operation::SuspendAdmin | Operation::Promote => {
                 change_user(domain, user, &self.change(), now).await.map(|_| ())
             }
+            Operation::CreateRole => create_role(domain, &self.root, tenant).await,
         }
     }
 
@@ -388,6 +396,7 @@ impl Case {
             Operation::RemoveMember => !self.is_member(fixture).await,
             Operation::SuspendAdmin => self.stands(fixture, UserStatus::Suspended).await,
             Operation::Promote => self.stands(fixture, UserStatus::Active).await,
+            Operation::CreateRole => self.role_is_there(fixture).await,
         }
     }
 
@@ -397,6 +406,17 @@ impl Case {
         let stands = user.is_admin() && user.status == status;
         assert_eq!(stands, !self.token_is_good(fixture).await);
         stands
+    }
+
+    /// Whether the role is there; its event is, exactly once, where the role is, and nowhere else.
+    async fn role_is_there(&self, fixture: &Fixture) -> bool {
+        let key = keyspace::roles(&self.tenant);
+        let stored = fixture.domain.store.get(&key, fixture.now()).await.unwrap();
+        let roles = Roles::decode_optional(&key, stored.as_ref()).unwrap().unwrap();
+        let there = roles.find(&RoleName::parse(ROLE).unwrap()).is_some();
+        let events = events_of(&fixture.domain, &self.tenant, fixture.now()).await;
+        assert_eq!(events.len(), usize::from(there), "{events:?}");
+        there
     }
 
     async fn user_is_there(&self, fixture: &Fixture) -> bool {
@@ -467,6 +487,34 @@ impl Case {
             }
         }
     }
+}
+
+/// The role that operations on roles are about.
+const ROLE: &str = "CLERK";
+
+/// Makes the role of the tenant.
+pub(super) async fn create_role(
+    domain: &Domain,
+    root: &SecretString,
+    tenant: &TenantId,
+) -> Result<(), Error> {
+    let ask = PutRole {
+        name: RoleName::parse(ROLE).unwrap(),
+        permissions: ScopeSet::parse("jobs:read").unwrap(),
+        precondition: Precondition::None,
+    };
+    let tenant = TenantRef::from(tenant);
+    tenancy::create_role(domain, &bearing(root), &tenant, &ask).await.map(|_| ())
+}
+
+/// Deletes it.
+pub(super) async fn delete_role(
+    domain: &Domain,
+    root: &SecretString,
+    tenant: &TenantId,
+) -> Result<(), Error> {
+    let (tenant, name) = (TenantRef::from(tenant), RoleName::parse(ROLE).unwrap());
+    tenancy::delete_role(domain, &bearing(root), (&tenant, &name)).await
 }
 
 async fn signs_in(fixture: &Fixture, email: &Email) -> bool {

@@ -1,0 +1,162 @@
+//! Events and their changes: neither without the other, and each event in its chain once, whoever
+//! repeats, sleeps or comes at the same time.
+
+use std::collections::BTreeSet;
+
+use super::chain::{Head, Link};
+use super::*;
+use crate::domain::Caller;
+use crate::etag::Precondition;
+use crate::id::{RoleName, TenantRef};
+use crate::intent::{Changing, Work};
+use crate::scope::ScopeSet;
+use crate::sweep::{SWEEP_AFTER_MILLIS, SweepCursor, sweep};
+use crate::tenancy::{PutRole, create_role};
+use crate::testing::{Fixture, all, bearing};
+
+/// Every link of a chain, in the order of the numbers.
+pub(crate) async fn links_of(domain: &Domain, chain: &Chain, now: Timestamp) -> Vec<Link> {
+    let partition = keyspace::of_chain(chain);
+    let mut links = Vec::new();
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let scanned = domain.store.scan(&partition, keyspace::LINK, after.as_deref(), 100, now);
+        let page = scanned.await.unwrap();
+        for (id, stored) in page.entries {
+            let key = tikti_store::Key::new(&partition, keyspace::LINK, &id);
+            links.push(Link::decode(&key, &stored).unwrap());
+        }
+        match page.next {
+            Some(next) => after = Some(next.to_vec()),
+            None => return links,
+        }
+    }
+}
+
+/// The ids of the events of a tenant: in its chain, or on their way. Fails where one is in the chain
+/// twice, or the chain is not whole.
+pub(crate) async fn events_of(
+    domain: &Domain,
+    tenant: &TenantId,
+    now: Timestamp,
+) -> BTreeSet<String> {
+    let links = links_of(domain, &Chain::Tenant(tenant.clone()), now).await;
+    let (mut ids, mut before) = (BTreeSet::new(), (0, chain::NO_HASH.to_owned()));
+    for link in links {
+        let Link { seq, chained_at, prev_hash, hash, event } = link;
+        assert_eq!((seq, &prev_hash), (before.0 + 1, &before.1));
+        assert_eq!(hash, chain::hash(seq, chained_at, &prev_hash, &event));
+        before = (seq, hash);
+        let event: serde_json::Value = serde_json::from_str(&event).unwrap();
+        assert!(ids.insert(event["id"].as_str().unwrap().to_owned()), "{event} is there twice");
+    }
+    let partition = keyspace::of_tenant(tenant);
+    let notes = domain.store.scan(&partition, keyspace::NOTE, None, 100, now).await.unwrap();
+    ids.extend(notes.entries.iter().map(|(id, _)| String::from_utf8_lossy(id).into_owned()));
+    ids
+}
+
+async fn tenant(fixture: &Fixture) -> (Caller, TenantId) {
+    fixture.admin("root@corp.sys").await;
+    let tenant = fixture.tenant("root@corp.sys", "acme").await.id;
+    (bearing(&fixture.sign_in("root@corp.sys").await.id_token), tenant)
+}
+
+async fn assert_clean(fixture: &Fixture) {
+    let store = &fixture.domain.store;
+    let report = crate::integrity::verify(store, fixture.now(), &mut |_| ()).await.unwrap();
+    assert_eq!((report.findings, report.pending), (Vec::new(), 0));
+}
+
+#[tokio::test]
+async fn a_hundred_changes_at_once_are_a_hundred_links_without_a_gap() {
+    let fixture = Fixture::new().await;
+    let (root, acme) = tenant(&fixture).await;
+    let reference = TenantRef::from(&acme);
+    let asks: Vec<_> = (0..100)
+        .map(|number| PutRole {
+            name: RoleName::parse(&format!("R{number}")).unwrap(),
+            permissions: ScopeSet::parse("jobs:read").unwrap(),
+            precondition: Precondition::None,
+        })
+        .collect();
+    let made = all(asks.iter().map(|ask| create_role(&fixture.domain, &root, &reference, ask)));
+    for outcome in made.await {
+        outcome.unwrap();
+    }
+    let chain = Chain::Tenant(acme.clone());
+    let links = links_of(&fixture.domain, &chain, fixture.now()).await;
+    assert_eq!(links.len(), 100);
+    assert_eq!(events_of(&fixture.domain, &acme, fixture.now()).await.len(), 100);
+    let key = keyspace::head(&chain);
+    let stored = fixture.domain.store.get(&key, fixture.now()).await.unwrap();
+    let head = Head::decode_optional(&key, stored.as_ref()).unwrap().unwrap();
+    let last = links.last().unwrap();
+    assert_eq!((head.seq, &head.hash), (100, &last.hash));
+    assert_clean(&fixture).await;
+}
+
+/// A change that was made, and whose process died then.
+async fn left_note(fixture: &Fixture, tenant: &TenantId) -> OperationId {
+    let (domain, now) = (&fixture.domain, fixture.now());
+    let place = NotePlace::Tenant(tenant.clone());
+    let operation = intent::begin(domain, Work::Change(Changing { place }), now).await.unwrap();
+    let partition = keyspace::of_tenant(tenant);
+    let user = UserId::parse("u1").unwrap();
+    let draft = Draft {
+        action: Action::RoleCreate,
+        target: "CLERK".to_owned(),
+        tenant_id: Some(tenant.clone()),
+        actor: Actor { who: Who::User(user), session_id: None, ip: None },
+        request_id: "r1".to_owned(),
+        cross_tenant: false,
+        details: BTreeMap::new(),
+    };
+    let chain = Chain::Tenant(tenant.clone());
+    let left = domain.store.transact(&partition, &[], now, |txn| {
+        note(txn, &partition, &operation, (&chain, &draft), now)
+    });
+    left.await.unwrap();
+    operation
+}
+
+#[tokio::test]
+async fn an_event_is_delivered_once_however_often_and_by_how_many() {
+    let fixture = Fixture::new().await;
+    let (_, acme) = tenant(&fixture).await;
+    let (domain, now) = (&fixture.domain, fixture.now());
+    let (place, partition) = (NotePlace::Tenant(acme.clone()), keyspace::of_tenant(&acme));
+    for round in 1..=5_usize {
+        let operation = left_note(&fixture, &acme).await;
+        let settled = all((0..10).map(|_| settle(domain, &operation, &place, now)));
+        let delivered = all((0..10).map(|_| deliver(domain, &operation, &partition, now)));
+        let (settled, delivered) = tokio::join!(settled, delivered);
+        settled.into_iter().chain(delivered).for_each(|outcome| outcome.unwrap());
+        settle(domain, &operation, &place, now).await.unwrap();
+        deliver(domain, &operation, &partition, now).await.unwrap();
+        let links = links_of(domain, &Chain::Tenant(acme.clone()), now).await;
+        assert_eq!(links.len(), round);
+        assert_eq!(events_of(domain, &acme, now).await.len(), round);
+    }
+    assert_clean(&fixture).await;
+}
+
+/// Whoever has read a note may come with it long after others have added and removed it.
+#[tokio::test]
+async fn who_comes_late_with_a_note_adds_no_second_link() {
+    let fixture = Fixture::new().await;
+    let (_, acme) = tenant(&fixture).await;
+    let domain = &fixture.domain;
+    let operation = left_note(&fixture, &acme).await;
+    let key = keyspace::note(&keyspace::of_tenant(&acme), &operation);
+    let stored = domain.store.get(&key, fixture.now()).await.unwrap();
+    let held = Note::decode_optional(&key, stored.as_ref()).unwrap().unwrap();
+    fixture.clock.advance(SWEEP_AFTER_MILLIS);
+    let swept = sweep(domain, &mut SweepCursor::default(), fixture.now()).await.unwrap();
+    assert_eq!((swept.finished, swept.failed), (1, 0));
+    fixture.clock.advance(12 * 3_600_000);
+    let now = fixture.now();
+    chain::append(domain, &held.chain, (&operation, held.event), now).await.unwrap();
+    assert_eq!(links_of(domain, &Chain::Tenant(acme.clone()), now).await.len(), 1);
+    assert_clean(&fixture).await;
+}
