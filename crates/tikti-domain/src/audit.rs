@@ -31,6 +31,11 @@ use crate::keyspace;
 use crate::record::Record;
 
 pub mod chain;
+mod read;
+mod verify;
+
+pub use read::{AuditQuery, list_deployment_events, list_events};
+pub use verify::{Tampering, verify};
 
 #[cfg(test)]
 pub(crate) mod tests;

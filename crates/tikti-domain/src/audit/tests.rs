@@ -6,13 +6,15 @@ use std::collections::BTreeSet;
 use super::chain::{Head, Link};
 use super::*;
 use crate::domain::Caller;
+use crate::error::Code;
 use crate::etag::Precondition;
 use crate::id::{RoleName, TenantRef};
 use crate::intent::{Changing, Work};
+use crate::page::PageRequest;
 use crate::scope::ScopeSet;
 use crate::sweep::{SWEEP_AFTER_MILLIS, SweepCursor, sweep};
 use crate::tenancy::{PutRole, create_role};
-use crate::testing::{Fixture, all, bearing};
+use crate::testing::{FaultPlan, Fixture, all, bearing};
 
 /// Every link of a chain, in the order of the numbers.
 pub(crate) async fn links_of(domain: &Domain, chain: &Chain, now: Timestamp) -> Vec<Link> {
@@ -159,4 +161,110 @@ async fn who_comes_late_with_a_note_adds_no_second_link() {
     chain::append(domain, &held.chain, (&operation, held.event), now).await.unwrap();
     assert_eq!(links_of(domain, &Chain::Tenant(acme.clone()), now).await.len(), 1);
     assert_clean(&fixture).await;
+}
+
+/// Adds events to a tenant's chain, ten seconds apart, by one of two users in turn.
+async fn fill(fixture: &Fixture, chain: &Chain, count: u64) {
+    for number in 1..=count {
+        let operation = OperationId::generate(fixture.now(), &fixture.domain.random).unwrap();
+        let (action, actor) =
+            if number % 100 == 0 { ("role.delete", "u2") } else { ("role.create", "u1") };
+        let event = format!(
+            r#"{{"id":"{operation}","action":"{action}","actor":{{"type":"user","id":"{actor}"}}}}"#
+        );
+        let now = fixture.now();
+        chain::append(&fixture.domain, chain, (&operation, event), now).await.unwrap();
+        fixture.clock.advance(10_000);
+    }
+}
+
+fn query(size: u64) -> AuditQuery {
+    let page = PageRequest::new(Some(size), None).unwrap();
+    AuditQuery { from: None, to: None, action: None, actor: None, page }
+}
+
+/// The numbers of every page, and how many pages there were.
+async fn numbers(fixture: &Fixture, root: &Caller, mut ask: AuditQuery) -> (Vec<u64>, usize) {
+    let (mut numbers, mut pages) = (Vec::new(), 0);
+    loop {
+        let acme = TenantRef::parse("acme").unwrap();
+        let page = list_events(&fixture.domain, root, (&acme, &ask)).await.unwrap();
+        assert!(page.items.len() <= usize::from(ask.page.size));
+        numbers.extend(page.items.iter().map(|link| link.seq));
+        pages += 1;
+        match page.next {
+            Some(next) => ask.page.token = Some(next),
+            None => return (numbers, pages),
+        }
+    }
+}
+
+#[tokio::test]
+async fn events_are_paged_in_order_and_found_by_time_action_and_actor() {
+    let fixture = Fixture::new().await;
+    let (_, acme) = tenant(&fixture).await;
+    let begun = fixture.now();
+    fill(&fixture, &Chain::Tenant(acme), 2_500).await;
+    let root = bearing(&fixture.sign_in("root@corp.sys").await.id_token);
+    let all: Vec<u64> = (1..=2_500).collect();
+    assert_eq!(numbers(&fixture, &root, query(200)).await, (all.clone(), 13));
+    // Link n was added at n - 1 times ten seconds.
+    for (from, to) in
+        [(0, 1), (1, 10_000), (9_999, 10_001), (10_000, 20_000), (3_333_333, 9_999_999)]
+    {
+        let times = (begun.plus_millis(from), begun.plus_millis(to));
+        let ask = AuditQuery { from: Some(times.0), to: Some(times.1), ..query(50) };
+        let expected = |seq: &&u64| (from..to).contains(&((*seq - 1) * 10_000));
+        let expected: Vec<u64> = all.iter().filter(expected).copied().collect();
+        assert_eq!(numbers(&fixture, &root, ask).await.0, expected, "{from} {to}");
+    }
+    let late = AuditQuery { from: Some(fixture.now()), ..query(50) };
+    assert_eq!(numbers(&fixture, &root, late).await.0, Vec::<u64>::new());
+    let hundreds: Vec<u64> = (1..=25).map(|hundred| hundred * 100).collect();
+    let by_action = AuditQuery { action: Some(Action::RoleDelete), ..query(50) };
+    assert_eq!(numbers(&fixture, &root, by_action).await, (hundreds.clone(), 3));
+    let by_actor = AuditQuery { actor: Some("u2".to_owned()), ..query(1) };
+    assert_eq!(numbers(&fixture, &root, by_actor).await.0, hundreds);
+    let nobody = AuditQuery { actor: Some("u3".to_owned()), ..query(200) };
+    assert_eq!(numbers(&fixture, &root, nobody).await, (vec![], 3));
+}
+
+#[tokio::test]
+async fn a_page_costs_the_same_in_a_chain_of_any_length() {
+    let fixture = Fixture::new().await;
+    let (_, acme) = tenant(&fixture).await;
+    let chain = Chain::Tenant(acme.clone());
+    let mut made = Vec::new();
+    for count in [300, 3_000] {
+        fill(&fixture, &chain, count).await;
+        let root = bearing(&fixture.sign_in("root@corp.sys").await.id_token);
+        let plan = FaultPlan::crash_after(1_000);
+        let replica = fixture.replica(count, &plan).await;
+        let reference = TenantRef::from(&acme);
+        let first = list_events(&replica, &root, (&reference, &query(50))).await.unwrap();
+        assert_eq!(first.items.len(), 50);
+        made.push(plan.calls());
+    }
+    assert_eq!(made[0], made[1]);
+    assert!(made[0] <= 8, "{made:?}");
+}
+
+#[tokio::test]
+async fn e5_a_page_token_of_another_chain_is_refused() {
+    let fixture = Fixture::new().await;
+    let (root, acme) = tenant(&fixture).await;
+    let beta = fixture.tenant("root@corp.sys", "beta").await.id;
+    for tenant in [&acme, &beta] {
+        fill(&fixture, &Chain::Tenant(tenant.clone()), 3).await;
+    }
+    let domain = &fixture.domain;
+    let of = |tenant: &TenantId| TenantRef::from(tenant);
+    let first = list_events(domain, &root, (&of(&acme), &query(1))).await.unwrap();
+    let mut ask = query(1);
+    ask.page.token = first.next;
+    let refused = list_events(domain, &root, (&of(&beta), &ask)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let refused = list_deployment_events(domain, &root, &ask).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    list_events(domain, &root, (&of(&acme), &ask)).await.unwrap();
 }

@@ -13,6 +13,7 @@ pub(crate) mod seats;
 mod standing;
 pub(crate) mod tenant_admins;
 
+pub(crate) use administer::Administrator;
 pub use create_tenant::{CreateTenant, create_tenant};
 pub use delete_tenant::delete_tenant;
 pub use manage_members::{
