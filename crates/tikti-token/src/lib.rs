@@ -14,12 +14,14 @@
 //! | may this token be believed? | `verify` |
 //! | may an idToken of an older Tikti be believed? | `legacy` |
 //! | what does this token say, believed or not? | `peek` |
+//! | where did an audit log end, by whose word? | `audit_head` |
 //!
 //! Spec: Tokens and keys. RFC 7515 (JWS), RFC 7517 (JWK), RFC 7519 (JWT), RFC 8725 (JWT best
 //! current practices), RFC 9068 (`at+jwt`).
 
 #![forbid(unsafe_code)]
 
+mod audit_head;
 mod claims;
 mod class;
 mod error;
@@ -35,6 +37,7 @@ mod reader;
 mod rsa;
 mod verify;
 
+pub use audit_head::{AUDIT_HEAD_TYPE, AuditHeadClaims, mint_audit_head, verify_audit_head};
 pub use claims::{AccessClaims, Actor, Firebase, FirebaseIdentities, IdClaims, WorkerClaims};
 pub use class::AccessTokenType;
 pub use error::{KeyError, Part, SignError, VerifyError};

@@ -17,7 +17,7 @@ use crate::{
     error::{Part, VerifyError},
     hmac::{HmacKey, HmacKeys},
     json::{Object, Value},
-    jws::{Compact, parse_object},
+    jws::{Algorithm, Compact, parse_object},
     keyset::KeySet,
     reader::Reader,
 };
@@ -48,7 +48,7 @@ pub struct Policy<'a> {
     pub skew_seconds: u64,
 }
 
-/// Claims of a token that passed every step. Only the `verify_*` functions make one.
+/// Claims of a token or an audit head that passed every step. Only the `verify_*` functions make one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified<T>(T);
 
@@ -168,6 +168,16 @@ fn authenticate_rs256<'p>(
 
 /// Steps header, algorithm and the first half of key. Returns the key id.
 fn check_header(parts: &Compact<'_>, class: Class) -> Result<String, VerifyError> {
+    let has_type = |typ: Option<&str>| typ.is_none_or(|typ| class.has_type(typ));
+    check_header_of(parts, class.algorithm(), has_type)
+}
+
+/// The same for what `is_of_type` takes by its `typ`, `None` where there is none.
+pub(crate) fn check_header_of(
+    parts: &Compact<'_>,
+    algorithm: Algorithm,
+    is_of_type: impl FnOnce(Option<&str>) -> bool,
+) -> Result<String, VerifyError> {
     let bytes = parts.decode_header()?;
     let header = parse_object(&bytes, Part::Header)?;
     // A closed list. RFC 7515 section 4 has unknown members ignored, but Tikti writes none, and
@@ -178,14 +188,16 @@ fn check_header(parts: &Compact<'_>, class: Class) -> Result<String, VerifyError
         return Err(VerifyError::HeaderMember);
     }
     // RFC 8725 section 3.11: a token of another kind says so here.
-    if let Some(typ) = header.find("typ")
-        && !typ.text().is_some_and(|typ| class.has_type(&typ))
-    {
+    let is_expected = match header.find("typ") {
+        None => is_of_type(None),
+        Some(typ) => typ.text().is_some_and(|typ| is_of_type(Some(&typ))),
+    };
+    if !is_expected {
         return Err(VerifyError::HeaderType);
     }
     // RFC 8725 section 3.1: the verifier knows the algorithm; the token may only agree.
     let alg = header.find("alg").and_then(Value::text);
-    if alg.as_deref() != Some(class.algorithm().name()) {
+    if alg.as_deref() != Some(algorithm.name()) {
         return Err(VerifyError::Algorithm);
     }
     let kid = header.find("kid").and_then(Value::text);

@@ -11,6 +11,7 @@
 )]
 
 mod attacks;
+mod audit_head;
 mod differential;
 mod keys;
 mod legacy;
