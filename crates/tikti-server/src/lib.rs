@@ -15,6 +15,7 @@
 //! | what does a refusal look like? | [`error`] |
 //! | how is a deployment configured? | [`config`], [`dev`] |
 //! | how do tools reach a deployment's store? | [`maintenance`] |
+//! | is an exported audit log whole? | [`audit_log`] |
 //! | how does a mail leave? | [`mail`] |
 //! | what goes on in the background? | `sweeper`, `mail::delivery` |
 
@@ -22,6 +23,7 @@
 
 mod action_page;
 pub mod api;
+pub mod audit_log;
 pub mod config;
 mod connections;
 pub mod dev;

@@ -19,7 +19,7 @@ use crate::error::{self, ApiError};
 use crate::extract::UnusedBody;
 use crate::middleware::{access_log, carry_through, request_id, security_headers};
 use crate::openapi;
-use crate::routes::{accounts, action, oauth2, platform, tenants};
+use crate::routes::{accounts, action, audit, oauth2, platform, tenants};
 use crate::state::Shared;
 
 /// What a caller has to show.
@@ -108,6 +108,8 @@ pub const ROUTES: &[Route] = &[
     row!("GET", "/v1/tenants/{t}/roles/{name}", [], Needs::Scope("roles:read"), tenants::roles::read_role),
     row!("PUT", "/v1/tenants/{t}/roles/{name}", [], Needs::Scope("roles:write"), tenants::roles::put_role),
     row!("DELETE", "/v1/tenants/{t}/roles/{name}", [], Needs::Scope("roles:write"), tenants::roles::delete_role),
+    row!("GET", "/v1/tenants/{t}/audit", [], Needs::Scope("audit:read"), audit::list_events),
+    row!("GET", "/v1/audit", [], Needs::AdminBearer, audit::list_deployment_events),
     row!("GET", "/action", [], Needs::Nothing, action::show::show),
     row!("POST", "/action", [], Needs::Nothing, action::redeem::redeem),
     row!("GET", "/.well-known/jwks.json", ["/v1/.well-known/jwks.json"], Needs::Nothing, oauth2::jwks::jwks),

@@ -10,6 +10,7 @@
 
 mod account_changes;
 mod accounts;
+mod audit;
 mod error;
 mod members;
 mod oob_codes;
@@ -28,6 +29,7 @@ pub use account_changes::{
 pub use accounts::{
     LookupMembership, LookupReply, LookupRequest, LookupUser, SignInReply, SignInRequest,
 };
+pub use audit::{AuditLinkReply, AuditListReply};
 pub use error::ErrorReply;
 pub use members::{
     CreateMemberRequest, MemberListReply, MemberReply, RemoveMemberRequest, RemovedMemberReply,

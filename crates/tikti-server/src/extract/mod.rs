@@ -10,6 +10,7 @@
 mod action;
 mod api_key;
 mod asker;
+mod audit;
 mod bearer;
 pub(crate) mod client_ip;
 mod form;
@@ -28,6 +29,7 @@ mod user;
 
 pub(crate) use action::{ActionLink, OwnForm};
 pub(crate) use asker::{Asker, BearerAsker, KeyAsker, KeyBearerAsker, Visitor};
+pub(crate) use audit::{AsLines, Events, LINES};
 pub(crate) use form::FormOrJson;
 pub(crate) use if_match::IfMatch;
 pub(crate) use json::{JsonBody, UnusedBody};

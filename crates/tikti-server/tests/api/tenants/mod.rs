@@ -1,5 +1,6 @@
 //! `/v1/tenants`
 
+mod audit;
 mod create;
 mod list;
 mod members;

@@ -1,0 +1,41 @@
+//! The audit on the wire.
+//!
+//! The event is written as it was stored, byte by byte: its hash is over these bytes.
+//!
+//! Spec: HTTP API, "Tenant administration", audit; Authorization, "Audit".
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+/// One event in its chain.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditLinkReply {
+    /// Its number, from 1, without a gap.
+    pub seq: u64,
+    /// When it was added: RFC 3339, UTC, with milliseconds.
+    #[schema(format = DateTime)]
+    pub chained_at: String,
+    /// The hash of the event before, in hexadecimal; zeros for the first one.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    pub prev_hash: String,
+    /// SHA-256, in hexadecimal, over number, time in milliseconds since 1970, the hash before, and the
+    /// event's text as it stands here, with a line feed between each and the next.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    pub hash: String,
+    /// What happened: `id time action target tenantId actor outcome requestId crossTenant details`.
+    #[schema(value_type = Object)]
+    pub event: Box<RawValue>,
+}
+
+/// One page of events.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditListReply {
+    /// At most `pageSize` of them, in the order of their numbers.
+    pub events: Vec<AuditLinkReply>,
+    /// `pageToken` of the next page; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_page_token: Option<String>,
+}

@@ -1,0 +1,103 @@
+//! `/v1/tenants/{t}/audit` and `/v1/audit`: who did what.
+
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use tikti_domain::audit;
+use tikti_domain::audit::chain::Link;
+use tikti_domain::error::{Code, Refusal};
+use tikti_domain::page::Page;
+
+use crate::api::{AuditLinkReply, AuditListReply};
+use crate::audit_log;
+use crate::error::ApiError;
+use crate::extract::{AsLines, BearerAsker, Events, LINES, TenantAsker};
+use crate::reply::Reply;
+use crate::state::Shared;
+
+/// Where the token of the next page stands, in a reply of lines.
+const NEXT_PAGE_TOKEN: HeaderName = HeaderName::from_static("x-next-page-token");
+
+/// Lists the audit events of a tenant, page by page, in the order in which they were added.
+///
+/// A page may be short, or empty, and still have a next one, since a filter looks at so many events a
+/// page. With `Accept: application/jsonl` each event is a line, and the token of the next page stands in
+/// the header `X-Next-Page-Token`: the lines of all pages are a log that `tikti audit verify` takes.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants/{t}/audit",
+    tag = "tenants",
+    params(
+        ("t" = String, Path, description = "Id or slug of the tenant"),
+        ("from" = Option<String>, Query, format = DateTime, description = "Only events that were added then or later"),
+        ("to" = Option<String>, Query, format = DateTime, description = "Only events that were added before"),
+        ("action" = Option<String>, Query, description = "Only events of this action, such as `role.create`"),
+        ("actor" = Option<String>, Query, description = "Only what the user or worker of this id did"),
+        ("pageSize" = Option<u16>, Query, minimum = 1, maximum = 200, description = "Most events in one reply; 50 where absent"),
+        ("pageToken" = Option<String>, Query, description = "`nextPageToken` of the page before"),
+    ),
+    responses((status = 200, description = "One page.", content(
+        (AuditListReply = "application/json"),
+        (AuditLinkReply = "application/jsonl"),
+    ))),
+)]
+pub(crate) async fn list_events(
+    State(state): State<Shared>,
+    TenantAsker { caller, tenant }: TenantAsker,
+    Events(query): Events,
+    form: AsLines,
+) -> Result<Response, ApiError> {
+    let page = audit::list_events(&state.domain, &caller, (&tenant, &query)).await?;
+    answer(page, form)
+}
+
+/// Lists the deployment's own audit events: what was done to it, to users, and to tenants as such.
+///
+/// In the same way and with the same parameters as those of a tenant.
+#[utoipa::path(
+    get,
+    path = "/v1/audit",
+    tag = "platform",
+    params(
+        ("from" = Option<String>, Query, format = DateTime, description = "Only events that were added then or later"),
+        ("to" = Option<String>, Query, format = DateTime, description = "Only events that were added before"),
+        ("action" = Option<String>, Query, description = "Only events of this action, such as `tenant.create`"),
+        ("actor" = Option<String>, Query, description = "Only what the user of this id did"),
+        ("pageSize" = Option<u16>, Query, minimum = 1, maximum = 200, description = "Most events in one reply; 50 where absent"),
+        ("pageToken" = Option<String>, Query, description = "`nextPageToken` of the page before"),
+    ),
+    responses((status = 200, description = "One page.", content(
+        (AuditListReply = "application/json"),
+        (AuditLinkReply = "application/jsonl"),
+    ))),
+)]
+pub(crate) async fn list_deployment_events(
+    State(state): State<Shared>,
+    BearerAsker(caller): BearerAsker,
+    Events(query): Events,
+    form: AsLines,
+) -> Result<Response, ApiError> {
+    let page = audit::list_deployment_events(&state.domain, &caller, &query).await?;
+    answer(page, form)
+}
+
+fn answer(page: Page<Link>, AsLines(as_lines): AsLines) -> Result<Response, ApiError> {
+    let broken = |_| Refusal::of(Code::Internal);
+    let shown = page.items.into_iter().map(audit_log::shown);
+    let events = shown.collect::<Result<Vec<AuditLinkReply>, _>>().map_err(broken)?;
+    if !as_lines {
+        let reply = AuditListReply { events, next_page_token: page.next };
+        return Ok(Reply::new(reply).into_response());
+    }
+    let mut lines = String::new();
+    for event in &events {
+        lines.push_str(&serde_json::to_string(event).map_err(broken)?);
+        lines.push('\n');
+    }
+    let mut response = ([(CONTENT_TYPE, LINES)], lines).into_response();
+    if let Some(next) = page.next.and_then(|next| HeaderValue::from_str(&next).ok()) {
+        response.headers_mut().insert(NEXT_PAGE_TOKEN, next);
+    }
+    Ok(response)
+}
