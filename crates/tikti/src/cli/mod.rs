@@ -6,6 +6,8 @@
 //!
 //! Spec: Command line.
 
+mod audit;
+mod audit_verify;
 mod auth;
 mod auth_status;
 mod backup;
@@ -75,6 +77,8 @@ enum Command {
     Token(token::TokenCommand),
     #[command(subcommand)]
     User(user::UserCommand),
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     #[command(subcommand)]
     Keys(keys::KeysCommand),
     #[command(subcommand)]
@@ -158,6 +162,7 @@ fn dispatch(context: &Context, command: &Command) -> Result<(), Failure> {
         Command::Tenant(command) => block_on(tenant::run(context, command)),
         Command::Token(command) => block_on(token::run(context, command)),
         Command::User(command) => block_on(user::run(context, command)),
+        Command::Audit(command) => block_on(audit::run(context, command)),
         Command::Keys(command) => block_on(keys::run(context, command)),
         Command::Profile(command) => {
             context.refuse_server_options("profile")?;
@@ -225,6 +230,9 @@ mod tests {
             "tikti token verify --aud a --scope x -",
             "tikti token inspect",
             "tikti tenant create --slug s --name n --id i",
+            "tikti audit list --tenant t --action role.create --limit 9",
+            "tikti audit export --deployment --from f --to t",
+            "tikti audit verify f --head h --begin b --jwks j",
             "tikti dev --listen 127.0.0.1:0 --data d --store embedded:d",
             "tikti serve --config f",
             "tikti store verify --data d",

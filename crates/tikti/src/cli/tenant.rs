@@ -48,7 +48,7 @@ pub(crate) struct Reference {
 }
 
 /// Refuses what cannot be one segment of a path; everything else is judged by the server.
-fn reference(text: &str) -> Result<String, &'static str> {
+pub(super) fn reference(text: &str) -> Result<String, &'static str> {
     match text {
         "" | "." | ".." => Err("not an id or slug"),
         _ => Ok(text.to_owned()),

@@ -4,6 +4,7 @@
 
 #![cfg(test)] // so that lints know everything here as a test
 
+mod audit;
 mod backup;
 mod durability;
 mod foreign_server;
