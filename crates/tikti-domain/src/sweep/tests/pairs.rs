@@ -5,14 +5,16 @@
 use std::pin::Pin;
 
 use super::delays::run_until;
-use super::world::{World, create_role, delete_role, is_left_out};
+use super::world::{ROLE, World, create_role, is_left_out};
 use crate::account::change_user::change_user;
 use crate::account::{ImportedUser, NewUser, change_email, create_user, delete_user, import_user};
 use crate::domain::Domain;
 use crate::email::Email;
 use crate::error::Error;
-use crate::id::{RoleName, Slug, TenantId, UserId};
-use crate::tenancy::{CreateTenant, add_member, create_tenant, delete_tenant, remove_member};
+use crate::id::{RoleName, Slug, TenantId, TenantRef, UserId};
+use crate::tenancy::{
+    CreateTenant, add_member, create_tenant, delete_role, delete_tenant, remove_member,
+};
 use crate::testing::bearing;
 use crate::user::{GlobalRole, UserChange, UserStatus};
 
@@ -84,7 +86,10 @@ impl Act {
                 change_user(domain, user, &self.change(), now).await.map(|_| ())
             }
             Self::MakeRole => create_role(domain, &things.root, tenant).await,
-            Self::DropRole => delete_role(domain, &things.root, tenant).await,
+            Self::DropRole => {
+                let (tenant, name) = (TenantRef::from(tenant), RoleName::parse(ROLE).unwrap());
+                delete_role(domain, &bearing(&things.root), (&tenant, &name)).await
+            }
         }
     }
 

@@ -490,7 +490,7 @@ impl Case {
 }
 
 /// The role that operations on roles are about.
-const ROLE: &str = "CLERK";
+pub(super) const ROLE: &str = "CLERK";
 
 /// Makes the role of the tenant.
 pub(super) async fn create_role(
@@ -505,16 +505,6 @@ pub(super) async fn create_role(
     };
     let tenant = TenantRef::from(tenant);
     tenancy::create_role(domain, &bearing(root), &tenant, &ask).await.map(|_| ())
-}
-
-/// Deletes it.
-pub(super) async fn delete_role(
-    domain: &Domain,
-    root: &SecretString,
-    tenant: &TenantId,
-) -> Result<(), Error> {
-    let (tenant, name) = (TenantRef::from(tenant), RoleName::parse(ROLE).unwrap());
-    tenancy::delete_role(domain, &bearing(root), (&tenant, &name)).await
 }
 
 async fn signs_in(fixture: &Fixture, email: &Email) -> bool {
