@@ -31,10 +31,15 @@ use crate::keyspace;
 use crate::record::Record;
 
 pub mod chain;
+mod head;
 mod read;
 mod verify;
 
-pub use read::{AuditQuery, list_deployment_events, list_events};
+pub use head::{
+    HeadsCursor, HeadsSigned, SIGN_AFTER_MILLIS, SignedHead, read_deployment_head, read_head,
+    sign_heads,
+};
+pub use read::{AuditQuery, EventPage, list_deployment_events, list_events};
 pub use verify::{Tampering, verify};
 
 #[cfg(test)]

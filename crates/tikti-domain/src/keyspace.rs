@@ -32,6 +32,8 @@
 //! | `u: t: k: g` | `note` | operation id | an audit event on its way to its chain |
 //! | `a:<tenant id or ->` | `link` | number, 16 hexadecimal digits | one audit event in its chain |
 //! | `a:<tenant id or ->` | `head` | - | where the chain ends |
+//! | `a:<tenant id or ->` | `signed` | - | where the chain ended, by our word |
+//! | `a:<tenant id or ->` | `signed` | number, 16 hexadecimal digits | every such word that was given |
 //! | `a:<tenant id or ->` | `chained` | operation id | that an operation's note is in the chain, for a day |
 //! | `o:<type>.<hmac>` | `code` | - | a code that left by mail |
 //! | `i:<0 to f>` | `intent` | operation id | an operation of several partitions that is under way |
@@ -77,6 +79,7 @@ const FENCE: Kind = Kind::new("fence");
 pub(crate) const NOTE: Kind = Kind::new("note");
 pub(crate) const LINK: Kind = Kind::new("link");
 const HEAD: Kind = Kind::new("head");
+const SIGNED: Kind = Kind::new("signed");
 const CHAINED: Kind = Kind::new("chained");
 const NETWORKS: Kind = Kind::new("networks");
 const COUNT: Kind = Kind::new("count");
@@ -263,6 +266,16 @@ pub(crate) fn head(chain: &Chain) -> Key {
     Key::new(&of_chain(chain), HEAD, "")
 }
 
+/// The signed head of a chain.
+pub(crate) fn signed_head(chain: &Chain) -> Key {
+    Key::new(&of_chain(chain), SIGNED, "")
+}
+
+/// One of all signed heads of a chain, in the order of the numbers.
+pub(crate) fn earlier_head(chain: &Chain, seq: u64) -> Key {
+    Key::new(&of_chain(chain), SIGNED, format!("{seq:016x}"))
+}
+
 pub(crate) fn chained(chain: &Chain, operation: &OperationId) -> Key {
     Key::new(&of_chain(chain), CHAINED, operation.as_str())
 }
@@ -312,6 +325,8 @@ mod tests {
             note(&of_api_key(&key_id), &operation),
             link(&Chain::Tenant(tenant_id.clone()), 10),
             head(&Chain::Deployment),
+            signed_head(&Chain::Deployment),
+            earlier_head(&Chain::Deployment, 10),
             chained(&Chain::Deployment, &operation),
             tenant_admins(&tenant_id),
         ]
@@ -358,6 +373,8 @@ mod tests {
         k:abcd/note/01JD000000000000000000000Z
         a:t-1/link/000000000000000a
         a:-/head/
+        a:-/signed/
+        a:-/signed/000000000000000a
         a:-/chained/01JD000000000000000000000Z
         t:t-1/admins/
         ");

@@ -110,6 +110,8 @@ pub const ROUTES: &[Route] = &[
     row!("DELETE", "/v1/tenants/{t}/roles/{name}", [], Needs::Scope("roles:write"), tenants::roles::delete_role),
     row!("GET", "/v1/tenants/{t}/audit", [], Needs::Scope("audit:read"), audit::list_events),
     row!("GET", "/v1/audit", [], Needs::AdminBearer, audit::list_deployment_events),
+    row!("GET", "/v1/tenants/{t}/audit/head", [], Needs::Scope("audit:read"), audit::read_head),
+    row!("GET", "/v1/audit/head", [], Needs::AdminBearer, audit::read_deployment_head),
     row!("GET", "/action", [], Needs::Nothing, action::show::show),
     row!("POST", "/action", [], Needs::Nothing, action::redeem::redeem),
     row!("GET", "/.well-known/jwks.json", ["/v1/.well-known/jwks.json"], Needs::Nothing, oauth2::jwks::jwks),

@@ -1,4 +1,5 @@
-//! Who finishes what a dead process has left half done? Every running server, about twice a minute.
+//! Who finishes what a dead process has left half done, and signs where the audit ends? Every running
+//! server, about twice a minute.
 //!
 //! Invariant: it holds nothing up. A round is bounded, begins at a moment that replicas do not share,
 //! and is dropped where it stands when the server is asked to stop: its steps may be repeated, by
@@ -8,6 +9,7 @@
 
 use std::time::Duration;
 
+use tikti_domain::audit::{HeadsCursor, sign_heads};
 use tikti_domain::clock::Clock;
 use tikti_domain::error::Error;
 use tikti_domain::random::Random;
@@ -52,12 +54,14 @@ impl Sweeper {
     /// Sweeps until the server is asked to stop.
     pub(crate) async fn run(mut self) {
         let mut cursor = SweepCursor::default();
+        let mut heads = HeadsCursor::default();
         let mut last = Last::Done { failed: 0 };
         let mut asked = self.shutdown.clone();
         loop {
             let rounds = async {
                 tokio::time::sleep(self.pause()).await;
                 last = report(self.round(&mut cursor).await, last);
+                self.sign(&mut heads).await;
             };
             tokio::select! {
                 biased;
@@ -78,6 +82,22 @@ impl Sweeper {
             }
         }
         Ok(round)
+    }
+
+    /// Signs the heads of chains of audit events that have grown. What fails is tried again in the next
+    /// round; a store that is away was reported by this one.
+    async fn sign(&self, cursor: &mut HeadsCursor) {
+        for _ in 0..MOST_CALLS {
+            match sign_heads(&self.state.domain, cursor, self.clock.now()).await {
+                Ok(done) if done.more => {}
+                Ok(_) => return,
+                Err(error) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::debug!(error, "heads of the audit could not be signed");
+                    return;
+                }
+            }
+        }
     }
 
     fn pause(&self) -> Duration {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tikti_store::Key;
 
 use super::chain::{Head, Link};
-use super::{Action, Chain};
+use super::{Action, Chain, SignedHead};
 use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
 use crate::error::{Error, Refusal};
@@ -46,6 +46,17 @@ pub struct AuditQuery {
     pub actor: Option<String>,
     /// Which page.
     pub page: PageRequest,
+}
+
+/// One page of events.
+#[derive(Clone, Debug)]
+pub struct EventPage {
+    /// The events.
+    pub items: Vec<Link>,
+    /// What to ask for the next page with; absent on the last one.
+    pub next: Option<String>,
+    /// The newest signed head of the chain; absent while none was signed.
+    pub head: Option<SignedHead>,
 }
 
 /// What a filter looks at.
@@ -107,10 +118,10 @@ pub async fn list_events(
     domain: &Domain,
     caller: &Caller,
     (tenant, ask): (&TenantRef, &AuditQuery),
-) -> Result<Page<Link>, Error> {
+) -> Result<EventPage, Error> {
     let now = domain.clock.now();
     let chain = admit(domain, caller, tenant, now).await?;
-    page(domain, &chain, ask, now).await
+    with_head(domain, &chain, ask, now).await
 }
 
 /// Reads a page of the deployment's own events, as [`list_events`]; for its administrators.
@@ -121,10 +132,10 @@ pub async fn list_deployment_events(
     domain: &Domain,
     caller: &Caller,
     ask: &AuditQuery,
-) -> Result<Page<Link>, Error> {
+) -> Result<EventPage, Error> {
     let now = domain.clock.now();
     permission::by_id_token(domain, caller, now).await?.require_admin()?;
-    page(domain, &Chain::Deployment, ask, now).await
+    with_head(domain, &Chain::Deployment, ask, now).await
 }
 
 /// The chain of a tenant, for whoever may read it.
@@ -137,6 +148,17 @@ pub(super) async fn admit(
     let administrator = Administrator::recognise(domain, caller, tenant, now).await?;
     let (admission, _) = administrator.admit(domain, (tenant, READ), vec![], now).await?;
     Ok(Chain::Tenant(admission.tenant.id))
+}
+
+async fn with_head(
+    domain: &Domain,
+    chain: &Chain,
+    ask: &AuditQuery,
+    now: Timestamp,
+) -> Result<EventPage, Error> {
+    let Page { items, next } = page(domain, chain, ask, now).await?;
+    let head = super::head::find(domain, chain, now).await?;
+    Ok(EventPage { items, next, head })
 }
 
 async fn page(

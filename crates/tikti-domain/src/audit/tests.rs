@@ -268,3 +268,94 @@ async fn e5_a_page_token_of_another_chain_is_refused() {
     assert_eq!(refused.code(), Code::InvalidArgument);
     list_events(domain, &root, (&of(&acme), &ask)).await.unwrap();
 }
+
+/// One tour of all chains; how many heads were signed.
+async fn tour(fixture: &Fixture, cursor: &mut HeadsCursor) -> usize {
+    let mut signed = 0;
+    loop {
+        let done = sign_heads(&fixture.domain, cursor, fixture.now()).await.unwrap();
+        assert_eq!(done.failed, 0);
+        signed += done.signed;
+        if !done.more {
+            return signed;
+        }
+    }
+}
+
+/// What the published head of the tenant `acme` says, verified by the published keys.
+async fn told(fixture: &Fixture) -> tikti_token::AuditHeadClaims {
+    let root = bearing(&fixture.sign_in("root@corp.sys").await.id_token);
+    let acme = TenantRef::parse("acme").unwrap();
+    let head = read_head(&fixture.domain, &root, &acme).await.unwrap();
+    let keys = &fixture.domain.key_ring.verifiers;
+    let told = tikti_token::verify_audit_head(&head.jws, keys).unwrap().into_claims();
+    assert_eq!((told.seq, told.iat), (head.seq, clock::seconds(head.signed_at)));
+    told
+}
+
+#[tokio::test]
+async fn heads_of_chains_that_have_grown_are_signed_hourly() {
+    let fixture = Fixture::new().await;
+    let (root, acme) = tenant(&fixture).await;
+    let chain = Chain::Tenant(acme.clone());
+    let reference = TenantRef::from(&acme);
+    let mut cursor = HeadsCursor::default();
+    assert_eq!(tour(&fixture, &mut cursor).await, 0);
+    let none = read_head(&fixture.domain, &root, &reference).await.unwrap_err();
+    assert_eq!(none.code(), Code::NotFound);
+    fill(&fixture, &chain, 3).await;
+    // A tour rests; the next one finds what is new.
+    assert_eq!(tour(&fixture, &mut cursor).await, 0);
+    fixture.clock.advance(5 * 60_000);
+    assert_eq!(tour(&fixture, &mut cursor).await, 1);
+    let first = told(&fixture).await;
+    let links = links_of(&fixture.domain, &chain, fixture.now()).await;
+    let last = links.last().unwrap();
+    assert_eq!((first.chain.as_str(), first.seq, &first.hash), (acme.as_str(), 3, &last.hash));
+    assert_eq!(first.chained_at, clock::rfc3339(last.chained_at));
+    // Not again within the hour, and not again where nothing has grown.
+    fill(&fixture, &chain, 1).await;
+    fixture.clock.advance(SIGN_AFTER_MILLIS - 11_000);
+    assert_eq!(tour(&fixture, &mut cursor).await, 0);
+    fixture.clock.advance(SIGN_AFTER_MILLIS);
+    assert_eq!(tour(&fixture, &mut cursor).await, 1);
+    assert_eq!(told(&fixture).await.seq, 4);
+    fixture.clock.advance(2 * SIGN_AFTER_MILLIS);
+    assert_eq!(tour(&fixture, &mut cursor).await, 0);
+    assert_clean(&fixture).await;
+}
+
+#[tokio::test]
+async fn a_chain_that_cannot_be_read_hides_no_other_and_the_deployment_has_its_own() {
+    let fixture = Fixture::new().await;
+    let (root, acme) = tenant(&fixture).await;
+    let beta = fixture.tenant("root@corp.sys", "beta").await.id;
+    for chain in [Chain::Tenant(acme), Chain::Tenant(beta.clone()), Chain::Deployment] {
+        fill(&fixture, &chain, 1).await;
+    }
+    let key = keyspace::head(&Chain::Tenant(beta));
+    let broken = Entry::new(b"\x01{}");
+    fixture.domain.store.put(&key, broken, fixture.now()).await.unwrap();
+    let mut cursor = HeadsCursor::default();
+    let done = sign_heads(&fixture.domain, &mut cursor, fixture.now()).await.unwrap();
+    assert_eq!(done, HeadsSigned { signed: 2, failed: 1, more: false });
+    let head = read_deployment_head(&fixture.domain, &root).await.unwrap();
+    let keys = &fixture.domain.key_ring.verifiers;
+    assert_eq!(tikti_token::verify_audit_head(&head.jws, keys).unwrap().chain, "-");
+}
+
+#[tokio::test]
+async fn a6_a_signed_head_is_no_bearer_token() {
+    let fixture = Fixture::new().await;
+    let (root, acme) = tenant(&fixture).await;
+    let chain = Chain::Tenant(acme.clone());
+    fill(&fixture, &chain, 1).await;
+    tour(&fixture, &mut HeadsCursor::default()).await;
+    let acme = TenantRef::from(&acme);
+    let head = read_head(&fixture.domain, &root, &acme).await.unwrap().jws;
+    let bearer = bearing(&head.into());
+    let refused = read_head(&fixture.domain, &bearer, &acme).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    let refused = read_deployment_head(&fixture.domain, &bearer).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+}

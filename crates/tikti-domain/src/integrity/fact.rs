@@ -14,8 +14,8 @@ use tikti_store::{Key, Partition, Stored};
 use super::rule::Rule;
 use crate::account::KnownNetworks;
 use crate::api_key::ApiKey;
-use crate::audit::Note;
 use crate::audit::chain::{Head, Link};
+use crate::audit::{Note, SignedHead};
 use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::deployment::Deployment;
@@ -168,6 +168,7 @@ impl Place<'_> {
             // A chain outlives its tenant.
             ("a", "link", _) => self.decode::<Link>().map(|_| Fact::Plain),
             ("a", "head", "") => self.decode::<Head>().map(|_| Fact::Plain),
+            ("a", "signed", _) => self.decode::<SignedHead>().map(|_| Fact::Plain),
             ("a", "chained", id) if !id.is_empty() => Ok(Fact::Plain),
             ("l", "block", "") => self.decode::<Block>().map(|_| Fact::Plain),
             ("n", "user", id) => {

@@ -6,8 +6,8 @@
 use super::*;
 use crate::account::KnownNetworks;
 use crate::api_key::ApiKey;
-use crate::audit::Note;
 use crate::audit::chain::{Head, Link};
+use crate::audit::{Note, SignedHead};
 use crate::client::Client;
 use crate::deployment::Deployment;
 use crate::fence::Fence;
@@ -109,6 +109,7 @@ fn records_of_operations_load_whole() {
     loads::<Note>(include_str!("../../tests/domain/golden/note-1.json"));
     loads::<Link>(include_str!("../../tests/domain/golden/link-1.json"));
     loads::<Head>(include_str!("../../tests/domain/golden/head-1.json"));
+    loads::<SignedHead>(include_str!("../../tests/domain/golden/signed-head-1.json"));
     loads::<Admins>(include_str!("../../tests/domain/golden/admins-2.json"));
 }
 

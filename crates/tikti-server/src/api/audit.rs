@@ -35,7 +35,23 @@ pub struct AuditLinkReply {
 pub struct AuditListReply {
     /// At most `pageSize` of them, in the order of their numbers.
     pub events: Vec<AuditLinkReply>,
+    /// The newest signed head of the chain, a compact JWS; absent while none was signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
     /// `pageToken` of the next page; absent on the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_page_token: Option<String>,
+}
+
+/// Where a chain ended, by the deployment's word.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditHeadReply {
+    /// The number of the last event then.
+    pub seq: u64,
+    /// When it was signed: RFC 3339, UTC, with milliseconds.
+    #[schema(format = DateTime)]
+    pub signed_at: String,
+    /// A compact JWS, RS256, `typ` `tikti-audit-head+jwt`, over `iss iat chain seq chainedAt hash`.
+    pub head: String,
 }

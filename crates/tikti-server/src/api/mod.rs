@@ -29,7 +29,7 @@ pub use account_changes::{
 pub use accounts::{
     LookupMembership, LookupReply, LookupRequest, LookupUser, SignInReply, SignInRequest,
 };
-pub use audit::{AuditLinkReply, AuditListReply};
+pub use audit::{AuditHeadReply, AuditLinkReply, AuditListReply};
 pub use error::ErrorReply;
 pub use members::{
     CreateMemberRequest, MemberListReply, MemberReply, RemoveMemberRequest, RemovedMemberReply,

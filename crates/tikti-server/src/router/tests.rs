@@ -8,9 +8,10 @@ use axum::http::{Request, StatusCode, header};
 use axum::routing::get;
 use bytes::Bytes;
 use serde_json::{Value, json};
+use tikti_domain::audit::{HeadsCursor, sign_heads};
 use tikti_domain::random::Random;
 use tikti_domain::secret::ExposeSecret;
-use tikti_domain::testing::{API_KEY, Fixture};
+use tikti_domain::testing::{API_KEY, FaultPlan, Fixture};
 use tikti_domain::user::GlobalRole;
 use tower::ServiceExt;
 
@@ -125,6 +126,28 @@ async fn who_is_no_administrator_makes_no_tenant_and_sees_only_his_own() {
     let (_, none) = send(&router, "GET", "/v1/tenants/no-company", &headers, &json!(null)).await;
     assert_eq!((status.as_u16(), &other["code"]), (404, &json!("TENANT_NOT_FOUND")));
     assert_eq!((&other["code"], &other["error"]), (&none["code"], &none["error"]));
+}
+
+#[tokio::test]
+async fn a_signed_head_is_published_alone_and_beside_the_events() {
+    let fixture = Fixture::new().await;
+    fixture.admin("root@corp.sys").await;
+    fixture.tenant("root@corp.sys", "own-company").await;
+    let token = fixture.sign_in("root@corp.sys").await.id_token;
+    let bearer = format!("Bearer {}", token.expose_secret());
+    let headers = [("Authorization", bearer.as_str())];
+    let (replica, now) = (fixture.replica(3, &FaultPlan::crash_after(1_000)).await, fixture.now());
+    let router = serve(fixture, routes().0);
+    let path = "/v1/tenants/own-company/roles";
+    let ask = json!({"name": "R", "permissions": ["a:b"]});
+    assert_eq!(send(&router, "POST", path, &headers, &ask).await.0, StatusCode::OK);
+    assert_eq!(sign_heads(&replica, &mut HeadsCursor::default(), now).await.unwrap().signed, 1);
+    let path = "/v1/tenants/own-company/audit";
+    let (_, list) = send(&router, "GET", path, &headers, &json!(null)).await;
+    let (status, head) =
+        send(&router, "GET", &format!("{path}/head"), &headers, &json!(null)).await;
+    assert_eq!((status, &head["seq"]), (StatusCode::OK, &json!(1)));
+    assert_eq!((&list["head"], head["head"].is_string()), (&head["head"], true));
 }
 
 #[tokio::test]

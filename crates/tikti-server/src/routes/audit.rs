@@ -4,12 +4,11 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use tikti_domain::audit;
-use tikti_domain::audit::chain::Link;
+use tikti_domain::audit::{self, EventPage, SignedHead};
+use tikti_domain::clock::rfc3339;
 use tikti_domain::error::{Code, Refusal};
-use tikti_domain::page::Page;
 
-use crate::api::{AuditLinkReply, AuditListReply};
+use crate::api::{AuditHeadReply, AuditLinkReply, AuditListReply};
 use crate::audit_log;
 use crate::error::ApiError;
 use crate::extract::{AsLines, BearerAsker, Events, LINES, TenantAsker};
@@ -82,12 +81,54 @@ pub(crate) async fn list_deployment_events(
     answer(page, form)
 }
 
-fn answer(page: Page<Link>, AsLines(as_lines): AsLines) -> Result<Response, ApiError> {
+/// Shows where a tenant's chain of audit events ended when that was last signed.
+///
+/// Chains that have grown are signed hourly. Kept elsewhere, a head shows later that no event up to it was
+/// cut off: `tikti audit verify --head`.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants/{t}/audit/head",
+    tag = "tenants",
+    params(("t" = String, Path, description = "Id or slug of the tenant")),
+    responses((status = 200, description = "The newest signed head.", body = AuditHeadReply)),
+)]
+pub(crate) async fn read_head(
+    State(state): State<Shared>,
+    TenantAsker { caller, tenant }: TenantAsker,
+) -> Result<Reply<AuditHeadReply>, ApiError> {
+    let head = audit::read_head(&state.domain, &caller, &tenant).await?;
+    Ok(Reply::new(shown(head)))
+}
+
+/// Shows where the deployment's own chain ended when that was last signed.
+#[utoipa::path(
+    get,
+    path = "/v1/audit/head",
+    tag = "platform",
+    responses((status = 200, description = "The newest signed head.", body = AuditHeadReply)),
+)]
+pub(crate) async fn read_deployment_head(
+    State(state): State<Shared>,
+    BearerAsker(caller): BearerAsker,
+) -> Result<Reply<AuditHeadReply>, ApiError> {
+    let head = audit::read_deployment_head(&state.domain, &caller).await?;
+    Ok(Reply::new(shown(head)))
+}
+
+fn shown(SignedHead { seq, signed_at, jws }: SignedHead) -> AuditHeadReply {
+    AuditHeadReply { seq, signed_at: rfc3339(signed_at), head: jws }
+}
+
+fn answer(page: EventPage, AsLines(as_lines): AsLines) -> Result<Response, ApiError> {
     let broken = |_| Refusal::of(Code::Internal);
     let shown = page.items.into_iter().map(audit_log::shown);
     let events = shown.collect::<Result<Vec<AuditLinkReply>, _>>().map_err(broken)?;
     if !as_lines {
-        let reply = AuditListReply { events, next_page_token: page.next };
+        let reply = AuditListReply {
+            events,
+            head: page.head.map(|head| head.jws),
+            next_page_token: page.next,
+        };
         return Ok(Reply::new(reply).into_response());
     }
     let mut lines = String::new();

@@ -133,10 +133,11 @@ async fn export(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
 async fn list(context: &Context, args: &ListArgs) -> Result<(), Failure> {
     let filters = [("action", args.action.as_ref()), ("actor", args.actor.as_ref())];
     let pages = Pages::new(context, &args.chosen, &filters)?;
-    let (mut events, mut token) = (Vec::new(), None);
+    let (mut events, mut head, mut token) = (Vec::new(), None, None);
     while events.len() < args.limit {
         let page = pages.page(args.limit - events.len(), token.as_deref()).await?;
         events.extend(page.events);
+        head = page.head;
         token = page.next_page_token;
         if token.is_none() {
             break;
@@ -145,7 +146,7 @@ async fn list(context: &Context, args: &ListArgs) -> Result<(), Failure> {
     let seqs = Vec::from_iter(events.iter().map(|link| link.seq.to_string())).join("\n");
     let people = table(&events);
     let has_more = token.is_some();
-    let reply = AuditListReply { events, next_page_token: token };
+    let reply = AuditListReply { events, head, next_page_token: token };
     // As a plain value, whose text every format can write.
     let reply = serde_json::to_value(reply).map_err(|cause| unwritable(&cause))?;
     context.output.answer(&reply, &people, &seqs)?;

@@ -134,4 +134,11 @@ async fn only_who_may_read_the_audit_of_this_very_tenant_reads_it() {
     let own = server.get("/v1/audit").bearer(&admin).send().await;
     assert_eq!(own.status, 200);
     assert!(own.json()["events"].is_array());
+    let t = "codecompany";
+    let refused = server.get(&format!("/v1/tenants/{t}/audit/head")).bearer(stranger).send().await;
+    refused.assert_refusal(404, "TENANT_NOT_FOUND");
+    // The first one comes with the first round of the background.
+    let none = server.get(&format!("/v1/tenants/{t}/audit/head")).bearer(&admin).send().await;
+    none.assert_refusal(404, "NOT_FOUND");
+    server.get("/v1/audit/head").bearer(&admin).send().await.assert_refusal(404, "NOT_FOUND");
 }
