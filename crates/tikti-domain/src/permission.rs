@@ -6,9 +6,12 @@
 //!
 //! Spec: Authorization, "Administrative endpoints".
 
+use std::collections::BTreeMap;
+
 use secrecy::{ExposeSecret, SecretString};
 use tikti_token::{AccessClaims, Audience, Policy, VerifyError};
 
+use crate::audit::{Action, Actor, Draft, Who};
 use crate::client::{Client, TIKTI};
 use crate::clock::{self, Timestamp};
 use crate::domain::{Caller, Domain};
@@ -248,6 +251,28 @@ impl Principal {
     ) -> Self {
         tracing::Span::current().record("user.id", tracing::field::display(&user.id));
         Self { user, session_began, session_id, bounds }
+    }
+
+    /// What the audit says of something that the user does to the deployment, or to a tenant as such.
+    pub(crate) fn draft(
+        &self,
+        caller: &Caller,
+        action: Action,
+        (target, tenant): (&dyn std::fmt::Display, Option<&TenantId>),
+    ) -> Draft {
+        Draft {
+            action,
+            target: target.to_string(),
+            tenant_id: tenant.cloned(),
+            actor: Actor {
+                who: Who::User(self.user.id.clone()),
+                session_id: Some(self.session_id.clone()),
+                ip: caller.ip,
+            },
+            request_id: caller.request_id.clone(),
+            cross_tenant: false,
+            details: BTreeMap::new(),
+        }
     }
 
     /// Requires the stored role `ADMIN`.

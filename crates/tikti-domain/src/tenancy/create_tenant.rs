@@ -18,6 +18,7 @@ use tikti_store::Entry;
 use super::names::{claim_name, names_of, release_name};
 use super::seats::{self, MOST_TRIES, Seat};
 use super::tenant_admins;
+use crate::audit::{self, Action, Chain, Draft};
 use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
 use crate::error::{Code, Error, Refusal};
@@ -75,8 +76,9 @@ pub async fn create_tenant(
         self_sign_up: false,
         created_at: now,
     };
+    let draft = principal.draft(caller, Action::TenantCreate, (&tenant.id, Some(&tenant.id)));
     let creator = principal.user.id;
-    create(domain, &tenant, &creator, now).await?;
+    create(domain, (&tenant, &creator, &draft), now).await?;
     tracing::info!(
         tenant.id = %tenant.id,
         user.id = %creator,
@@ -115,8 +117,7 @@ async fn refuse_taken_id(domain: &Domain, id: &TenantId, now: Timestamp) -> Resu
 /// than a minute; the store's.
 async fn create(
     domain: &Domain,
-    tenant: &Tenant,
-    creator: &UserId,
+    (tenant, creator, draft): (&Tenant, &UserId, &Draft),
     now: Timestamp,
 ) -> Result<(), Error> {
     let work = CreatingTenant {
@@ -125,7 +126,7 @@ async fn create(
         creator: creator.clone(),
     };
     let operation = intent::begin(domain, Work::CreateTenant(work.clone()), now).await?;
-    let outcome = make(domain, &operation, (tenant, creator), now).await;
+    let outcome = make(domain, &operation, (tenant, creator, draft), now).await;
     if matches!(outcome, Ok(()) | Err(Error::Refused(_))) {
         intent::rest(&operation, settle(domain, &operation, &work, now).await);
     }
@@ -136,7 +137,7 @@ async fn create(
 async fn make(
     domain: &Domain,
     operation: &OperationId,
-    (tenant, creator): (&Tenant, &UserId),
+    (tenant, creator, draft): (&Tenant, &UserId, &Draft),
     now: Timestamp,
 ) -> Result<(), Error> {
     let ours = NameClaim { tenant_id: tenant.id.clone(), token: operation.clone() };
@@ -148,7 +149,8 @@ async fn make(
     for _ in 0..MOST_TRIES {
         let place = (&tenant.id, creator);
         let token = seats::enter(domain, operation, place, fenced.as_ref(), now).await?;
-        match bring_to_life(domain, operation, (tenant, creator, &token), now).await? {
+        let seated = (tenant, creator, &token, draft);
+        match bring_to_life(domain, operation, seated, now).await? {
             Seat::Taken(()) => return Ok(()),
             Seat::Fenced => fenced = Some(token),
         }
@@ -197,7 +199,7 @@ async fn enlist(
 async fn bring_to_life(
     domain: &Domain,
     operation: &OperationId,
-    (tenant, creator, token): (&Tenant, &UserId, &OperationId),
+    (tenant, creator, token, draft): (&Tenant, &UserId, &OperationId, &Draft),
     now: Timestamp,
 ) -> Result<Seat<()>, Error> {
     let template = &domain.settings.tenant_template;
@@ -234,6 +236,7 @@ async fn bring_to_life(
             let place = (&tenant.id, creator);
             tenant_admins::follow(txn, place, Some(&membership.roles))?;
             txn.put(&key, Entry::new(&Lasting::Live(tenant.clone()).encode()?))?;
+            audit::note(txn, partition, operation, (&Chain::Deployment, draft), now)?;
             Ok::<_, Error>(Seat::Taken(()))
         })
         .await
@@ -273,6 +276,7 @@ pub(crate) async fn settle(
     if !seated {
         seats::give_up(domain, creator, (tenant_id, operation), now).await?;
     }
+    audit::deliver(domain, operation, &keyspace::of_tenant(tenant_id), now).await?;
     intent::end(domain, operation).await
 }
 

@@ -1,6 +1,9 @@
 //! What a creation leaves behind, wherever it stops, and who gets its names.
 
+use std::collections::BTreeMap;
+
 use super::*;
+use crate::audit::{Actor, Who};
 use crate::id::TenantRef;
 use crate::page::PageRequest;
 use crate::tenancy::{get_tenant, list_tenants};
@@ -45,6 +48,19 @@ async fn dies(
     (operation, work)
 }
 
+/// What the audit would say.
+fn draft(creator: &UserId) -> Draft {
+    Draft {
+        action: Action::TenantCreate,
+        target: "t-dead".to_owned(),
+        tenant_id: None,
+        actor: Actor { who: Who::User(creator.clone()), session_id: None, ip: None },
+        request_id: String::new(),
+        cross_tenant: false,
+        details: BTreeMap::new(),
+    }
+}
+
 /// A creator dies after `steps` steps; another one asks for the same slug.
 async fn dies_after(steps: usize) {
     let fixture = Fixture::new().await;
@@ -63,7 +79,8 @@ async fn dies_after(steps: usize) {
 
     let ask = CreateTenant { slug: dead.slug.clone(), name: None, id: None };
     let made = create_tenant(domain, &caller, &ask).await.unwrap();
-    let last = (&dead, &root.id, &operation);
+    let draft = draft(&root.id);
+    let last = (&dead, &root.id, &operation, &draft);
     let late = bring_to_life(domain, &operation, last, now).await;
     let late = late.map(|_| ()).unwrap_err();
     assert_eq!(late.code(), Code::TenantExists);
@@ -109,7 +126,8 @@ async fn a_fence_that_was_put_up_by_a_clock_that_was_back_stands_when_it_returns
     fixture.clock.set(Timestamp::from_millis(0));
     let made = fixture.tenant("root@corp.sys", "acme").await;
     fixture.clock.set(now);
-    let last = (&slow, &root.id, &operation);
+    let draft = draft(&root.id);
+    let last = (&slow, &root.id, &operation, &draft);
     let late = bring_to_life(domain, &operation, last, now).await.map(|_| ()).unwrap_err();
     assert_eq!(late.code(), Code::TenantExists);
     let caller = bearing(&fixture.sign_in("root@corp.sys").await.id_token);

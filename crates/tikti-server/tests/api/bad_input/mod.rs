@@ -124,7 +124,9 @@ impl Stage {
         // All those refusals have used nothing up, and it was good indeed.
         let reply = Written::with(route, &good, &json!({}), None);
         let reply = reply.send(&self.server, route, &self.admin).await;
-        if reply.status >= 300 {
+        // Heads are signed hourly, in the background: there is none yet.
+        let is_to_come = route.path.ends_with("/audit/head") && reply.status == 404;
+        if reply.status >= 300 && !is_to_come {
             let fault = "is not good, or was used up by what was refused";
             self.faults.push(format!("{} {}: {fault}: {}", route.method, route.path, reply.text()));
         }
