@@ -104,7 +104,7 @@ fn complete_operation(operation: &mut Operation, route: &Route) {
             let sentence = "Needs the idToken of a platform administrator.".to_owned();
             (vec![requirement(BEARER)], Some(sentence))
         }
-        Needs::Scope(scope) => {
+        Needs::Scope(scope) | Needs::ScopeOfBody(scope) => {
             let sentence = format!(
                 "Needs an idToken, or an access token for audience `tikti`, of somebody who holds `{scope}` in the tenant."
             );

@@ -36,6 +36,8 @@ pub enum Needs {
     /// An idToken, or an access token for audience `tikti`, as bearer token, of somebody who holds this
     /// management scope in the tenant that the path names.
     Scope(&'static str),
+    /// The same, in the tenant that the body's `tenantId` names.
+    ScopeOfBody(&'static str),
     /// An API key with this scope, and the idToken of a platform administrator as bearer token.
     ApiKeyAndAdmin(KeyScope),
 }
@@ -112,6 +114,7 @@ pub const ROUTES: &[Route] = &[
     row!("GET", "/v1/audit", [], Needs::AdminBearer, audit::list_deployment_events),
     row!("GET", "/v1/tenants/{t}/audit/head", [], Needs::Scope("audit:read"), audit::read_head),
     row!("GET", "/v1/audit/head", [], Needs::AdminBearer, audit::read_deployment_head),
+    row!("POST", "/v1/authorization/explain", [], Needs::ScopeOfBody("memberships:read"), platform::authorization::explain),
     row!("GET", "/action", [], Needs::Nothing, action::show::show),
     row!("POST", "/action", [], Needs::Nothing, action::redeem::redeem),
     row!("GET", "/.well-known/jwks.json", ["/v1/.well-known/jwks.json"], Needs::Nothing, oauth2::jwks::jwks),

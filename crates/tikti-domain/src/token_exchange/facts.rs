@@ -256,7 +256,11 @@ fn subject_user(request: &Exchange) -> Option<UserId> {
     request.subject.as_deref().and_then(|subject| UserId::parse(subject).ok())
 }
 
-fn place_keys(tenant: Option<&TenantId>, user: Option<&UserId>, request: &Exchange) -> Vec<Key> {
+pub(super) fn place_keys(
+    tenant: Option<&TenantId>,
+    user: Option<&UserId>,
+    request: &Exchange,
+) -> Vec<Key> {
     let (Some(tenant), Some(user)) = (tenant, user) else {
         return vec![];
     };
@@ -271,7 +275,7 @@ fn place_keys(tenant: Option<&TenantId>, user: Option<&UserId>, request: &Exchan
     keys
 }
 
-fn find_place(
+pub(super) fn find_place(
     domain: &Domain,
     reads: &Reads,
     (tenant_id, user): (Option<&TenantId>, Option<&UserId>),

@@ -10,11 +10,13 @@
 //! | `decide` | whether the exchange is allowed: the eleven steps |
 //! | `subject` | the tenth step: for whom the token may be made |
 //! | `trace` | how the decision came about, step by step |
+//! | `explain` | what would be decided, for whoever asks why |
 //!
 //! Spec: Authorization, "Token exchange, in order"; RFC 8693.
 
 mod decide;
 mod describe;
+mod explain;
 mod facts;
 mod subject;
 mod trace;
@@ -25,6 +27,7 @@ mod tests;
 use secrecy::SecretString;
 
 pub use decide::{Allowed, Decision, Subject, decide};
+pub use explain::{AskedUser, Explain, explain, is_assumed};
 pub use facts::Facts;
 pub use trace::{Step, Trace, TraceEntry};
 

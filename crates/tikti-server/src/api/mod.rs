@@ -11,6 +11,7 @@
 mod account_changes;
 mod accounts;
 mod audit;
+mod authorization;
 mod error;
 mod members;
 mod oob_codes;
@@ -30,6 +31,7 @@ pub use accounts::{
     LookupMembership, LookupReply, LookupRequest, LookupUser, SignInReply, SignInRequest,
 };
 pub use audit::{AuditHeadReply, AuditLinkReply, AuditListReply};
+pub use authorization::{ExplainReply, ExplainRequest, ExplainStep};
 pub use error::ErrorReply;
 pub use members::{
     CreateMemberRequest, MemberListReply, MemberReply, RemoveMemberRequest, RemovedMemberReply,

@@ -30,7 +30,7 @@ fn cells(route: &Route) -> [String; 3] {
         Needs::ApiKey(scope) => (format!("`{}`", scope.as_str()), dash()),
         Needs::Bearer => (dash(), id_token.to_owned()),
         Needs::AdminBearer => (dash(), "idToken of a platform administrator".to_owned()),
-        Needs::Scope(scope) => {
+        Needs::Scope(scope) | Needs::ScopeOfBody(scope) => {
             (dash(), format!("idToken or access token for `tikti`, of a holder of `{scope}`"))
         }
         Needs::ApiKeyAndAdmin(scope) => {
@@ -38,7 +38,11 @@ fn cells(route: &Route) -> [String; 3] {
             (key, "idToken of a platform administrator".to_owned())
         }
     };
-    let tenant = if route.path.contains("{t}") { "path".to_owned() } else { dash() };
+    let tenant = match route.needs {
+        Needs::ScopeOfBody(_) => "body".to_owned(),
+        _ if route.path.contains("{t}") => "path".to_owned(),
+        _ => dash(),
+    };
     [key, bearer, tenant]
 }
 

@@ -86,7 +86,7 @@ async fn every_route_that_needs_something_refuses_whoever_shows_nothing() {
                 Needs::ApiKey(_) | Needs::ApiKeyAndAdmin(_) => {
                     request.send().await.assert_refusal(401, "INVALID_API_KEY");
                 }
-                Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) => {
+                Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) | Needs::ScopeOfBody(_) => {
                     request.send().await.assert_refusal(401, "UNAUTHENTICATED");
                 }
             }
@@ -101,7 +101,9 @@ async fn whoever_shows_nothing_is_refused_before_the_body_is_read() {
         let code = match route.needs {
             Needs::Nothing => continue,
             Needs::ApiKey(_) | Needs::ApiKeyAndAdmin(_) => "INVALID_API_KEY",
-            Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) => "UNAUTHENTICATED",
+            Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) | Needs::ScopeOfBody(_) => {
+                "UNAUTHENTICATED"
+            }
         };
         let path = filled(route.path);
         let reply = server.request(route.method, &path).body("no JSON").send().await;
@@ -123,7 +125,7 @@ async fn an_api_key_opens_no_administration_and_a_token_no_key_gate() {
             Needs::ApiKey(_) => {
                 request.bearer(&token).send().await.assert_refusal(401, "INVALID_API_KEY");
             }
-            Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) => {
+            Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) | Needs::ScopeOfBody(_) => {
                 request.keyed().send().await.assert_refusal(401, "UNAUTHENTICATED");
             }
             Needs::ApiKeyAndAdmin(_) => {

@@ -10,7 +10,7 @@ use tikti_domain::clock::Clock;
 use tikti_domain::secret::{LegacySecrets, SecretBytes, hmac_sha256_hex};
 use tikti_server::router::{Needs, ROUTES, Route};
 
-use crate::support::{COMPANY, Place, Server};
+use crate::support::{Place, Server};
 
 const OLD: &str = "the secret of an older deployment";
 
@@ -83,7 +83,9 @@ async fn e9_a_token_of_an_older_tikti_is_good_for_lookup_and_exchange_alone() {
                         if is_ann { (400, "TENANT_REQUIRED") } else { (401, "INVALID_ID_TOKEN") };
                     reply.assert_refusal(expected.0, expected.1);
                 }
-                (_, Needs::Scope(_)) => refuses_in_tenant(&server, route, &token).await,
+                (_, Needs::Scope(_) | Needs::ScopeOfBody(_)) => {
+                    refuses_in_tenant(&server, route, &token).await
+                }
                 (_, Needs::Bearer | Needs::AdminBearer | Needs::ApiKeyAndAdmin(_)) => {
                     let reply = request.keyed().bearer(&token).send().await;
                     let own = route.path.starts_with("/v1/accounts/sessions");

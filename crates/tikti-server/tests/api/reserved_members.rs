@@ -24,6 +24,7 @@ fn own_members(path: &str) -> &'static [&'static str] {
     match path {
         "/v1/accounts/signUp" => &["role", "roles"],
         "/v1/accounts/status" => &["status"],
+        "/v1/authorization/explain" => &["userId"],
         "/v1/tenants/{t}/roles" => &["permissions"],
         "/v1/tenants/{t}/users" => &["roles"],
         _ => &[],

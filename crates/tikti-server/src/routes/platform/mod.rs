@@ -1,5 +1,6 @@
 //! What operators and developers ask of the service itself.
 
+pub(crate) mod authorization;
 pub(crate) mod docs;
 pub(crate) mod health;
 pub(crate) mod openapi;

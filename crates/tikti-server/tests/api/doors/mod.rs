@@ -54,7 +54,9 @@ async fn doors(server: &Server) -> Vec<Door> {
         let mut slots = match route.needs {
             Needs::Nothing => vec![],
             Needs::ApiKey(_) => vec![Slot::Key],
-            Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) => vec![Slot::Bearer],
+            Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) | Needs::ScopeOfBody(_) => {
+                vec![Slot::Bearer]
+            }
             Needs::ApiKeyAndAdmin(_) => vec![Slot::Key, Slot::Bearer],
         };
         let call = &document["paths"][route.path][route.method.to_ascii_lowercase()];
@@ -122,14 +124,22 @@ impl Door {
             Slot::Key => request.header("X-API-Key", credential),
             Slot::Bearer | Slot::Member(_) | Slot::Query(_) => match self.route.needs {
                 Needs::ApiKey(_) | Needs::ApiKeyAndAdmin(_) => request.keyed(),
-                Needs::Nothing | Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) => request,
+                Needs::Nothing
+                | Needs::Bearer
+                | Needs::AdminBearer
+                | Needs::Scope(_)
+                | Needs::ScopeOfBody(_) => request,
             },
         };
         request = match (&self.slot, self.route.needs) {
             (Slot::Bearer, _) => request.bearer(credential),
             (
                 _,
-                Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) | Needs::ApiKeyAndAdmin(_),
+                Needs::Bearer
+                | Needs::AdminBearer
+                | Needs::Scope(_)
+                | Needs::ScopeOfBody(_)
+                | Needs::ApiKeyAndAdmin(_),
             ) => request.bearer(&world.admin),
             (_, Needs::Nothing | Needs::ApiKey(_)) => request,
         };
@@ -146,6 +156,9 @@ impl Door {
             // A code comes alone there.
             if self.route.path == "/v1/accounts/update" {
                 body.as_object_mut().unwrap().remove("oobCode");
+            }
+            if self.route.path == "/v1/authorization/explain" {
+                body["tenantId"] = json!("codecompany");
             }
             return body;
         };

@@ -1,5 +1,6 @@
 //! `/healthz`, `/readyz`, `/version`, `/openapi.json`, `/docs`
 
+mod authorization;
 mod docs;
 mod health;
 mod openapi;

@@ -35,7 +35,9 @@ async fn every_operation_says_what_it_needs_and_how_it_refuses() {
         let security = match route.needs {
             Needs::Nothing => json!([]),
             Needs::ApiKey(_) => json!([{"apiKey": []}, {"apiKeyInQuery": []}]),
-            Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) => json!([{"bearer": []}]),
+            Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) | Needs::ScopeOfBody(_) => {
+                json!([{"bearer": []}])
+            }
             Needs::ApiKeyAndAdmin(_) => {
                 json!([{"apiKey": [], "bearer": []}, {"apiKeyInQuery": [], "bearer": []}])
             }

@@ -76,6 +76,9 @@ impl Server {
             "/v1/accounts/validate" => json!({"token": token, "audience": "tikti-identity"}),
             "/v1/users/{id}" => json!({"displayName": "Root"}),
             "/v1/users/{id}/passwordReset" => json!({}),
+            "/v1/authorization/explain" => {
+                json!({"email": email, "tenantId": COMPANY, "audience": "backend-worker"})
+            }
             _ => self.good_tenant_body(path, slug).await,
         }
     }
@@ -175,7 +178,9 @@ impl Request<'_> {
         match needs {
             Needs::Nothing => self,
             Needs::ApiKey(_) => self.keyed(),
-            Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) => self.bearer(token),
+            Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) | Needs::ScopeOfBody(_) => {
+                self.bearer(token)
+            }
             Needs::ApiKeyAndAdmin(_) => self.keyed().bearer(token),
         }
     }
