@@ -1,6 +1,6 @@
 //! Who did what to what, and where is it written down?
 //!
-//! Every administrative change gives an [`Event`]. Neither exists alone:
+//! Every administrative change gives an event. Neither exists alone:
 //!
 //! | step | after a crash here |
 //! |---|---|

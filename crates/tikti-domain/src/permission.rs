@@ -60,7 +60,7 @@ impl WorkerPrincipal {
 #[derive(Debug)]
 pub(crate) enum Bearer {
     /// A user, by idToken or access token.
-    User(Principal),
+    User(Box<Principal>),
     /// A worker, by an access token of its own.
     Worker(WorkerPrincipal),
 }
@@ -98,9 +98,11 @@ pub(crate) async fn by_bearer(
         Ok(claims) if claims.sid.is_none() => {
             from_worker_token(domain, &claims, now).await.map(Bearer::Worker)
         }
-        Ok(claims) => from_access_token(domain, claims, now).await.map(Bearer::User),
+        Ok(claims) => {
+            from_access_token(domain, claims, now).await.map(|user| Bearer::User(Box::new(user)))
+        }
         // Not of the access class: then it must be an idToken.
-        Err(_) => by_id_token(domain, caller, now).await.map(Bearer::User),
+        Err(_) => by_id_token(domain, caller, now).await.map(|user| Bearer::User(Box::new(user))),
     }
 }
 

@@ -6,4 +6,5 @@ mod edges;
 mod last_admin;
 mod pairs;
 mod races;
+mod roles;
 mod world;

@@ -5,7 +5,8 @@
 use std::pin::Pin;
 
 use super::delays::run_until;
-use super::world::{ROLE, World, create_role, is_left_out};
+use super::roles::{ROLE, create_role};
+use super::world::{World, is_left_out};
 use crate::account::change_user::change_user;
 use crate::account::{ImportedUser, NewUser, change_email, create_user, delete_user, import_user};
 use crate::domain::Domain;

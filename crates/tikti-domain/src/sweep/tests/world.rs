@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use secrecy::SecretString;
 use tikti_store::{Entry, FaultPlan, Store};
 
+use super::roles::{ROLE, create_role};
 use crate::account::change_user::change_user;
 use crate::account::{
     ImportedUser, Lookup, NewUser, change_email, create_user, delete_user, find_by_email,
@@ -18,7 +19,6 @@ use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::email::Email;
 use crate::error::{Code, Error};
-use crate::etag::Precondition;
 use crate::id::{ApiKeyId, OperationId, RoleName, Slug, TenantId, TenantRef, UserId};
 use crate::keyspace;
 use crate::mail::MailKind;
@@ -29,8 +29,8 @@ use crate::role::Roles;
 use crate::scope::ScopeSet;
 use crate::sweep::{SWEEP_AFTER_MILLIS, SweepCursor, Swept, sweep};
 use crate::tenancy::{
-    self, CreateTenant, PutRole, Standing, add_member, create_tenant, delete_tenant, get_tenant,
-    remove_member, resolve, standing,
+    CreateTenant, Standing, add_member, create_tenant, delete_tenant, get_tenant, remove_member,
+    resolve, standing,
 };
 use crate::tenant::ListEntry;
 use crate::testing::{Fixture, PASSWORD, bearing, config, keyed, redis_is_chosen, worker_id};
@@ -487,24 +487,6 @@ impl Case {
             }
         }
     }
-}
-
-/// The role that operations on roles are about.
-pub(super) const ROLE: &str = "CLERK";
-
-/// Makes the role of the tenant.
-pub(super) async fn create_role(
-    domain: &Domain,
-    root: &SecretString,
-    tenant: &TenantId,
-) -> Result<(), Error> {
-    let ask = PutRole {
-        name: RoleName::parse(ROLE).unwrap(),
-        permissions: ScopeSet::parse("jobs:read").unwrap(),
-        precondition: Precondition::None,
-    };
-    let tenant = TenantRef::from(tenant);
-    tenancy::create_role(domain, &bearing(root), &tenant, &ask).await.map(|_| ())
 }
 
 async fn signs_in(fixture: &Fixture, email: &Email) -> bool {
