@@ -150,7 +150,8 @@ impl Settings {
             rsa_size: RsaSize::Bits2048,
             password_cost: 12,
             password_pool: PoolSize {
-                threads: cores,
+                // One core is left to everything else: a rank alone does not wake a lookup in time.
+                threads: cores.saturating_sub(1).max(1),
                 queue: 64,
                 longest_wait: Duration::from_secs(10),
                 niceness: 10,
