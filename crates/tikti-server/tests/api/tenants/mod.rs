@@ -1,6 +1,7 @@
 //! `/v1/tenants`
 
 mod audit;
+mod boundary;
 mod create;
 mod list;
 mod members;
