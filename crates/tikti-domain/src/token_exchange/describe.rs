@@ -52,9 +52,14 @@ pub(super) fn membership(facts: &Facts) -> String {
 pub(super) fn scopes(request: &Exchange, client: &Client, permissions: &ScopeSet) -> String {
     let asked = match request.scopes.as_ref().filter(|scopes| !scopes.is_empty()) {
         Some(scopes) => scopes.to_string(),
-        None => format!("defaults {}", client.default_scopes),
+        None => format!("defaults {}", or_none(&client.default_scopes)),
     };
-    format!("{asked} of {}", permissions.intersection(&client.allowed_scopes))
+    format!("{asked} of {}", or_none(&permissions.intersection(&client.allowed_scopes)))
+}
+
+/// A line that ends with nothing looks as if something was cut off.
+fn or_none(scopes: &ScopeSet) -> String {
+    if scopes.is_empty() { "none".to_owned() } else { scopes.to_string() }
 }
 
 pub(super) fn events(request: &Exchange, client: &Client) -> String {
