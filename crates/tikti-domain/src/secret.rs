@@ -203,6 +203,22 @@ impl Peppers {
         })
     }
 
+    /// `bytes` under a veil that follows from their tag, once for each pepper, the newest first. Of what was
+    /// veiled this takes the veil away.
+    pub(crate) fn veils<'a>(
+        &'a self,
+        tag: &'a [u8],
+        bytes: &'a [u8],
+    ) -> impl Iterator<Item = Vec<u8>> + 'a {
+        self.0.iter().map(move |pepper| {
+            let blocks = (0_u64..).flat_map(|number| {
+                let text = [b"tikti veil ", tag, &number.to_be_bytes()].concat();
+                hmac::sign(&pepper.key, &text).as_ref().to_vec()
+            });
+            bytes.iter().zip(blocks).map(|(byte, veil)| byte ^ veil).collect()
+        })
+    }
+
     /// Whether a pepper of this id is known.
     pub(crate) fn knows(&self, kid: &str) -> bool {
         self.named(kid).is_some()
