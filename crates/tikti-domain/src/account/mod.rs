@@ -49,6 +49,7 @@ pub use revoke::{Revoke, RevokeScope, Revoked, revoke};
 pub use revoke_jti::{RevokedJti, revoke_jti};
 pub(crate) use send_oob_code::send_first_password;
 pub use send_oob_code::{OobCodeSent, OobRequest, SendOobCode, send_oob_code};
+pub(crate) use sessions::page_of;
 pub use sessions::{end_session, list_sessions};
 pub(crate) use sign_in::find_by_email;
 pub use sign_in::{SignIn, SignInCall, sign_in};

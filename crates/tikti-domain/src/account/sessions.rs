@@ -33,9 +33,24 @@ pub async fn list_sessions(
 ) -> Result<Page<Session>, Error> {
     let now = domain.clock.now();
     let (user, own) = holder(domain, caller, now).await?;
+    let list = format!("{}/{}", keyspace::of_user(&user.id), keyspace::SESSION.as_str());
+    page_of(domain, (&user, &list), ask, |session| own.reaches(session), now).await
+}
+
+/// Reads a page of a user's sessions that are not over, of those that `is_shown` picks; a page may be short
+/// and still have a next one. `list` names the list that the page tokens are for.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` for a page token that this server did not make for this list; the store's.
+pub(crate) async fn page_of(
+    domain: &Domain,
+    (user, list): (&User, &str),
+    ask: &PageRequest,
+    is_shown: impl Fn(&Session) -> bool + Send,
+    now: Timestamp,
+) -> Result<Page<Session>, Error> {
     let (partition, kind) = (keyspace::of_user(&user.id), keyspace::SESSION);
-    let list = format!("{partition}/{}", kind.as_str());
-    let after = ask.token.as_deref().map(|token| page_token::parse(domain, &list, token));
+    let after = ask.token.as_deref().map(|token| page_token::parse(domain, list, token));
     let after = after.transpose()?;
     let size = usize::from(ask.size);
     let page = domain.store.scan(&partition, kind, after.as_deref(), size, now).await?;
@@ -44,11 +59,11 @@ pub async fn list_sessions(
         let parsed = std::str::from_utf8(id).ok().and_then(|id| SessionId::parse(id).ok());
         let Some(id) = parsed else { continue };
         let session = Session::decode(&keyspace::session(&user.id, &id), stored)?;
-        if session.is_of(&user) && own.reaches(&session) {
+        if session.is_of(user) && is_shown(&session) {
             items.push(session);
         }
     }
-    let next = page.next.map(|last| page_token::make(domain, &list, &last)).transpose()?;
+    let next = page.next.map(|last| page_token::make(domain, list, &last)).transpose()?;
     Ok(Page { items, next })
 }
 

@@ -198,20 +198,33 @@ pub async fn get_member(
 /// Admits the administrator and reads the member.
 async fn find(
     domain: &Domain,
-    (administrator, tenant, scope): (&Administrator, &TenantRef, &str),
+    who: (&Administrator, &TenantRef, &str),
     user: &UserId,
     now: Timestamp,
 ) -> Result<(Admission, Member), Error> {
+    let (admission, membership, user) = find_user(domain, who, user, now).await?;
+    Ok((admission, shown(membership, &user)))
+}
+
+/// Admits the administrator and reads the member with his user: of who exists elsewhere as much is read as of
+/// who does not.
+///
+/// # Errors
+/// Those of every administrative call; `USER_NOT_FOUND` for whoever is no member; the store's.
+pub(super) async fn find_user(
+    domain: &Domain,
+    (administrator, tenant, scope): (&Administrator, &TenantRef, &str),
+    user: &UserId,
+    now: Timestamp,
+) -> Result<(Admission, Membership, User), Error> {
     let member_key = keyspace::member(administrator.tenant_id(), user);
     let user_key = keyspace::user(user);
     let more = vec![member_key.clone(), user_key.clone()];
     let (admission, reads) = administrator.admit(domain, (tenant, scope), more, now).await?;
     let membership: Option<Membership> = reads.find(&member_key)?;
     let user = reads.find_live::<User>(&user_key)?;
-    match (membership, user) {
-        (Some(membership), Some(user)) => Ok((admission, shown(membership, &user))),
-        (_, _) => Err(Code::UserNotFound.into()),
-    }
+    let (membership, user) = membership.zip(user).ok_or(Code::UserNotFound)?;
+    Ok((admission, membership, user))
 }
 
 /// Gives a member other roles.

@@ -4,6 +4,7 @@ pub(crate) mod administer;
 pub(crate) mod create_tenant;
 pub(crate) mod delete_tenant;
 mod manage_members;
+mod member_sessions;
 pub(crate) mod members;
 mod names;
 mod read_tenants;
@@ -20,6 +21,7 @@ pub use manage_members::{
     CreateMember, Member, MemberName, RemovedMember, create_member, delete_member, get_member,
     list_members, revoke_member, update_member,
 };
+pub use member_sessions::{end_member_sessions, list_member_sessions};
 pub use members::{add_member, remove_member};
 pub(crate) use names::{NameCache, find, resolve};
 pub use read_tenants::{get_tenant, list_tenants};

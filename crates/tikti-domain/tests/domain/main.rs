@@ -10,6 +10,7 @@ mod codes;
 mod legacy;
 mod limits;
 mod lookup;
+mod member_sessions;
 mod revocation;
 mod roles;
 mod sign_in;

@@ -3,8 +3,10 @@
 mod crashes;
 mod delays;
 mod edges;
+mod furnish;
 mod last_admin;
 mod pairs;
 mod races;
 mod roles;
+mod sessions;
 mod world;

@@ -5,37 +5,35 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use secrecy::SecretString;
-use tikti_store::{Entry, FaultPlan, Store};
+use tikti_store::{FaultPlan, Store};
 
+use super::furnish::furnish;
 use super::roles::{ROLE, create_role};
+use super::sessions::{end_sessions, events_about};
 use crate::account::change_user::change_user;
 use crate::account::{
     ImportedUser, Lookup, NewUser, change_email, create_user, delete_user, find_by_email,
     import_user, lookup,
 };
-use crate::api_key::ApiKey;
 use crate::audit::tests::events_of;
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::email::Email;
 use crate::error::{Code, Error};
-use crate::id::{ApiKeyId, OperationId, RoleName, Slug, TenantId, TenantRef, UserId};
+use crate::id::{OperationId, RoleName, Slug, TenantId, TenantRef, UserId};
 use crate::keyspace;
 use crate::mail::MailKind;
 use crate::password::PasswordHash;
 use crate::random::Random;
 use crate::record::Record;
 use crate::role::Roles;
-use crate::scope::ScopeSet;
 use crate::sweep::{SWEEP_AFTER_MILLIS, SweepCursor, Swept, sweep};
 use crate::tenancy::{
     CreateTenant, Standing, add_member, create_tenant, delete_tenant, get_tenant, remove_member,
     resolve, standing,
 };
-use crate::tenant::ListEntry;
-use crate::testing::{Fixture, PASSWORD, bearing, config, keyed, redis_is_chosen, worker_id};
+use crate::testing::{Fixture, PASSWORD, bearing, config, keyed, redis_is_chosen};
 use crate::user::{GlobalRole, User, UserChange, UserStatus};
-use crate::worker::{Worker, WorkerStatus};
 
 /// An operation of several partitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,10 +55,12 @@ pub(super) enum Operation {
     Promote,
     /// One of those whose change is in one partition and its audit event in another.
     CreateRole,
+    /// The same in a partition of a user.
+    EndSessions,
 }
 
 impl Operation {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::CreateUser,
         Self::CreateAdmin,
         Self::ImportUser,
@@ -76,6 +76,7 @@ impl Operation {
         Self::SuspendAdmin,
         Self::Promote,
         Self::CreateRole,
+        Self::EndSessions,
     ];
 
     /// What a repeated call may say that has nothing left to do.
@@ -90,9 +91,11 @@ impl Operation {
             Self::DeleteTenant => Code::TenantNotFound,
             Self::CreateRole => Code::RoleExists,
             // Say nothing: everything is as it was asked for.
-            Self::ChangeEmail | Self::ImportUser | Self::SuspendAdmin | Self::Promote => {
-                return false;
-            }
+            Self::ChangeEmail
+            | Self::ImportUser
+            | Self::SuspendAdmin
+            | Self::Promote
+            | Self::EndSessions => return false,
         }
     }
 
@@ -206,6 +209,7 @@ impl World {
             Operation::DeleteAdmin,
             Operation::DeleteTenant,
             Operation::RemoveMember,
+            Operation::EndSessions,
         ];
         if joins.contains(&operation) {
             let user = case.load(fixture).await.unwrap();
@@ -287,27 +291,6 @@ pub(super) async fn assert_clean(store: &Store, now: Timestamp, when: &str) {
     assert_eq!((report.findings, report.pending), (Vec::new(), 0), "{when}");
 }
 
-/// An API key and a worker for a tenant.
-async fn furnish(fixture: &Fixture, tenant: &TenantId, number: u32) {
-    let id = ApiKeyId::parse(&format!("key{number:05}")).unwrap();
-    let entry = ListEntry::default().encode().unwrap();
-    let key = keyspace::api_key_entry(tenant, &id);
-    fixture.domain.store.put(&key, Entry::new(&entry), fixture.now()).await.unwrap();
-    let of_tenant = |key: &mut ApiKey| key.tenant_id = Some(tenant.clone());
-    fixture.api_key(id.as_str(), &[], of_tenant).await;
-    let worker = Worker {
-        id: worker_id("worker-01"),
-        clients: [].into(),
-        scopes: ScopeSet::default(),
-        event_types: [].into(),
-        mintable_by: [].into(),
-        status: WorkerStatus::Active,
-        wver: 1,
-        created_at: fixture.now(),
-    };
-    fixture.put_worker(tenant, &worker).await;
-}
-
 impl Case {
     /// Runs the operation on one replica.
     pub(super) async fn run(&self, domain: &Domain) -> Result<(), Error> {
@@ -335,6 +318,7 @@ impl Case {
                 change_user(domain, user, &self.change(), now).await.map(|_| ())
             }
             Operation::CreateRole => create_role(domain, &self.root, tenant).await,
+            Operation::EndSessions => end_sessions(domain, &self.root, (tenant, user)).await,
         }
     }
 
@@ -397,6 +381,7 @@ impl Case {
             Operation::SuspendAdmin => self.stands(fixture, UserStatus::Suspended).await,
             Operation::Promote => self.stands(fixture, UserStatus::Active).await,
             Operation::CreateRole => self.role_is_there(fixture).await,
+            Operation::EndSessions => self.sessions_are_over(fixture).await,
         }
     }
 
@@ -417,6 +402,15 @@ impl Case {
         let events = events_of(&fixture.domain, &self.tenant, fixture.now()).await;
         assert_eq!(events.len(), usize::from(there), "{events:?}");
         there
+    }
+
+    /// Whether the member's sessions are over; that is told, exactly once, where they are.
+    async fn sessions_are_over(&self, fixture: &Fixture) -> bool {
+        let over = !self.token_is_good(fixture).await;
+        let place = (&self.tenant, &self.user);
+        let events = events_about(&fixture.domain, place, fixture.now()).await;
+        assert_eq!(events.len(), usize::from(over), "{events:?}");
+        over
     }
 
     async fn user_is_there(&self, fixture: &Fixture) -> bool {

@@ -5,6 +5,7 @@ use tikti_domain::account;
 use tikti_domain::clock::rfc3339;
 use tikti_domain::error::Code;
 use tikti_domain::id::SessionId;
+use tikti_domain::page::Page;
 use tikti_domain::session::Session;
 
 use crate::api::{EmptyReply, SessionListReply, SessionReply};
@@ -30,10 +31,7 @@ pub(crate) async fn list_sessions(
     Paging(page): Paging,
 ) -> Result<Reply<SessionListReply>, ApiError> {
     let page = account::list_sessions(&state.domain, &caller, &page).await?;
-    Ok(Reply::new(SessionListReply {
-        sessions: page.items.into_iter().map(shown).collect(),
-        next_page_token: page.next,
-    }))
+    Ok(Reply::new(page.into()))
 }
 
 /// Ends one session of the token's user; the others go on.
@@ -54,6 +52,12 @@ pub(crate) async fn end_session(
     let session = session.ok_or(Code::SessionNotFound)?;
     let user = account::end_session(&state.domain, &caller, &session).await?;
     Ok(Reply::new(EmptyReply {}).by_user(user))
+}
+
+impl From<Page<Session>> for SessionListReply {
+    fn from(page: Page<Session>) -> Self {
+        Self { sessions: page.items.into_iter().map(shown).collect(), next_page_token: page.next }
+    }
 }
 
 fn shown(session: Session) -> SessionReply {

@@ -5,3 +5,4 @@ pub(crate) mod list;
 pub(crate) mod members;
 pub(crate) mod read;
 pub(crate) mod roles;
+pub(crate) mod sessions;

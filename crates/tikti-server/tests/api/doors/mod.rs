@@ -221,7 +221,10 @@ impl World {
         // The session that an accepted forgery could end.
         let other = server.admin().await;
         let admin = server.admin().await;
+        let root = forge::claims(&other)["sub"].as_str().unwrap().to_owned();
         let parameters = BTreeMap::from([
+            // Of a member, whose sessions a forgery could end.
+            ("users/{id}/sessions", format!("users/{root}/sessions")),
             ("{t}", "codecompany".to_owned()),
             ("{name}", "TENANT_USER".to_owned()),
             ("{id}", ann["localId"].as_str().unwrap().to_owned()),

@@ -7,3 +7,4 @@ mod list;
 mod members;
 mod read;
 mod roles;
+mod sessions;
