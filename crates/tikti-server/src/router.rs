@@ -107,6 +107,7 @@ pub const ROUTES: &[Route] = &[
     row!("POST", "/v1/tenants/{t}/memberships/{id}/revoke", [], Needs::Scope("memberships:write"), tenants::members::revoke_member),
     row!("GET", "/v1/tenants/{t}/users/{id}/sessions", [], Needs::Scope("sessions:read"), tenants::sessions::list_member_sessions),
     row!("DELETE", "/v1/tenants/{t}/users/{id}/sessions", [], Needs::Scope("sessions:revoke"), tenants::sessions::end_member_sessions),
+    row!("POST", "/v1/tenants/{t}/oob/send", [], Needs::Scope("users:write"), tenants::oob::send_code),
     row!("POST", "/v1/tenants/{t}/roles", [], Needs::Scope("roles:write"), tenants::roles::create_role),
     row!("GET", "/v1/tenants/{t}/roles", [], Needs::Scope("roles:read"), tenants::roles::list_roles),
     row!("GET", "/v1/tenants/{t}/roles/{name}", [], Needs::Scope("roles:read"), tenants::roles::read_role),

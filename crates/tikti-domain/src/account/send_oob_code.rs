@@ -11,6 +11,7 @@
 //! | `VERIFY_EMAIL` | idToken | to the user's address |
 //! | `VERIFY_AND_CHANGE_EMAIL` | idToken of a recent sign-in | to the new address |
 //! | `PASSWORD_RESET` | an administrator's idToken | to the address of the user whom he names |
+//! | `PASSWORD_RESET`, `EMAIL_SIGNIN` | an administrator of a tenant | to the address, if a member bears it |
 //! | `RECOVER_EMAIL` | nobody can ask for it | to the old address, after a change |
 //!
 //! Spec: HTTP API, Identity, `sendOobCode`, and "API key"; attacks, rows E1, E3, E6, E8.
@@ -233,7 +234,40 @@ async fn carry_out(
     Ok(code)
 }
 
-/// Two round trips, whether or not somebody bears the address.
+/// A code that an administrator of a tenant has sent to an address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TenantSends<'a> {
+    /// The tenant that the code is bound to.
+    pub(crate) tenant: &'a TenantId,
+    /// `PASSWORD_RESET` or `EMAIL_SIGNIN`.
+    pub(crate) kind: OobType,
+    /// Where to.
+    pub(crate) email: &'a Email,
+    /// Where the link's page goes on to.
+    pub(crate) on: Option<&'a ContinueUrl>,
+    /// The language of the mail.
+    pub(crate) language: Option<Language>,
+}
+
+/// Sends a code that is bound to a tenant; gives it. Whoever is no member is a stranger, and so is, for a
+/// sign-in, an administrator of the deployment.
+///
+/// The caller decides whether it may happen, and has counted it against the limits.
+///
+/// # Errors
+/// The store's.
+///
+/// Spec: HTTP API, "Tenant administration", OOB.
+pub(crate) async fn send_for_tenant(
+    domain: &Domain,
+    ask: TenantSends<'_>,
+    now: Timestamp,
+) -> Result<SecretString, Error> {
+    let plan = to_bearer(domain, Some(ask.tenant), (ask.kind, ask.email), now).await?;
+    carry_out(domain, plan, (ask.on, ask.language), now).await
+}
+
+/// Counts the request and finds whom it is about.
 async fn by_address(
     domain: &Domain,
     key: &AcceptedKey,
@@ -242,30 +276,40 @@ async fn by_address(
 ) -> Result<Plan, Error> {
     // For strangers, too.
     limits::code_send(domain, email, ip, now).await?;
+    to_bearer(domain, key.tenant_id.as_ref(), (kind, email), now).await
+}
+
+/// Two round trips, whether or not somebody bears the address.
+async fn to_bearer(
+    domain: &Domain,
+    tenant: Option<&TenantId>,
+    (kind, email): (OobType, &Email),
+    now: Timestamp,
+) -> Result<Plan, Error> {
     let nobody = UserId::generate(now, &domain.random)?;
     let claim_key = keyspace::email_claim(email);
     let stored = domain.store.get(&claim_key, now).await?;
     let claim = EmailClaim::decode_optional(&claim_key, stored.as_ref())?;
     let user_id = claim.map_or_else(|| nobody.clone(), |claim| claim.user_id);
     let mut keys = vec![keyspace::user(&user_id)];
-    if let Some(tenant) = &key.tenant_id {
+    if let Some(tenant) = tenant {
         keys.extend([keyspace::tenant(tenant), keyspace::member(tenant, &user_id)]);
     }
     let reads = Reads::load(&domain.store, keys, now).await?;
     let user = reads.find_live::<User>(&keyspace::user(&user_id))?;
     let user = user.filter(|user| user.bears(email) && user.is_active());
-    let is_known = match &key.tenant_id {
+    let is_known = match tenant {
         None => true,
         Some(tenant) => is_member(&reads, tenant, &user_id)?,
     };
     // What a tenant has sent must not open an administrator's session, even one of that tenant.
     let is_refused =
-        |user: &User| key.tenant_id.is_some() && kind == OobType::EmailSignIn && user.is_admin();
+        |user: &User| tenant.is_some() && kind == OobType::EmailSignIn && user.is_admin();
     let found = user.filter(|user| is_known && !is_refused(user));
     let mail = if found.is_some() { Mail::To(email.clone()) } else { Mail::Nobody };
     let user = found.unwrap_or_else(|| stranger(nobody, email, now));
     let mut code = OobCode::about(&user, kind, now);
-    code.tenant_id.clone_from(&key.tenant_id);
+    code.tenant_id = tenant.cloned();
     Ok(Plan { code, email: email.clone(), mail })
 }
 

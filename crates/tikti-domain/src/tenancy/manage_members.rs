@@ -121,8 +121,12 @@ pub async fn create_member(
     Ok(shown(membership, &user))
 }
 
-/// A user without a password: he sets one by the link of a mail.
-async fn make_user(domain: &Domain, email: &Email, now: Timestamp) -> Result<User, Error> {
+/// A user without a password: he sets one by the link of a mail, or signs in by one.
+pub(super) async fn make_user(
+    domain: &Domain,
+    email: &Email,
+    now: Timestamp,
+) -> Result<User, Error> {
     let role = GlobalRole::CompanyEmployee;
     let new = NewUser { email: email.clone(), password_hash: None, role };
     account::create_user(domain, new, now).await

@@ -11,6 +11,7 @@ mod read_tenants;
 mod revoke_membership;
 mod roles;
 pub(crate) mod seats;
+mod send_code;
 mod standing;
 pub(crate) mod tenant_admins;
 
@@ -30,4 +31,5 @@ pub use roles::{
     MAX_ROLES_BYTES, MAX_ROLES_OF_TENANT, NamedRole, PutRole, create_role, delete_role, get_role,
     list_roles, put_role,
 };
+pub use send_code::{CodeSent, SendCode, TenantCode, send_code};
 pub(crate) use standing::{Held, Standing, active_memberships, entries, standing};

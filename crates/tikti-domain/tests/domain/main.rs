@@ -16,6 +16,7 @@ mod roles;
 mod sign_in;
 mod sign_up;
 mod start;
+mod tenant_codes;
 mod tenants;
 mod token_exchange;
 mod update;

@@ -39,7 +39,7 @@ pub use members::{
 };
 pub use oob_codes::{
     ActionForm, ResetPasswordReply, ResetPasswordRequest, SendOobCodeReply, SendOobCodeRequest,
-    SignInWithOobCodeRequest,
+    SendTenantCodeReply, SendTenantCodeRequest, SignInWithOobCodeRequest,
 };
 pub use platform::{DiscoveryReply, HealthReply, JwkReply, JwksReply, VersionReply};
 pub use roles::{CreateRoleRequest, PutRoleRequest, RoleListReply, RoleReply};

@@ -1,6 +1,7 @@
 //! Codes that leave by mail, on the wire: having one sent, and handing one in.
 //!
-//! Spec: HTTP API, "Identity" (`sendOobCode`, `resetPassword`, `signInWithOobCode`, `/action`).
+//! Spec: HTTP API, "Identity" (`sendOobCode`, `resetPassword`, `signInWithOobCode`, `/action`), "Tenant
+//! administration" (OOB).
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -39,6 +40,43 @@ pub struct SendOobCodeReply {
     #[schema(example = "root@corp.sys")]
     pub email: String,
     /// The code; only for a key of the deployment with `oob:return`. A stranger's opens nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oob_code: Option<String>,
+}
+
+/// Asks for a code to be sent on behalf of a tenant.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SendTenantCodeRequest {
+    /// `PASSWORD_RESET` to a member, or `EMAIL_SIGNIN`, which invites whoever is none.
+    #[schema(example = "EMAIL_SIGNIN")]
+    pub request_type: String,
+    /// Address.
+    #[schema(example = "ann@corp.sys")]
+    pub email: String,
+    /// Where the link goes on to, at an origin that the deployment allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continue_url: Option<String>,
+}
+
+/// A code of a tenant was sent; or would have been, if the address were a member's.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SendTenantCodeReply {
+    /// `tikti#SendOobResponse`.
+    #[schema(example = "tikti#SendOobResponse")]
+    pub kind: String,
+    /// The address that was asked for.
+    #[schema(example = "ann@corp.sys")]
+    pub email: String,
+    /// What the code is good for.
+    #[schema(example = "EMAIL_SIGNIN")]
+    pub request_type: String,
+    /// For how long, in seconds.
+    #[schema(example = 900)]
+    pub expires_in: u64,
+    /// The code; only for a platform administrator who shows a key of the deployment with `oob:return` as well.
+    /// A stranger's opens nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oob_code: Option<String>,
 }

@@ -3,6 +3,7 @@
 pub(crate) mod create;
 pub(crate) mod list;
 pub(crate) mod members;
+pub(crate) mod oob;
 pub(crate) mod read;
 pub(crate) mod roles;
 pub(crate) mod sessions;

@@ -92,6 +92,9 @@ impl Server {
             "/v1/tenants/{t}/users/remove" => json!({"email": self.member(slug).await["email"]}),
             "/v1/tenants/{t}/users/{id}" => json!({"roles": ["JOBS_OPERATOR"]}),
             "/v1/tenants/{t}/memberships/{id}/revoke" => json!({}),
+            "/v1/tenants/{t}/oob/send" => {
+                json!({"requestType": "EMAIL_SIGNIN", "email": format!("{slug}@invited.corp.sys")})
+            }
             "/v1/tenants/{t}/roles" => json!({"name": slug, "permissions": ["a:b"]}),
             "/v1/tenants/{t}/roles/{name}" => json!({"permissions": ["a:b"]}),
             // A new call fails in the tests until it has its body here.

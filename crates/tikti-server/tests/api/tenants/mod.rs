@@ -5,6 +5,7 @@ mod boundary;
 mod create;
 mod list;
 mod members;
+mod oob;
 mod read;
 mod roles;
 mod sessions;
