@@ -15,6 +15,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::deployment::{self, StartError};
 use crate::error::{Code, Error, InternalError};
 use crate::id::TenantRef;
+use crate::idempotency::Repeatable;
 use crate::keyspace;
 use crate::legacy::LegacyKeys;
 use crate::mail::MailQueue;
@@ -77,6 +78,8 @@ pub struct Caller {
     pub bearer: Option<SecretString>,
     /// The tenant that its header `X-Tenant-Id` names, on routes whose path names one.
     pub tenant: Option<TenantRef>,
+    /// By what name the request may come again, where it shows a secret and has one.
+    pub repeatable: Option<Repeatable>,
 }
 
 impl Domain {

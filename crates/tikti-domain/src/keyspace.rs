@@ -30,6 +30,7 @@
 //! | `n:<00 to ff>` | `user` | user id | entry of the directory of users |
 //! | `n:<00 to ff>` | `fence` | operation id | that operation was given up |
 //! | `u: t: k: g` | `note` | operation id | an audit event on its way to its chain |
+//! | `t: g` | `answer` | keyed hash | what was answered to a request that may come again |
 //! | `a:<tenant id or ->` | `link` | number, 16 hexadecimal digits | one audit event in its chain |
 //! | `a:<tenant id or ->` | `head` | - | where the chain ends |
 //! | `a:<tenant id or ->` | `signed` | - | where the chain ended, by our word |
@@ -81,6 +82,7 @@ pub(crate) const LINK: Kind = Kind::new("link");
 const HEAD: Kind = Kind::new("head");
 const SIGNED: Kind = Kind::new("signed");
 const CHAINED: Kind = Kind::new("chained");
+const ANSWER: Kind = Kind::new("answer");
 const NETWORKS: Kind = Kind::new("networks");
 const COUNT: Kind = Kind::new("count");
 const BLOCK: Kind = Kind::new("block");
@@ -280,6 +282,11 @@ pub(crate) fn chained(chain: &Chain, operation: &OperationId) -> Key {
     Key::new(&of_chain(chain), CHAINED, operation.as_str())
 }
 
+/// What was answered to a request, by the HMAC of who asked for what under which name.
+pub(crate) fn given_answer(partition: &Partition, hmac: &str) -> Key {
+    Key::new(partition, ANSWER, hmac)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -329,6 +336,8 @@ mod tests {
             earlier_head(&Chain::Deployment, 10),
             chained(&Chain::Deployment, &operation),
             tenant_admins(&tenant_id),
+            given_answer(&of_tenant(&tenant_id), "Aa0_-"),
+            given_answer(&Partition::global(), "Aa0_-"),
         ]
     }
 
@@ -377,6 +386,8 @@ mod tests {
         a:-/signed/000000000000000a
         a:-/chained/01JD000000000000000000000Z
         t:t-1/admins/
+        t:t-1/answer/Aa0_-
+        g/answer/Aa0_-
         ");
     }
 }

@@ -23,6 +23,7 @@
 //! | codes that leave by mail | [`oob_code`], [`action_link`] |
 //! | tenants | [`tenancy`] |
 //! | who did what | [`audit`] |
+//! | whether a request was answered already | [`idempotency`] |
 //! | how a mail waits, and who delivers it | [`mail`] |
 //! | what a backup holds | [`backup`] |
 //! | what becomes of an operation whose process died | [`sweep`], `intent`, `fence` |
@@ -50,6 +51,7 @@ pub mod etag;
 mod fence;
 pub mod id;
 mod id_token;
+pub mod idempotency;
 pub mod integrity;
 mod intent;
 mod issue;

@@ -22,6 +22,7 @@ use crate::deployment::Deployment;
 use crate::id::{
     ApiKeyId, ClientId, MailId, OperationId, RoleName, SessionId, TenantId, UserId, WorkerId,
 };
+use crate::idempotency::GivenAnswer;
 use crate::keyspace;
 use crate::limits::Block;
 use crate::mail::QueuedMail;
@@ -129,6 +130,7 @@ impl Place<'_> {
     fn of_deployment(&self) -> Result<Fact, Broken> {
         match (self.key.kind(), self.id) {
             ("note", id) if !id.is_empty() => self.decode::<Note>().map(|_| Fact::Plain),
+            ("answer", id) if !id.is_empty() => self.decode::<GivenAnswer>().map(|_| Fact::Plain),
             ("deployment", "") => self.decode::<Deployment>().map(|_| Fact::Plain),
             ("signing_keys", "") => self.decode::<SigningKeys>().map(|_| Fact::Plain),
             ("admins", "") => Ok(Fact::Admins(self.decode::<Admins>()?.user_ids)),
@@ -248,6 +250,8 @@ impl Place<'_> {
         let tenant = TenantId::parse(self.owner).map_err(|_| unknown())?;
         match (self.key.kind(), self.id) {
             ("note", id) if !id.is_empty() => self.decode::<Note>().map(|_| Fact::Plain),
+            // Ends by itself, also after its tenant.
+            ("answer", id) if !id.is_empty() => self.decode::<GivenAnswer>().map(|_| Fact::Plain),
             ("tenant", "") => match self.decode::<Lasting<Tenant>>()? {
                 Lasting::Tombstone(tombstone) => Ok(Fact::TenantTombstone(tombstone.cause)),
                 Lasting::Live(living) => {

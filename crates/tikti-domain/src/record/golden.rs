@@ -11,6 +11,7 @@ use crate::audit::{Note, SignedHead};
 use crate::client::Client;
 use crate::deployment::Deployment;
 use crate::fence::Fence;
+use crate::idempotency::GivenAnswer;
 use crate::intent::Intent;
 use crate::limits::Block;
 use crate::mail::QueuedMail;
@@ -77,6 +78,7 @@ fn records_of_schema_1_load_whole() {
     loads::<NameClaim>(include_str!("../../tests/domain/golden/name-claim-1.json"));
     loads::<QueuedMail>(include_str!("../../tests/domain/golden/mail-1.json"));
     loads::<QueuedMail>(include_str!("../../tests/domain/golden/mail-least-1.json"));
+    loads::<GivenAnswer>(include_str!("../../tests/domain/golden/given-answer-1.json"));
 }
 
 #[test]

@@ -30,6 +30,7 @@ impl FromRequestParts<Shared> for Asker {
             api_key: api_key::api_key(parts)?,
             bearer: bearer::bearer(parts)?,
             tenant: None,
+            repeatable: None,
         }))
     }
 }
