@@ -14,6 +14,7 @@
 //! | may this token be believed? | `verify` |
 //! | may an idToken of an older Tikti be believed? | `legacy` |
 //! | what does this token say, believed or not? | `peek` |
+//! | which public keys of somebody outside are taken? | `assertion_key` |
 //! | where did an audit log end, by whose word? | `audit_head` |
 //!
 //! Spec: Tokens and keys. RFC 7515 (JWS), RFC 7517 (JWK), RFC 7519 (JWT), RFC 8725 (JWT best
@@ -21,6 +22,7 @@
 
 #![forbid(unsafe_code)]
 
+mod assertion_key;
 mod audit_head;
 mod claims;
 mod class;
@@ -37,6 +39,7 @@ mod reader;
 mod rsa;
 mod verify;
 
+pub use assertion_key::{AssertionKey, AssertionKeyError};
 pub use audit_head::{AUDIT_HEAD_TYPE, AuditHeadClaims, mint_audit_head, verify_audit_head};
 pub use claims::{AccessClaims, Actor, Firebase, FirebaseIdentities, IdClaims, WorkerClaims};
 pub use class::AccessTokenType;
