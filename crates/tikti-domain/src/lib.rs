@@ -92,4 +92,4 @@ pub use deployment::StartError;
 pub use domain::{Caller, Domain, DomainConfig};
 pub use signing_key::JwksDocument;
 pub use tikti_store::{OpenError, OpenOptions, RedisOptions, Store, StoreError, TlsFiles};
-pub use tikti_token::{AccessTokenType, RsaSize};
+pub use tikti_token::{AccessTokenType, AssertionKey, RsaSize};

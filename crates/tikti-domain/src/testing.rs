@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, reason = "a fixture that cannot be made is a failed test")]
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::path::Path;
@@ -37,13 +38,14 @@ use crate::password::{LOWEST_COST, PasswordHash, Passwords};
 use crate::pool::PoolSize;
 use crate::random::Random;
 use crate::record::{Lasting, Record};
+use crate::scope::ScopeSet;
 use crate::secret::{NamedSecret, SecretBytes, Secrets};
 use crate::settings::Settings;
 use crate::signing_key::{SigningKeys, first_key};
 use crate::tenancy::{CreateTenant, add_member, create_tenant};
 use crate::tenant::Tenant;
 use crate::user::{GlobalRole, User, UserStatus};
-use crate::worker::Worker;
+use crate::worker::{Credentials, Worker, WorkerStatus};
 
 /// The deployment's API key in tests.
 pub const API_KEY: &str = "tk_test_abcdefghijklmnopqrstuvwxyz012345";
@@ -438,6 +440,23 @@ pub fn keyed_bearing(token: &SecretString) -> Caller {
 #[must_use]
 pub fn worker_id(text: &str) -> WorkerId {
     WorkerId::parse(text).expect("a worker id")
+}
+
+/// A worker that may act, and holds nothing.
+#[must_use]
+pub fn worker(id: &str, now: Timestamp) -> Worker {
+    Worker {
+        id: worker_id(id),
+        clients: BTreeSet::new(),
+        scopes: ScopeSet::default(),
+        event_types: BTreeSet::new(),
+        mintable_by: BTreeSet::new(),
+        custom_tokens: false,
+        credentials: Credentials::default(),
+        status: WorkerStatus::Active,
+        wver: now.as_millis(),
+        created_at: now,
+    }
 }
 
 /// Runs futures side by side on this task and gives back their results in order.

@@ -69,6 +69,7 @@ fn records_of_schema_1_load_whole() {
     loads::<Roles>(include_str!("../../tests/domain/golden/roles-1.json"));
     loads::<Client>(include_str!("../../tests/domain/golden/client-1.json"));
     loads::<Lasting<Worker>>(include_str!("../../tests/domain/golden/worker-1.json"));
+    loads::<Lasting<Worker>>(include_str!("../../tests/domain/golden/worker-2.json"));
     loads::<Session>(include_str!("../../tests/domain/golden/session-1.json"));
     loads::<ApiKey>(include_str!("../../tests/domain/golden/api-key-1.json"));
     loads::<SigningKeys>(include_str!("../../tests/domain/golden/signing-keys-1.json"));

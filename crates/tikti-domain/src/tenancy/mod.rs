@@ -16,6 +16,7 @@ pub(crate) mod seats;
 mod send_code;
 mod standing;
 pub(crate) mod tenant_admins;
+mod workers;
 
 pub(crate) use administer::Administrator;
 pub use create_tenant::{CreateTenant, create_tenant};
@@ -35,3 +36,8 @@ pub use roles::{
 };
 pub use send_code::{CodeSent, SendCode, TenantCode, send_code};
 pub(crate) use standing::{Held, Standing, active_memberships, entries, standing};
+pub use workers::{
+    AddedSecret, CreateWorker, CreatedWorker, UpdateWorker, WorkerRights, add_worker_secret,
+    create_worker, delete_worker, get_worker, list_workers, parse_worker_keys,
+    remove_worker_secret, set_worker_keys, update_worker,
+};

@@ -21,3 +21,4 @@ mod tenants;
 mod token_exchange;
 mod update;
 mod users;
+mod workers;

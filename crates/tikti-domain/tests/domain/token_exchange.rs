@@ -13,7 +13,7 @@ use tikti_domain::tenant::TenantStatus;
 use tikti_domain::testing::{Fixture, ISSUER, bearing, keyed, worker_id};
 use tikti_domain::token_exchange::{Exchange, Issued, IssuedClass, exchange};
 use tikti_domain::user::GlobalRole;
-use tikti_domain::worker::{Worker, WorkerStatus};
+use tikti_domain::worker::{Credentials, Worker, WorkerStatus};
 use tikti_token::{AccessClaims, Audience, Jwks, KeySet, Policy, verify_access, verify_worker};
 
 fn ask(id_token: &SecretString, audience: &str) -> Exchange {
@@ -254,6 +254,8 @@ async fn a4_a_registered_worker_bounds_the_token() {
         scopes: ScopeSet::parse("jobs:read codeq:claim").unwrap(),
         event_types: [].into(),
         mintable_by: [].into(),
+        custom_tokens: false,
+        credentials: Credentials::default(),
         status: WorkerStatus::Active,
         wver: 7,
         created_at: fixture.now(),

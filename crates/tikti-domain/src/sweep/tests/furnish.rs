@@ -6,10 +6,8 @@ use crate::api_key::ApiKey;
 use crate::id::{ApiKeyId, TenantId};
 use crate::keyspace;
 use crate::record::Record;
-use crate::scope::ScopeSet;
 use crate::tenant::ListEntry;
-use crate::testing::{Fixture, worker_id};
-use crate::worker::{Worker, WorkerStatus};
+use crate::testing::{Fixture, worker};
 
 /// An API key and a worker for a tenant.
 pub(super) async fn furnish(fixture: &Fixture, tenant: &TenantId, number: u32) {
@@ -19,15 +17,5 @@ pub(super) async fn furnish(fixture: &Fixture, tenant: &TenantId, number: u32) {
     fixture.domain.store.put(&key, Entry::new(&entry), fixture.now()).await.unwrap();
     let of_tenant = |key: &mut ApiKey| key.tenant_id = Some(tenant.clone());
     fixture.api_key(id.as_str(), &[], of_tenant).await;
-    let worker = Worker {
-        id: worker_id("worker-01"),
-        clients: [].into(),
-        scopes: ScopeSet::default(),
-        event_types: [].into(),
-        mintable_by: [].into(),
-        status: WorkerStatus::Active,
-        wver: 1,
-        created_at: fixture.now(),
-    };
-    fixture.put_worker(tenant, &worker).await;
+    fixture.put_worker(tenant, &worker("worker-01", fixture.now())).await;
 }

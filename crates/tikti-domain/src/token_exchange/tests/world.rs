@@ -19,7 +19,7 @@ use crate::testing::worker_id;
 use crate::token_exchange::facts::{Facts, Named, Place};
 use crate::token_exchange::{Decision, Exchange, decide};
 use crate::user::{GlobalRole, User};
-use crate::worker::{Worker, WorkerStatus};
+use crate::worker::{Credentials, Worker, WorkerStatus};
 
 pub(super) const BEFORE: Timestamp = Timestamp::from_millis(1_000_000);
 pub(super) const SIGN_IN: Timestamp = Timestamp::from_millis(2_000_000);
@@ -183,6 +183,8 @@ impl World {
             scopes: ScopeSet::parse("jobs:read").unwrap(),
             event_types: events(&["render"]).into_iter().collect(),
             mintable_by: BTreeSet::new(),
+            custom_tokens: false,
+            credentials: Credentials::default(),
             status: WorkerStatus::Active,
             wver: 5,
             created_at: BEFORE,
