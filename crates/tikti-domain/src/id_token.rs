@@ -20,7 +20,7 @@ use crate::keyspace;
 use crate::membership::Membership;
 use crate::reads::Reads;
 use crate::session::{DeniedToken, Session};
-use crate::tenant::Tenant;
+use crate::tenant::{Tenant, TenantStatus};
 use crate::user::User;
 
 /// What a verified idToken says, parsed into ids.
@@ -194,6 +194,37 @@ impl Holder {
             }
             _ => Err(Code::TokenRevoked),
         }
+    }
+
+    /// As [`Holder::check_context`], also while the tenant is suspended.
+    fn check_seat(&self, token: &IdToken) -> Result<(), Code> {
+        let is_there = |tenant: &Tenant| tenant.status != TenantStatus::Deleting;
+        match &self.membership {
+            Some(membership)
+                if self.tenant.as_ref().is_some_and(is_there)
+                    && token.mver == Some(membership.mver) =>
+            {
+                Ok(())
+            }
+            _ => self.check_context(token),
+        }
+    }
+
+    /// As [`Holder::check`], for whoever administers. An administrator of the deployment is one whatever
+    /// becomes of the tenant that he signed in to: else he who has suspended it could not activate it.
+    pub(crate) fn check_administers(
+        &self,
+        token: &IdToken,
+        not_before: Option<Timestamp>,
+    ) -> Result<(&User, &Session), Code> {
+        self.check_audience(token)?;
+        let alive = self.check_alive(token, not_before)?;
+        if alive.0.is_admin() {
+            self.check_seat(token)?;
+        } else {
+            self.check_context(token)?;
+        }
+        Ok(alive)
     }
 
     /// Everything that an idToken must be to be accepted as its holder's word.

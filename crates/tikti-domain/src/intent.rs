@@ -110,6 +110,9 @@ pub(crate) struct CreatingTenant {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeletingTenant {
     pub(crate) tenant_id: TenantId,
+    /// What the audit of the deployment says of it, where an administrator asked for it.
+    #[serde(default)]
+    pub(crate) draft: Option<Draft>,
 }
 
 /// A user is getting a membership.

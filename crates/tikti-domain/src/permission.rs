@@ -133,7 +133,7 @@ fn accept_id_token(
     holder: Holder,
     not_before: Option<Timestamp>,
 ) -> Result<Principal, Code> {
-    let (_, session) = holder.check(token, not_before)?;
+    let (_, session) = holder.check_administers(token, not_before)?;
     if !administers(token, session.may_administer()) {
         return Err(Code::Unauthenticated);
     }

@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::error::Refusal;
 use crate::id::{OperationId, Slug, TenantId, TenantRef};
 use crate::record::{Lasting, Record};
 
@@ -32,6 +33,16 @@ impl TenantStatus {
             Self::Suspended => "SUSPENDED",
             Self::Deleting => "DELETING",
         }
+    }
+
+    /// Parses a status that may be asked for: a deletion is asked for otherwise.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` naming `status`.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let found =
+            [Self::Active, Self::Suspended].into_iter().find(|known| known.as_str() == text);
+        found.ok_or_else(|| Refusal::invalid("status", "must be ACTIVE or SUSPENDED"))
     }
 }
 

@@ -98,6 +98,8 @@ pub const ROUTES: &[Route] = &[
     row!("POST", "/v1/tenants", [], Needs::AdminBearer, tenants::create::create_tenant),
     row!("GET", "/v1/tenants", [], Needs::Bearer, tenants::list::list_tenants),
     row!("GET", "/v1/tenants/{t}", ["/v1/tenants/id/{t}"], Needs::Scope("tenants:read"), tenants::read::read_tenant),
+    row!("PATCH", "/v1/tenants/{t}", [], Needs::Scope("tenants:write"), tenants::change::update_tenant),
+    row!("DELETE", "/v1/tenants/{t}", [], Needs::AdminBearer, tenants::change::delete_tenant),
     row!("POST", "/v1/tenants/{t}/users", [], Needs::Scope("memberships:write"), tenants::members::create_member),
     row!("GET", "/v1/tenants/{t}/users", [], Needs::Scope("memberships:read"), tenants::members::list_members),
     row!("POST", "/v1/tenants/{t}/users/remove", [], Needs::Scope("memberships:write"), tenants::members::remove_member),

@@ -139,6 +139,24 @@ impl Administrator {
         vec![keyspace::tenant(tenant), keyspace::roles(tenant), own]
     }
 
+    /// Requires an administrator of the deployment, with all that he may do and a recent sign-in.
+    ///
+    /// # Errors
+    /// `ADMIN_REQUIRED`, `CREDENTIAL_TOO_OLD`.
+    pub(crate) fn require_platform_write(
+        &self,
+        domain: &Domain,
+        admission: &Admission,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        match &self.bearer {
+            Bearer::User(principal) if admission.is_platform() => {
+                principal.require_admin_write(domain, now)
+            }
+            Bearer::User(_) | Bearer::Worker(_) => Err(Refusal::of(Code::AdminRequired)),
+        }
+    }
+
     /// Reads what an admission is decided from, and `more` with it; one round trip.
     ///
     /// # Errors
@@ -251,6 +269,24 @@ impl Administrator {
         now: Timestamp,
         work: impl Fn(&mut Txn, &Admission) -> Result<Done<T>, Error> + Send + Sync,
     ) -> Result<T, Error> {
+        let of_active = |txn: &mut Txn, admission: &Admission| {
+            admission.require_active()?;
+            work(txn, admission)
+        };
+        self.change_even_inactive(domain, (act, keys), now, of_active).await
+    }
+
+    /// As [`Administrator::change`], also while the tenant is not active: `work` looks at that itself.
+    ///
+    /// # Errors
+    /// Those of [`Administrator::change`].
+    pub(crate) async fn change_even_inactive<T: Send>(
+        &self,
+        domain: &Domain,
+        (act, keys): (Act, &[Key]),
+        now: Timestamp,
+        work: impl Fn(&mut Txn, &Admission) -> Result<Done<T>, Error> + Send + Sync,
+    ) -> Result<T, Error> {
         let partition = keyspace::of_tenant(&self.tenant_id);
         let place = NotePlace::Tenant(self.tenant_id.clone());
         let operation = intent::begin(domain, Work::Change(Changing { place }), now).await?;
@@ -262,7 +298,6 @@ impl Administrator {
             .transact(&partition, &reads, now, |txn| {
                 fence::check(txn, &partition, &operation)?;
                 let admission = self.readmit(txn, act.scope)?;
-                admission.require_active()?;
                 match work(txn, &admission)? {
                     Done::Same(same) => Ok(same),
                     Done::Changed(changed) => {

@@ -3,10 +3,10 @@
 //! | step | after a crash here |
 //! |---|---|
 //! | 1. say so (intent) | nothing has changed; the sweep goes on |
-//! | 2. status `DELETING` | nobody gets in any more; the rest is swept |
+//! | 2. status `DELETING`, with the note for the audit of the deployment | nobody gets in any more; the rest is swept |
 //! | 3. memberships with their entries, API keys, clients, workers | |
 //! | 4. in one transaction: a tombstone in place of the tenant, no roles | its names rest |
-//! | 5. out of the list of tenants | done |
+//! | 5. out of the list of tenants, the note to its chain | done |
 //!
 //! Memberships, clients, workers and API keys are only added in a transaction that reads the tenant
 //! as active, so that after step 2 their lists are complete. Where the list of one thing is the
@@ -17,6 +17,7 @@
 use tikti_store::Entry;
 
 use super::seats;
+use crate::audit::{self, Chain, Draft};
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::error::{Code, Error};
@@ -42,13 +43,26 @@ pub async fn delete_tenant(
     tenant_id: &TenantId,
     now: Timestamp,
 ) -> Result<(), Error> {
+    delete(domain, tenant_id, None, now).await
+}
+
+/// As [`delete_tenant`], with what the audit of the deployment says of it.
+///
+/// # Errors
+/// Those of [`delete_tenant`].
+pub(super) async fn delete(
+    domain: &Domain,
+    tenant_id: &TenantId,
+    draft: Option<Draft>,
+    now: Timestamp,
+) -> Result<(), Error> {
     let key = keyspace::tenant(tenant_id);
     let stored = domain.store.get(&key, now).await?;
     let tenant = Lasting::<Tenant>::decode_optional(&key, stored.as_ref())?;
     tenant.and_then(Lasting::live).ok_or(Code::TenantNotFound)?;
-    let work = DeletingTenant { tenant_id: tenant_id.clone() };
+    let work = DeletingTenant { tenant_id: tenant_id.clone(), draft };
     let operation = intent::begin(domain, Work::DeleteTenant(work.clone()), now).await?;
-    let marked = mark(domain, tenant_id, now).await?;
+    let marked = mark(domain, &operation, &work, now).await?;
     intent::rest(&operation, clean(domain, &operation, &work, now).await);
     // Otherwise another deletion has ended meanwhile.
     if marked { Ok(()) } else { Err(Code::TenantNotFound.into()) }
@@ -61,13 +75,18 @@ pub(crate) async fn resume(
     work: &DeletingTenant,
     now: Timestamp,
 ) -> Result<(), Error> {
-    mark(domain, &work.tenant_id, now).await?;
+    mark(domain, operation, work, now).await?;
     clean(domain, operation, work, now).await
 }
 
-/// Step 2. Says whether the tenant is still there.
-async fn mark(domain: &Domain, tenant_id: &TenantId, now: Timestamp) -> Result<bool, Error> {
-    let key = keyspace::tenant(tenant_id);
+/// Step 2. Says whether the tenant is still there. Of several deletions the one that marks it is noted.
+async fn mark(
+    domain: &Domain,
+    operation: &OperationId,
+    work: &DeletingTenant,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let key = keyspace::tenant(&work.tenant_id);
     let reads = [key.clone()];
     domain
         .store
@@ -79,6 +98,9 @@ async fn mark(domain: &Domain, tenant_id: &TenantId, now: Timestamp) -> Result<b
             if tenant.status != TenantStatus::Deleting {
                 tenant.status = TenantStatus::Deleting;
                 txn.put(&key, Entry::new(&Lasting::Live(tenant).encode()?))?;
+                if let Some(draft) = &work.draft {
+                    audit::note(txn, key.partition(), operation, (&Chain::Deployment, draft), now)?;
+                }
             }
             Ok::<_, Error>(true)
         })
@@ -102,6 +124,7 @@ async fn clean(
     bury(domain, tenant_id, now).await?;
     domain.store.delete(&keyspace::tenant_entry(tenant_id)).await?;
     domain.names.forget(tenant_id);
+    audit::deliver(domain, operation, &partition, now).await?;
     intent::end(domain, operation).await
 }
 

@@ -1,8 +1,9 @@
-//! Tenants: making, reading and deleting them, resolving their names, who stands where in them.
+//! Tenants: making, reading, changing and deleting them, resolving their names, who stands where in them.
 
 pub(crate) mod administer;
 #[cfg_attr(not(test), expect(dead_code, reason = "no creation shows a secret yet"))]
 mod change_once;
+mod change_tenant;
 pub(crate) mod create_tenant;
 pub(crate) mod delete_tenant;
 mod manage_members;
@@ -19,6 +20,7 @@ pub(crate) mod tenant_admins;
 mod workers;
 
 pub(crate) use administer::Administrator;
+pub use change_tenant::{UpdateTenant, remove_tenant, update_tenant};
 pub use create_tenant::{CreateTenant, create_tenant};
 pub use delete_tenant::delete_tenant;
 pub use manage_members::{

@@ -46,7 +46,7 @@ pub use roles::{CreateRoleRequest, PutRoleRequest, RoleListReply, RoleReply};
 pub use sessions::{
     EmptyReply, SessionListReply, SessionReply, SignOutRequest, TokenReply, TokenRequest,
 };
-pub use tenants::{CreateTenantRequest, TenantListReply, TenantReply};
+pub use tenants::{CreateTenantRequest, TenantListReply, TenantReply, UpdateTenantRequest};
 pub use token_exchange::{ExchangeReply, ExchangeRequest, ScopeList};
 pub use users::{UpdateUserRequest, UserListReply, UserReply};
 

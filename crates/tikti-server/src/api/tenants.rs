@@ -21,6 +21,22 @@ pub struct CreateTenantRequest {
     pub id: Option<String>,
 }
 
+/// Asks for a change of a tenant; what is absent stays.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateTenantRequest {
+    /// Name for people: 1 to 256 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whether people may join by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_sign_up: Option<bool>,
+    /// `ACTIVE` or `SUSPENDED`; only a platform administrator changes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "SUSPENDED")]
+    pub status: Option<String>,
+}
+
 /// A tenant.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

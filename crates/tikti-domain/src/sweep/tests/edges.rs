@@ -125,7 +125,7 @@ async fn operations_that_fail_every_time_starve_none_behind_them() {
     damage(&fixture, &member).await;
     begin(&fixture, 600).await;
     fixture.clock.advance(1);
-    let work = DeletingTenant { tenant_id: TenantId::parse("t-gone").unwrap() };
+    let work = DeletingTenant { tenant_id: TenantId::parse("t-gone").unwrap(), draft: None };
     for _ in 0..64 {
         let work = Work::DeleteTenant(work.clone());
         intent::begin(&fixture.domain, work, fixture.now()).await.unwrap();

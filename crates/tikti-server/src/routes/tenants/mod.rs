@@ -1,5 +1,6 @@
 //! Tenants and what is in them: administered by whoever holds the management scopes there.
 
+pub(crate) mod change;
 pub(crate) mod create;
 pub(crate) mod list;
 pub(crate) mod members;

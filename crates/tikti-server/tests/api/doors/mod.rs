@@ -115,7 +115,8 @@ impl Door {
 
     /// Shows `credential` at this door, with all else that the call wants as it must be.
     async fn show(&self, world: &World, path: &str, credential: &str) -> Reply {
-        let mut path = world.filled(path);
+        let ends = self.route.path == "/v1/tenants/{t}" && self.route.method != "GET";
+        let mut path = if ends { path.replace("{t}", ENDING) } else { world.filled(path) };
         if let Slot::Query(name) = &self.slot {
             path = format!("{path}?{name}={credential}");
         }
@@ -194,6 +195,9 @@ fn all_members() -> Value {
     })
 }
 
+/// The tenant that may be suspended and deleted.
+const ENDING: &str = "ending-company";
+
 const ANN: &str = "ann@corp.sys";
 
 /// A server with an administrator in a tenant, who is signed in twice, and a user.
@@ -217,6 +221,7 @@ impl World {
         })
         .await;
         server.tenant(&server.admin().await, "codecompany").await;
+        server.tenant(&server.admin().await, ENDING).await;
         let ann = server.user(ANN).await;
         // The session that an accepted forgery could end.
         let other = server.admin().await;

@@ -86,6 +86,7 @@ impl Server {
     /// The same for what is in a tenant.
     async fn good_tenant_body(&self, path: &str, slug: &str) -> Value {
         match path {
+            "/v1/tenants/{t}" => json!({"name": "Code Company"}),
             "/v1/tenants/{t}/users" => {
                 json!({"email": self.fresh("add", slug).await, "roles": ["TENANT_USER"]})
             }
@@ -131,6 +132,11 @@ impl Server {
 
     async fn good_parameter(&self, route: &Route, name: &str, slug: &str) -> String {
         match name {
+            // It may be deleted or suspended.
+            "t" if route.path == "/v1/tenants/{t}" && route.method != "GET" => {
+                self.tenant(&self.admin().await, slug).await;
+                slug.to_owned()
+            }
             "t" => COMPANY.to_owned(),
             "id" if route.path.starts_with("/v1/tenants/{t}/") => {
                 self.member(slug).await["userId"].as_str().unwrap().to_owned()

@@ -2,6 +2,7 @@
 
 mod audit;
 mod boundary;
+mod change;
 mod create;
 mod list;
 mod members;
