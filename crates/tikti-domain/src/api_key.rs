@@ -80,6 +80,19 @@ impl KeyScope {
     pub const BROWSER: [Self; 6] =
         [Self::SignIn, Self::SignUp, Self::Lookup, Self::Update, Self::Delete, Self::OobSend];
 
+    /// What a key of a tenant may hold: nothing that reaches beyond the tenant.
+    pub const TENANT: [Self; 6] =
+        [Self::SignIn, Self::Lookup, Self::OobSend, Self::Exchange, Self::Revoke, Self::Introspect];
+
+    /// Parses the name on the wire.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` naming `scopes`.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let found = Self::ALL.into_iter().find(|scope| scope.as_str() == text);
+        found.ok_or_else(|| Refusal::invalid("scopes", "names a scope that API keys do not have"))
+    }
+
     /// The name on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -109,6 +122,26 @@ pub enum ApiKeyStatus {
     Disabled,
 }
 
+impl ApiKeyStatus {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Disabled => "DISABLED",
+        }
+    }
+
+    /// Parses the name on the wire.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` naming `status`.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let found = [Self::Active, Self::Disabled].into_iter().find(|it| it.as_str() == text);
+        found.ok_or_else(|| Refusal::invalid("status", "must be ACTIVE or DISABLED"))
+    }
+}
+
 /// The record of a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -132,6 +165,9 @@ pub struct ApiKey {
     /// When it ends by itself.
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
+    /// How often it was made or changed.
+    #[serde(default)]
+    pub rev: u64,
 }
 
 impl Record for ApiKey {}
@@ -178,7 +214,7 @@ pub(crate) enum PresentedKey {
     /// The deployment's own: holds every scope.
     Deployment,
     /// To be compared with the record at `key`.
-    Recorded { key: Key, text: SecretString },
+    Recorded { id: ApiKeyId, key: Key, text: SecretString },
 }
 
 /// Recognises keys: knows the deployment's own and the peppers.
@@ -210,7 +246,10 @@ impl ApiKeys {
             return PresentedKey::Deployment;
         }
         match parse_key_id(exposed) {
-            Some(id) => PresentedKey::Recorded { key: keyspace::api_key(&id), text: text.clone() },
+            Some(id) => {
+                let key = keyspace::api_key(&id);
+                PresentedKey::Recorded { id, key, text: text.clone() }
+            }
             None => PresentedKey::Missing,
         }
     }
@@ -231,6 +270,14 @@ impl PresentedKey {
         }
     }
 
+    /// The id of a key that has a record.
+    pub(crate) fn id(&self) -> Option<&ApiKeyId> {
+        match self {
+            Self::Recorded { id, .. } => Some(id),
+            Self::Missing | Self::Deployment => None,
+        }
+    }
+
     /// Judges the key from its record.
     ///
     /// # Errors
@@ -246,7 +293,7 @@ impl PresentedKey {
             Self::Deployment => {
                 return Ok(Ok(AcceptedKey { scopes: KeyScope::ALL.into(), tenant_id: None }));
             }
-            Self::Recorded { key, text } => (key, text),
+            Self::Recorded { key, text, .. } => (key, text),
         };
         let Some(record) = reads.find::<ApiKey>(key)? else {
             return Ok(Err(Code::InvalidApiKey));

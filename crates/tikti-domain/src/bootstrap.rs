@@ -9,10 +9,12 @@ use tikti_store::{Entry, Expected, StoreError};
 
 use crate::account::{NewUser, create_user, find_by_email};
 use crate::api_key::{ApiKey, ApiKeyStatus, KeyScope, parse_key_id};
+use crate::api_keys::{self, ListedKey};
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::email::Email;
 use crate::error::{Code, Error, Refusal};
+use crate::id::OperationId;
 use crate::keyspace;
 use crate::password::check_new_password;
 use crate::record::Record;
@@ -38,7 +40,8 @@ pub async fn seed(domain: &Domain, seed: &Seed) -> Result<(), Error> {
         seed_admin(domain, email, password, now).await?;
     }
     if let Some(key) = &seed.browser_key {
-        seed_browser_key(domain, key, now).await?;
+        // Boxed: large for what is done once.
+        Box::pin(seed_browser_key(domain, key, now)).await?;
     }
     Ok(())
 }
@@ -75,8 +78,8 @@ async fn seed_browser_key(
     let id = parse_key_id(text.expose_secret())
         .ok_or_else(|| Refusal::invalid("webApiKey", "must be of the form tk_<id>_<secret>"))?;
     let key = keyspace::api_key(&id);
-    let record = ApiKey {
-        id,
+    let made = ApiKey {
+        id: id.clone(),
         name: Some("browser".to_owned()),
         hash: domain.peppers.hash(text.expose_secret())?,
         scopes: KeyScope::BROWSER.into(),
@@ -84,10 +87,16 @@ async fn seed_browser_key(
         status: ApiKeyStatus::Active,
         created_at: now,
         expires_at: None,
+        rev: 0,
     };
-    let bytes = record.encode()?;
-    match domain.store.put_if(&key, Expected::Absent, Entry::new(&bytes), now).await {
-        Ok(()) | Err(StoreError::Conflict { .. }) => Ok(()),
+    // One from before keys were listed stays as it is.
+    let stored = domain.store.get(&key, now).await?;
+    let record = ApiKey::decode_optional(&key, stored.as_ref())?.unwrap_or(made);
+    let listed = ListedKey::new(record, OperationId::generate(now, &domain.random)?);
+    let entry = keyspace::api_key_entry(None, &id);
+    let bytes = listed.encode()?;
+    match domain.store.put_if(&entry, Expected::Absent, Entry::new(&bytes), now).await {
+        Ok(()) | Err(StoreError::Conflict { .. }) => api_keys::follow(domain, None, &id, now).await,
         Err(error) => Err(error.into()),
     }
 }

@@ -11,6 +11,7 @@ use tikti_store::Store;
 use tikti_token::{HmacKey, HmacKeys};
 
 use crate::api_key::{AcceptedKey, ApiKeys, ConfiguredApiKey, KeyScope, PresentedKey};
+use crate::api_keys::KeyUses;
 use crate::clock::{Clock, Timestamp};
 use crate::deployment::{self, StartError};
 use crate::error::{Code, Error, InternalError};
@@ -55,6 +56,8 @@ pub struct Domain {
     pub(crate) legacy: Option<LegacyKeys>,
     pub(crate) peppers: Peppers,
     pub(crate) api_keys: ApiKeys,
+    /// Which API keys were accepted lately.
+    pub(crate) key_uses: Box<KeyUses>,
     pub(crate) names: NameCache,
     /// Who is far over a limit; shared with tries that wait for bcrypt.
     pub(crate) buckets: Arc<Buckets>,
@@ -111,6 +114,7 @@ impl Domain {
             hs256: hs256_keys(&secrets)?,
             legacy,
             api_keys: ApiKeys::new(api_key.as_ref(), &peppers).map_err(Error::from)?,
+            key_uses: Box::default(),
             names: NameCache::default(),
             buckets: Arc::default(),
             mail_queue: MailQueue::new(secrets.master_key),
@@ -161,7 +165,11 @@ impl Domain {
         now: Timestamp,
     ) -> Result<Result<AcceptedKey, Code>, InternalError> {
         let judged = presented.judge(reads, &self.peppers, now)?;
-        Ok(judged.and_then(|key| key.require(scope).map(|()| key)))
+        let accepted = judged.and_then(|key| key.require(scope).map(|()| key));
+        if let (Ok(_), Some(id)) = (&accepted, presented.id()) {
+            self.key_uses.note(id, now);
+        }
+        Ok(accepted)
     }
 
     /// Reads and judges the API key of a request, for calls that have nothing else to read with it.

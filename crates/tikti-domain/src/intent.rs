@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::email::Email;
 use crate::error::Error;
-use crate::id::{OperationId, Slug, TenantId, UserId};
+use crate::id::{ApiKeyId, OperationId, Slug, TenantId, UserId};
 use crate::keyspace;
 use crate::listing::{self, ListPage};
 use crate::record::Record;
@@ -47,6 +47,7 @@ pub(crate) enum Work {
     RemoveMember(RemovingMember),
     ChangeStanding(ChangingStanding),
     Change(Changing),
+    HandleApiKey(HandlingApiKey),
 }
 
 /// A user is being made.
@@ -150,6 +151,16 @@ pub(crate) struct ChangingStanding {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Changing {
     pub(crate) place: NotePlace,
+}
+
+/// An API key is being made, changed or deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HandlingApiKey {
+    /// Whose it is; absent for a key of the deployment.
+    #[serde(default)]
+    pub(crate) tenant_id: Option<TenantId>,
+    pub(crate) key_id: ApiKeyId,
 }
 
 /// Whether a user comes into the set of administrators or goes out of it.

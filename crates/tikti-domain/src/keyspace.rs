@@ -6,6 +6,7 @@
 //! | `g` | `signing_keys` | - | all signing keys |
 //! | `g` | `admins` | - | the set of global administrators |
 //! | `g` | `tenant` | tenant id | entry of the list of tenants |
+//! | `g` | `api_key` | key id | entry of the list of the deployment's own API keys |
 //! | `g` | `fence` | operation id | that operation was given up |
 //! | `e:<sha256 of the address>` | `claim` | - | which user owns an address |
 //! | `s:<id or slug>` | `claim` | - | which tenant owns a name |
@@ -25,6 +26,8 @@
 //! | `t:<tenant id>` | `api_key` | key id | entry of the list of the tenant's API keys |
 //! | `t:<tenant id>` | `fence` | operation id | that operation was given up |
 //! | `k:<key id>` | `key` | - | one API key |
+//! | `k:<key id>` | `used` | - | when it was last used, to the hour |
+//! | `k:<key id>` | `fence` | operation id | that the key of that operation has gone |
 //! | `l:<keyed hash>` | `count` | - | a counter of a rate limit, no record |
 //! | `l:<keyed hash>` | `block` | - | until when somebody is kept out |
 //! | `n:<00 to ff>` | `user` | user id | entry of the directory of users |
@@ -40,7 +43,7 @@
 //! | `i:<0 to f>` | `intent` | operation id | an operation of several partitions that is under way |
 //! | `m:<0 to f>` | `mail` | mail id | a mail that waits to be delivered |
 //!
-//! Lists (`g/tenant`, `u/membership`, `t/api_key`, `n/user`) are written before what they list and
+//! Lists (`g/tenant`, `u/membership`, `g/api_key`, `t/api_key`, `n/user`) are written before what they list and
 //! removed after it: an entry without its record means nothing and is passed over. Intents and mails are
 //! spread over sixteen partitions each by the last four bits of their ids, and the directory of users over
 //! 256 by the first byte of the SHA-256 of the user's id, so that no node is hot.
@@ -75,6 +78,7 @@ pub(crate) const API_KEY: Kind = Kind::new("api_key");
 pub(crate) const INTENT: Kind = Kind::new("intent");
 pub(crate) const MAIL: Kind = Kind::new("mail");
 const KEY: Kind = Kind::new("key");
+const USED: Kind = Kind::new("used");
 const CODE: Kind = Kind::new("code");
 const FENCE: Kind = Kind::new("fence");
 pub(crate) const NOTE: Kind = Kind::new("note");
@@ -102,6 +106,11 @@ pub(crate) fn of_tenant(tenant: &TenantId) -> Partition {
 
 pub(crate) fn of_api_key(id: &ApiKeyId) -> Partition {
     Partition::new("k", id.as_str())
+}
+
+/// The partition of the list of a tenant's API keys, or of the deployment's own.
+pub(crate) fn of_api_keys(owner: Option<&TenantId>) -> Partition {
+    owner.map_or_else(Partition::global, of_tenant)
 }
 
 /// The partition of a chain of audit events; no tenant is called `-`.
@@ -211,8 +220,14 @@ pub(crate) fn api_key(id: &ApiKeyId) -> Key {
     Key::new(&of_api_key(id), KEY, "")
 }
 
-pub(crate) fn api_key_entry(tenant: &TenantId, id: &ApiKeyId) -> Key {
-    Key::new(&of_tenant(tenant), API_KEY, id.as_str())
+/// When a key was last used.
+pub(crate) fn api_key_use(id: &ApiKeyId) -> Key {
+    Key::new(&of_api_key(id), USED, "")
+}
+
+/// The entry of a key in the list of its tenant, or of the deployment.
+pub(crate) fn api_key_entry(owner: Option<&TenantId>, id: &ApiKeyId) -> Key {
+    Key::new(&of_api_keys(owner), API_KEY, id.as_str())
 }
 
 /// The counter of a rate limit. Each has a partition of its own, so that they spread.
@@ -315,7 +330,7 @@ mod tests {
             worker(&tenant_id, &WorkerId::parse("worker-01").unwrap()),
             member(&tenant_id, &user_id),
             api_key(&key_id),
-            api_key_entry(&tenant_id, &key_id),
+            api_key_entry(Some(&tenant_id), &key_id),
             counter(&[10; 16]),
             block(&[10; 16]),
             oob_code(OobType::EmailSignIn, "Aa0_-"),
@@ -338,6 +353,9 @@ mod tests {
             tenant_admins(&tenant_id),
             given_answer(&of_tenant(&tenant_id), "Aa0_-"),
             given_answer(&Partition::global(), "Aa0_-"),
+            api_key_entry(None, &key_id),
+            api_key_use(&key_id),
+            fence(&of_api_key(&key_id), &operation),
         ]
     }
 
@@ -388,6 +406,9 @@ mod tests {
         t:t-1/admins/
         t:t-1/answer/Aa0_-
         g/answer/Aa0_-
+        g/api_key/abcd
+        k:abcd/used/
+        k:abcd/fence/01JD000000000000000000000Z
         ");
     }
 }

@@ -22,6 +22,7 @@
 //! | how often somebody may try | [`limits`], `rate_limit` |
 //! | codes that leave by mail | [`oob_code`], [`action_link`] |
 //! | tenants | [`tenancy`] |
+//! | API keys, and who makes them | [`api_key`], [`api_keys`] |
 //! | who did what | [`audit`] |
 //! | whether a request was answered already | [`idempotency`] |
 //! | how a mail waits, and who delivers it | [`mail`] |
@@ -37,6 +38,7 @@
 pub mod account;
 pub mod action_link;
 pub mod api_key;
+pub mod api_keys;
 pub mod audit;
 pub mod backup;
 pub mod bootstrap;

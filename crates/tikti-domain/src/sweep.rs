@@ -11,6 +11,7 @@
 use tikti_store::{Key, StoreError, Stored};
 
 use crate::account::{change_email, change_user, create_user, delete_user, import_user};
+use crate::api_keys;
 use crate::audit;
 use crate::clock::Timestamp;
 use crate::domain::Domain;
@@ -164,6 +165,7 @@ async fn finish(
         Work::RemoveMember(work) => members::resume(domain, operation, work, now).await,
         Work::ChangeStanding(work) => change_user::resume(domain, operation, work, now).await,
         Work::Change(work) => audit::settle(domain, operation, &work.place, now).await,
+        Work::HandleApiKey(work) => api_keys::settle(domain, operation, work, now).await,
     }
 }
 

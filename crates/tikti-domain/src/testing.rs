@@ -25,12 +25,13 @@ use crate::account::{
     sign_in,
 };
 use crate::api_key::{ApiKey, ApiKeyStatus, ConfiguredApiKey, KeyScope, parse_key_id};
+use crate::api_keys::ListedKey;
 use crate::client::Client;
 use crate::clock::{Clock, Timestamp};
 use crate::domain::{Caller, Domain, DomainConfig};
 use crate::email::Email;
 use crate::error::Error;
-use crate::id::{ClientId, RoleName, Slug, TenantId, WorkerId};
+use crate::id::{ClientId, OperationId, RoleName, Slug, TenantId, WorkerId};
 use crate::keyspace;
 use crate::mail::{self, DueMail, MailCursor, NextMail};
 use crate::membership::Membership;
@@ -373,11 +374,17 @@ pub async fn put_api_key(
         status: ApiKeyStatus::Active,
         created_at: domain.clock.now(),
         expires_at: None,
+        rev: 1,
     };
     change(&mut record);
+    let now = domain.clock.now();
     let bytes = record.encode().expect("a record");
     let key = keyspace::api_key(&record.id);
-    domain.store.put(&key, Entry::new(&bytes), domain.clock.now()).await.expect("the store");
+    domain.store.put(&key, Entry::new(&bytes), now).await.expect("the store");
+    let entry = keyspace::api_key_entry(record.tenant_id.as_ref(), &record.id);
+    let listed = ListedKey::new(record, OperationId::default());
+    let bytes = listed.encode().expect("a record");
+    domain.store.put(&entry, Entry::new(&bytes), now).await.expect("the store");
 }
 
 /// The configuration of a deployment in tests.

@@ -19,7 +19,7 @@ use crate::error::{self, ApiError};
 use crate::extract::UnusedBody;
 use crate::middleware::{access_log, carry_through, request_id, security_headers};
 use crate::openapi;
-use crate::routes::{accounts, action, audit, oauth2, platform, tenants};
+use crate::routes::{accounts, action, api_keys, audit, oauth2, platform, tenants};
 use crate::state::Shared;
 
 /// What a caller has to show.
@@ -115,6 +115,16 @@ pub const ROUTES: &[Route] = &[
     row!("GET", "/v1/tenants/{t}/roles/{name}", [], Needs::Scope("roles:read"), tenants::roles::read_role),
     row!("PUT", "/v1/tenants/{t}/roles/{name}", [], Needs::Scope("roles:write"), tenants::roles::put_role),
     row!("DELETE", "/v1/tenants/{t}/roles/{name}", [], Needs::Scope("roles:write"), tenants::roles::delete_role),
+    row!("POST", "/v1/tenants/{t}/apiKeys", [], Needs::Scope("apikeys:write"), api_keys::create_api_key),
+    row!("GET", "/v1/tenants/{t}/apiKeys", [], Needs::Scope("apikeys:read"), api_keys::list_api_keys),
+    row!("GET", "/v1/tenants/{t}/apiKeys/{id}", [], Needs::Scope("apikeys:read"), api_keys::read_api_key),
+    row!("PATCH", "/v1/tenants/{t}/apiKeys/{id}", [], Needs::Scope("apikeys:write"), api_keys::update_api_key),
+    row!("DELETE", "/v1/tenants/{t}/apiKeys/{id}", [], Needs::Scope("apikeys:write"), api_keys::delete_api_key),
+    row!("POST", "/v1/apiKeys", [], Needs::AdminBearer, api_keys::create_deployment_api_key),
+    row!("GET", "/v1/apiKeys", [], Needs::AdminBearer, api_keys::list_deployment_api_keys),
+    row!("GET", "/v1/apiKeys/{id}", [], Needs::AdminBearer, api_keys::read_deployment_api_key),
+    row!("PATCH", "/v1/apiKeys/{id}", [], Needs::AdminBearer, api_keys::update_deployment_api_key),
+    row!("DELETE", "/v1/apiKeys/{id}", [], Needs::AdminBearer, api_keys::delete_deployment_api_key),
     row!("GET", "/v1/tenants/{t}/audit", [], Needs::Scope("audit:read"), audit::list_events),
     row!("GET", "/v1/audit", [], Needs::AdminBearer, audit::list_deployment_events),
     row!("GET", "/v1/tenants/{t}/audit/head", [], Needs::Scope("audit:read"), audit::read_head),

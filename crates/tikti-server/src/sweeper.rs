@@ -1,5 +1,5 @@
-//! Who finishes what a dead process has left half done, and signs where the audit ends? Every running
-//! server, about twice a minute.
+//! Who finishes what a dead process has left half done, signs where the audit ends, and writes down which
+//! API keys were used? Every running server, about twice a minute.
 //!
 //! Invariant: it holds nothing up. A round is bounded, begins at a moment that replicas do not share,
 //! and is dropped where it stands when the server is asked to stop: its steps may be repeated, by
@@ -9,6 +9,7 @@
 
 use std::time::Duration;
 
+use tikti_domain::api_keys::write_key_uses;
 use tikti_domain::audit::{HeadsCursor, sign_heads};
 use tikti_domain::clock::Clock;
 use tikti_domain::error::Error;
@@ -62,6 +63,7 @@ impl Sweeper {
                 tokio::time::sleep(self.pause()).await;
                 last = report(self.round(&mut cursor).await, last);
                 self.sign(&mut heads).await;
+                self.write_key_uses().await;
             };
             tokio::select! {
                 biased;
@@ -97,6 +99,14 @@ impl Sweeper {
                     return;
                 }
             }
+        }
+    }
+
+    /// Writes down which API keys were used. What fails is tried again in the next round.
+    async fn write_key_uses(&self) {
+        if let Err(error) = write_key_uses(&self.state.domain, self.clock.now()).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::debug!(error, "when API keys were used could not be written");
         }
     }
 

@@ -14,6 +14,7 @@ use tikti_store::{Key, Partition, Stored};
 use super::rule::Rule;
 use crate::account::KnownNetworks;
 use crate::api_key::ApiKey;
+use crate::api_keys::{LastUse, ListedKey};
 use crate::audit::chain::{Head, Link};
 use crate::audit::{Note, SignedHead};
 use crate::client::Client;
@@ -78,10 +79,13 @@ pub(super) enum Fact {
     Roles { tenant: TenantId, has_built_ins: bool },
     /// A membership.
     Member { tenant: TenantId, user: UserId, token: Option<String> },
-    /// An entry of a tenant's list of API keys.
-    ApiKeyEntry { tenant: TenantId, key: ApiKeyId },
+    /// An entry of a list of API keys, a tenant's or the deployment's: how the key is to be, unless it is
+    /// to go.
+    ApiKeyEntry { owner: Option<TenantId>, id: ApiKeyId, wanted: Option<Box<ApiKey>> },
     /// An API key.
-    ApiKey { id: ApiKeyId, tenant: Option<TenantId> },
+    ApiKey(Box<ApiKey>),
+    /// When an API key was last used.
+    ApiKeyUse(ApiKeyId),
 }
 
 /// The part of an intent that every kind of work has in common.
@@ -99,6 +103,8 @@ struct WorkIds {
     user_id: Option<UserId>,
     #[serde(default)]
     tenant_id: Option<TenantId>,
+    #[serde(default)]
+    key_id: Option<ApiKeyId>,
 }
 
 /// A record whose key was taken apart.
@@ -139,6 +145,7 @@ impl Place<'_> {
                 self.decode::<ListEntry>()?;
                 Ok(Fact::TenantEntry(tenant))
             }
+            ("api_key", _) => self.api_key_entry(None),
             ("fence", id) if !id.is_empty() => Ok(Fact::Plain),
             // The mark of `tikti_store::copy`: what it was to hold is not all there.
             ("copying", "") => Err((Rule::UnfinishedCopy, String::new())),
@@ -164,8 +171,13 @@ impl Place<'_> {
             ("k", "key", "") => {
                 let key = self.decode::<ApiKey>()?;
                 self.must_be(key.id.as_str(), self.owner)?;
-                Ok(Fact::ApiKey { id: key.id, tenant: key.tenant_id })
+                Ok(Fact::ApiKey(Box::new(key)))
             }
+            ("k", "used", "") => {
+                self.decode::<LastUse>()?;
+                Ok(Fact::ApiKeyUse(ApiKeyId::parse(self.owner).map_err(|_| unknown())?))
+            }
+            ("k", "fence", id) if !id.is_empty() => Ok(Fact::Plain),
             ("k", "note", id) if !id.is_empty() => self.decode::<Note>().map(|_| Fact::Plain),
             // A chain outlives its tenant.
             ("a", "link", _) => self.decode::<Link>().map(|_| Fact::Plain),
@@ -194,7 +206,9 @@ impl Place<'_> {
                 let UnderWay { since, work } = self.json()?;
                 let ids = work.into_values().flat_map(|ids| {
                     let user = ids.user_id.as_ref().map(keyspace::of_user);
-                    user.into_iter().chain(ids.tenant_id.as_ref().map(keyspace::of_tenant))
+                    let tenant = ids.tenant_id.as_ref().map(keyspace::of_tenant);
+                    let key = ids.key_id.as_ref().map(keyspace::of_api_key);
+                    user.into_iter().chain(tenant).chain(key)
                 });
                 Ok(Fact::Intent { since, on: ids.collect() })
             }
@@ -289,14 +303,18 @@ impl Place<'_> {
                 self.decode::<Departure>()?;
                 Ok(Fact::OfTenant(tenant))
             }
-            ("api_key", id) => {
-                let key = ApiKeyId::parse(id).map_err(|_| unknown())?;
-                self.decode::<ListEntry>()?;
-                Ok(Fact::ApiKeyEntry { tenant, key })
-            }
+            ("api_key", _) => self.api_key_entry(Some(tenant)),
             ("fence", id) if !id.is_empty() => Ok(Fact::Plain),
             _ => Err(unknown()),
         }
+    }
+
+    fn api_key_entry(&self, owner: Option<TenantId>) -> Result<Fact, Broken> {
+        let listed = self.decode::<ListedKey>()?;
+        self.must_be(listed.key.id.as_str(), self.id)?;
+        let id = listed.key.id.clone();
+        let wanted = (!listed.is_going).then(|| Box::new(listed.key));
+        Ok(Fact::ApiKeyEntry { owner, id, wanted })
     }
 
     /// Decodes the record. What the decoder says may quote what is stored, so it is not passed on.

@@ -13,6 +13,7 @@ use tikti_store::{Key, Partition};
 use super::fact::{Broken, Fact};
 use super::is_overdue;
 use super::rule::Rule;
+use crate::api_key::ApiKey;
 use crate::client::TIKTI;
 use crate::clock::Timestamp;
 use crate::id::{ApiKeyId, ClientId, OperationId, TenantId, UserId};
@@ -66,8 +67,7 @@ pub(super) fn subjects(fact: &Fact) -> Vec<Partition> {
         | Fact::Intent { .. }
         | Fact::Admins(_)
         | Fact::UserTombstone
-        | Fact::TenantTombstone(_)
-        | Fact::ApiKey { tenant: None, .. } => Vec::new(),
+        | Fact::TenantTombstone(_) => Vec::new(),
         Fact::EmailClaim { user: id, .. }
         | Fact::User { id, .. }
         | Fact::UserEntry(id)
@@ -77,13 +77,18 @@ pub(super) fn subjects(fact: &Fact) -> Vec<Partition> {
         | Fact::NameClaim { tenant, .. }
         | Fact::Tenant { id: tenant, .. }
         | Fact::OfTenant(tenant)
-        | Fact::Roles { tenant, .. }
-        | Fact::ApiKeyEntry { tenant, .. }
-        | Fact::ApiKey { tenant: Some(tenant), .. } => vec![keyspace::of_tenant(tenant)],
+        | Fact::Roles { tenant, .. } => vec![keyspace::of_tenant(tenant)],
+        Fact::ApiKeyEntry { owner, id, .. } => of_key(id, owner.as_ref()),
+        Fact::ApiKey(key) => of_key(&key.id, key.tenant_id.as_ref()),
+        Fact::ApiKeyUse(id) => of_key(id, None),
         Fact::Entry { user, tenant, .. } | Fact::Member { tenant, user, .. } => {
             vec![keyspace::of_user(user), keyspace::of_tenant(tenant)]
         }
     }
+}
+
+fn of_key(id: &ApiKeyId, owner: Option<&TenantId>) -> Vec<Partition> {
+    std::iter::once(keyspace::of_api_key(id)).chain(owner.map(keyspace::of_tenant)).collect()
 }
 
 /// The keys that must be looked at to judge a fact.
@@ -121,12 +126,16 @@ pub(super) fn needs(fact: &Fact) -> Vec<Key> {
             keyspace::user(user),
             keyspace::membership_entry(user, tenant),
         ],
-        Fact::ApiKeyEntry { tenant, key } => {
-            vec![keyspace::tenant(tenant), keyspace::api_key(key)]
+        Fact::ApiKeyEntry { owner, id, .. } => {
+            let tenant = owner.as_ref().map(keyspace::tenant);
+            tenant.into_iter().chain([keyspace::api_key(id)]).collect()
         }
-        Fact::ApiKey { id, tenant } => tenant.as_ref().map_or_else(Vec::new, |tenant| {
-            vec![keyspace::tenant(tenant), keyspace::api_key_entry(tenant, id)]
-        }),
+        Fact::ApiKey(key) => {
+            let owner = key.tenant_id.as_ref();
+            let entry = keyspace::api_key_entry(owner, &key.id);
+            owner.map(keyspace::tenant).into_iter().chain([entry]).collect()
+        }
+        Fact::ApiKeyUse(id) => vec![keyspace::api_key(id)],
     }
 }
 
@@ -178,13 +187,12 @@ pub(super) fn judge(
             broken
         }
         Fact::Member { tenant, user, token } => return member((tenant, user), token, seen),
-        Fact::ApiKeyEntry { tenant, key } => return api_key_entry((tenant, key), seen),
-        Fact::ApiKey { tenant: None, .. } => Vec::new(),
-        Fact::ApiKey { id, tenant: Some(tenant) } => {
-            let unlisted = !seen.has(&keyspace::api_key_entry(tenant, id))?;
-            let mut broken = found(!seen.tenant_lives(tenant)?, Rule::ApiKeyWithoutTenant, tenant);
-            broken.extend(found(unlisted, Rule::ApiKeyNotListed, tenant));
-            broken
+        Fact::ApiKeyEntry { owner, id, wanted } => {
+            return api_key_entry((owner.as_ref(), id), wanted.as_deref(), seen);
+        }
+        Fact::ApiKey(key) => return api_key(key, seen),
+        Fact::ApiKeyUse(id) => {
+            found(!seen.has(&keyspace::api_key(id))?, Rule::RecordWithoutApiKey, id)
         }
     })
 }
@@ -223,14 +231,30 @@ fn user(
     Ok(broken)
 }
 
+fn api_key(key: &ApiKey, seen: &Sights) -> Result<Vec<Broken>, Unknown> {
+    let owner = key.tenant_id.as_ref();
+    let unlisted = !seen.has(&keyspace::api_key_entry(owner, &key.id))?;
+    let mut broken = found(unlisted, Rule::ApiKeyNotListed, &key.id);
+    if let Some(tenant) = owner {
+        broken.extend(found(!seen.tenant_lives(tenant)?, Rule::ApiKeyWithoutTenant, tenant));
+    }
+    Ok(broken)
+}
+
 fn api_key_entry(
-    (tenant, id): (&TenantId, &ApiKeyId),
+    (owner, id): (Option<&TenantId>, &ApiKeyId),
+    wanted: Option<&ApiKey>,
     seen: &Sights,
 ) -> Result<Vec<Broken>, Unknown> {
-    let key = seen.at(&keyspace::api_key(id))?;
-    let is_theirs = matches!(key, Some(Fact::ApiKey { tenant: Some(of), .. }) if of == tenant);
-    let mut broken = found(!seen.tenant_lives(tenant)?, Rule::RecordWithoutTenant, tenant);
-    broken.extend(found(!is_theirs, Rule::ApiKeyEntryWithoutKey, id));
+    let mut broken = match seen.at(&keyspace::api_key(id))? {
+        Some(Fact::ApiKey(key)) if key.tenant_id.as_ref() == owner => {
+            found(wanted != Some(key), Rule::ApiKeyDiffers, id)
+        }
+        Some(_) | None => found(true, Rule::ApiKeyEntryWithoutKey, id),
+    };
+    if let Some(tenant) = owner {
+        broken.extend(found(!seen.tenant_lives(tenant)?, Rule::RecordWithoutTenant, tenant));
+    }
     Ok(broken)
 }
 

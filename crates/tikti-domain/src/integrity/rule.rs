@@ -61,8 +61,10 @@ rules! {
     RecordWithoutUser "Something is left of a user who does not live." "Domain, rule 4";
     BuiltInRolesMissing "A tenant lacks a built-in role." "Domain, \"Built-in management scopes\"";
     BuiltInClientMissing "A tenant lacks the built-in client." "Domain, \"Built-in management scopes\"";
-    ApiKeyNotListed "An API key of a tenant is missing from the tenant's list." "Domain, rule 4";
-    ApiKeyEntryWithoutKey "A tenant's list names an API key that it does not have." "Domain, rule 4";
+    ApiKeyNotListed "An API key is missing from the list of its tenant, or of the deployment." "Domain, rule 4";
+    ApiKeyEntryWithoutKey "A list names an API key that there is not." "Domain, rule 4";
+    ApiKeyDiffers "An API key is not as its list says." "HTTP API, \"API key\"";
+    RecordWithoutApiKey "Something is left of an API key that there is not." "Domain, rule 4";
     ApiKeyWithoutTenant "An API key is of a tenant that does not live." "Domain, rule 4";
     AdminNotListed "An administrator is missing from the set of administrators." "Domain, \"Global roles\"";
     GhostAdmin "The set of administrators names somebody who is no active one." "Domain, \"Global roles\"";

@@ -7,7 +7,8 @@ use tikti_store::{Entry, Kind, OpenOptions};
 
 use super::*;
 use crate::account::{NewUser, OobRequest, change_email, create_user, delete_user};
-use crate::api_key::KeyScope;
+use crate::api_key::{ApiKey, KeyScope};
+use crate::api_keys::LastUse;
 use crate::email::Email;
 use crate::id::{ApiKeyId, ClientId, OperationId, RoleName, Slug, TenantId};
 use crate::record::Record;
@@ -48,8 +49,7 @@ impl World {
         fixture.api_key("global", &[KeyScope::SignIn], |_| ()).await;
         let key = ApiKeyId::parse("ours").unwrap();
         let world = Self { fixture, acme, root, ann, key };
-        let entry = keyspace::api_key_entry(&world.acme.id, &world.key);
-        world.put_raw(&entry, "{}").await;
+        world.put(&keyspace::api_key_use(&world.key), &LastUse { at: START }).await;
         world
     }
 
@@ -120,9 +120,11 @@ impl World {
             | Rule::MemberTokenDiffers
             | Rule::EntryWithoutMember
             | Rule::MemberWithoutUser => return self.break_a_membership(rule).await,
-            Rule::ApiKeyNotListed | Rule::ApiKeyEntryWithoutKey | Rule::ApiKeyWithoutTenant => {
-                return self.break_a_key(rule).await;
-            }
+            Rule::ApiKeyNotListed
+            | Rule::ApiKeyEntryWithoutKey
+            | Rule::ApiKeyDiffers
+            | Rule::ApiKeyWithoutTenant
+            | Rule::RecordWithoutApiKey => return self.break_a_key(rule).await,
             Rule::NameClaimWithoutTenant
             | Rule::TenantWithoutNameClaim
             | Rule::TenantEntryWithoutTenant
@@ -223,14 +225,26 @@ impl World {
     async fn break_a_key(&self, rule: Rule) -> Vec<Rule> {
         match rule {
             Rule::ApiKeyNotListed => {
-                self.delete(&keyspace::api_key_entry(&self.acme.id, &self.key)).await;
+                self.delete(&keyspace::api_key_entry(Some(&self.acme.id), &self.key)).await;
             }
-            Rule::ApiKeyEntryWithoutKey => self.delete(&keyspace::api_key(&self.key)).await,
+            Rule::ApiKeyEntryWithoutKey => {
+                self.delete(&keyspace::api_key(&self.key)).await;
+                return vec![Rule::RecordWithoutApiKey];
+            }
+            Rule::ApiKeyDiffers => {
+                let mut key: ApiKey = self.read(&keyspace::api_key(&self.key)).await;
+                key.scopes.insert(KeyScope::OobReturn);
+                self.put(&keyspace::api_key(&self.key), &key).await;
+            }
+            Rule::RecordWithoutApiKey => {
+                let nowhere = ApiKeyId::parse("nowhere").unwrap();
+                self.put(&keyspace::api_key_use(&nowhere), &LastUse { at: START }).await;
+            }
             _ => {
                 let nowhere = Some(TenantId::parse("t-none").unwrap());
                 let put = self.fixture.api_key("lost", &[], |key| key.tenant_id = nowhere);
                 put.await;
-                return vec![Rule::ApiKeyNotListed];
+                return vec![Rule::RecordWithoutTenant];
             }
         }
         Vec::new()

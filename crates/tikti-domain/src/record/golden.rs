@@ -6,6 +6,7 @@
 use super::*;
 use crate::account::KnownNetworks;
 use crate::api_key::ApiKey;
+use crate::api_keys::{LastUse, ListedKey};
 use crate::audit::chain::{Head, Link};
 use crate::audit::{Note, SignedHead};
 use crate::client::Client;
@@ -115,6 +116,14 @@ fn records_of_operations_load_whole() {
     loads::<Head>(include_str!("../../tests/domain/golden/head-1.json"));
     loads::<SignedHead>(include_str!("../../tests/domain/golden/signed-head-1.json"));
     loads::<Admins>(include_str!("../../tests/domain/golden/admins-2.json"));
+}
+
+#[test]
+fn records_of_api_keys_load_whole() {
+    loads::<ApiKey>(include_str!("../../tests/domain/golden/api-key-2.json"));
+    loads::<ListedKey>(include_str!("../../tests/domain/golden/listed-key-1.json"));
+    loads::<LastUse>(include_str!("../../tests/domain/golden/last-use-1.json"));
+    loads::<Intent>(include_str!("../../tests/domain/golden/intent-handle-api-key-1.json"));
 }
 
 #[test]

@@ -14,14 +14,15 @@
 //!
 //! Spec: Domain, "Tenant", rule 4. Why: docs/decisions/0015.
 
-use tikti_store::Entry;
+use tikti_store::{Entry, Key};
 
 use super::seats;
+use crate::api_keys::{self, ListedKey};
 use crate::audit::{self, Chain, Draft};
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::error::{Code, Error};
-use crate::id::{ApiKeyId, OperationId, TenantId, UserId};
+use crate::id::{OperationId, TenantId, UserId};
 use crate::intent::{self, DeletingTenant, Work};
 use crate::keyspace;
 use crate::purge;
@@ -159,9 +160,12 @@ async fn remove_api_keys(
     let mut after: Option<Vec<u8>> = None;
     loop {
         let page = purge::page(domain, list, after.as_deref(), now).await?;
-        for id in purge::ids(&page, ApiKeyId::parse) {
-            domain.store.delete(&keyspace::api_key(&id)).await?;
-            domain.store.delete(&keyspace::api_key_entry(tenant_id, &id)).await?;
+        for (id, stored) in &page.entries {
+            let entry = Key::new(&partition, keyspace::API_KEY, id);
+            let listed = ListedKey::decode(&entry, stored)?;
+            // Whoever has read the entry and is slow does not put the key back.
+            api_keys::remove(domain, &listed.key.id, &listed.token, now).await?;
+            domain.store.delete(&entry).await?;
         }
         after = page.next.map(Into::into);
         if after.is_none() {

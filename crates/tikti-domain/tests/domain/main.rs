@@ -5,6 +5,7 @@
     reason = "a test that cannot go on has failed; this holds for its helpers too"
 )]
 
+mod api_keys;
 mod clock;
 mod codes;
 mod legacy;

@@ -10,6 +10,7 @@
 
 mod account_changes;
 mod accounts;
+mod api_keys;
 mod audit;
 mod authorization;
 mod error;
@@ -29,6 +30,9 @@ pub use account_changes::{
 };
 pub use accounts::{
     LookupMembership, LookupReply, LookupRequest, LookupUser, SignInReply, SignInRequest,
+};
+pub use api_keys::{
+    ApiKeyListReply, ApiKeyReply, CreateApiKeyRequest, CreatedApiKeyReply, UpdateApiKeyRequest,
 };
 pub use audit::{AuditHeadReply, AuditLinkReply, AuditListReply};
 pub use authorization::{ExplainReply, ExplainRequest, ExplainStep};

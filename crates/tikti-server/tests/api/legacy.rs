@@ -42,6 +42,7 @@ fn body(route: &Route, token: &str) -> Value {
         "slug": "codecompany", "status": "ACTIVE", "scope": "global", "token": token,
         "requestType": "VERIFY_EMAIL", "oobCode": token, "displayName": "Ann",
         "grant_type": "refresh_token", "refresh_token": token, "mode": "verifyEmail",
+        "scopes": ["introspect"],
     });
     // A code comes alone there.
     if route.path == "/v1/accounts/update" {
@@ -64,7 +65,8 @@ async fn e9_a_token_of_an_older_tikti_is_good_for_lookup_and_exchange_alone() {
         let token = token(user);
         for route in ROUTES {
             let path = route.path.replace("{t}", "codecompany");
-            let path = path.replace("{id}", "u1").replace("{sid}", "01JD0000000000000000000000");
+            let id = if path.contains("/apiKeys/") { "abcdefghij" } else { "u1" };
+            let path = path.replace("{id}", id).replace("{sid}", "01JD0000000000000000000000");
             let request = server.request(route.method, &path);
             let request = match route.method {
                 "POST" | "PATCH" => request.json(body(route, &token)),

@@ -1,5 +1,6 @@
 //! Operations that are stopped anywhere, and what is seen of them then and after the sweep.
 
+mod api_keys;
 mod crashes;
 mod delays;
 mod edges;

@@ -4,6 +4,7 @@
 
 use std::pin::Pin;
 
+use super::api_keys;
 use super::delays::run_until;
 use super::roles::{ROLE, create_role};
 use super::world::{World, is_left_out};
@@ -45,16 +46,20 @@ enum Act {
     Appoint,
     MakeRole,
     DropRole,
+    MakeKey,
+    DisableKey,
+    DropKey,
 }
 
 /// Operations that have a record in common, every one with every one of its group.
-const GROUPS: [&[Act]; 6] = [
+const GROUPS: [&[Act]; 7] = [
     &[Act::Add, Act::Remove, Act::DeleteUser, Act::DeleteTenant],
     &[Act::ChangeToOne, Act::ChangeToOther, Act::CreateUserOfOne, Act::DeleteUser],
     &[Act::ChangeToOne, Act::CreateUserOfOne, Act::ImportUserOfOne, Act::ImportUserOfOther],
     &[Act::CreateTenantOfOne, Act::CreateTenantOfOther],
     &[Act::Suspend, Act::Demote, Act::Appoint, Act::DeleteUser],
     &[Act::MakeRole, Act::DropRole, Act::DeleteTenant],
+    &[Act::MakeKey, Act::DisableKey, Act::DropKey, Act::DeleteTenant],
 ];
 
 impl Act {
@@ -90,6 +95,15 @@ impl Act {
             Self::DropRole => {
                 let (tenant, name) = (TenantRef::from(tenant), RoleName::parse(ROLE).unwrap());
                 delete_role(domain, &bearing(&things.root), (&tenant, &name)).await
+            }
+            Self::MakeKey => api_keys::make_key(domain, &things.root, tenant).await,
+            Self::DisableKey => {
+                let key = api_keys::key_id(things.number);
+                api_keys::disable_key(domain, &things.root, (tenant, &key)).await
+            }
+            Self::DropKey => {
+                let key = api_keys::key_id(things.number);
+                api_keys::drop_key(domain, &things.root, (tenant, &key)).await
             }
         }
     }
@@ -127,6 +141,7 @@ impl Things {
         if member {
             fixture.member(&tenant.id, &user, &["TENANT_USER"]).await;
         }
+        api_keys::put_key(fixture, &tenant.id, number).await;
         let root = fixture.sign_in("root@corp.sys").await.id_token;
         Self { number, root, user: user.id, tenant: tenant.id }
     }

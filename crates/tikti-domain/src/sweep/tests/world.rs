@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex};
 use secrecy::SecretString;
 use tikti_store::{FaultPlan, Store};
 
+use super::api_keys;
 use super::furnish::furnish;
-use super::roles::{ROLE, create_role};
+use super::roles::{create_role, role_is_there};
 use super::sessions::{end_sessions, events_about};
 use crate::account::change_user::change_user;
 use crate::account::{
     ImportedUser, Lookup, NewUser, change_email, create_user, delete_user, find_by_email,
     import_user, lookup,
 };
-use crate::audit::tests::events_of;
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::email::Email;
@@ -25,8 +25,6 @@ use crate::keyspace;
 use crate::mail::MailKind;
 use crate::password::PasswordHash;
 use crate::random::Random;
-use crate::record::Record;
-use crate::role::Roles;
 use crate::sweep::{SWEEP_AFTER_MILLIS, SweepCursor, Swept, sweep};
 use crate::tenancy::{
     CreateTenant, Standing, add_member, create_tenant, delete_tenant, get_tenant, remove_member,
@@ -57,10 +55,13 @@ pub(super) enum Operation {
     CreateRole,
     /// The same in a partition of a user.
     EndSessions,
+    CreateKey,
+    DisableKey,
+    DeleteKey,
 }
 
 impl Operation {
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::CreateUser,
         Self::CreateAdmin,
         Self::ImportUser,
@@ -77,6 +78,9 @@ impl Operation {
         Self::Promote,
         Self::CreateRole,
         Self::EndSessions,
+        Self::CreateKey,
+        Self::DisableKey,
+        Self::DeleteKey,
     ];
 
     /// What a repeated call may say that has nothing left to do.
@@ -90,12 +94,11 @@ impl Operation {
             Self::DeleteUser | Self::DeleteAdmin | Self::RemoveMember => Code::UserNotFound,
             Self::DeleteTenant => Code::TenantNotFound,
             Self::CreateRole => Code::RoleExists,
+            Self::DeleteKey => Code::ApiKeyNotFound,
             // Say nothing: everything is as it was asked for.
-            Self::ChangeEmail
-            | Self::ImportUser
-            | Self::SuspendAdmin
-            | Self::Promote
-            | Self::EndSessions => return false,
+            Self::ChangeEmail | Self::ImportUser | Self::SuspendAdmin => return false,
+            Self::Promote | Self::CreateKey | Self::DisableKey => return false,
+            Self::EndSessions => return false,
         }
     }
 
@@ -131,6 +134,7 @@ pub(super) struct Case {
     other_email: Email,
     slug: Slug,
     tenant: TenantId,
+    key: ApiKeyId,
     /// A token of the user, who was there before: with the tenant's context where he is a member.
     token: Option<SecretString>,
     hash: PasswordHash,
@@ -179,6 +183,7 @@ impl World {
             other_email: Email::parse(&format!("other{number}@example.org")).unwrap(),
             slug: Slug::parse(&format!("tenant-{number}")).unwrap(),
             tenant: TenantId::parse(&format!("given-{number}")).unwrap(),
+            key: api_keys::key_id(number),
             token: None,
             hash: self.hash.clone(),
         };
@@ -215,8 +220,12 @@ impl World {
             let user = case.load(fixture).await.unwrap();
             fixture.member(&case.tenant, &user, &["TENANT_USER"]).await;
         }
-        if operation == Operation::DeleteTenant {
-            furnish(fixture, &case.tenant, number).await;
+        match operation {
+            Operation::DeleteTenant => furnish(fixture, &case.tenant, number).await,
+            Operation::DisableKey | Operation::DeleteKey => {
+                api_keys::put_key(fixture, &case.tenant, number).await;
+            }
+            _ => {}
         }
         case.token = Some(fixture.sign_in(&email).await.id_token);
         case
@@ -319,6 +328,9 @@ impl Case {
             }
             Operation::CreateRole => create_role(domain, &self.root, tenant).await,
             Operation::EndSessions => end_sessions(domain, &self.root, (tenant, user)).await,
+            Operation::CreateKey | Operation::DisableKey | Operation::DeleteKey => {
+                api_keys::run(self.operation, domain, &self.root, (tenant, &self.key)).await
+            }
         }
     }
 
@@ -380,8 +392,11 @@ impl Case {
             Operation::RemoveMember => !self.is_member(fixture).await,
             Operation::SuspendAdmin => self.stands(fixture, UserStatus::Suspended).await,
             Operation::Promote => self.stands(fixture, UserStatus::Active).await,
-            Operation::CreateRole => self.role_is_there(fixture).await,
+            Operation::CreateRole => role_is_there(fixture, &self.tenant).await,
             Operation::EndSessions => self.sessions_are_over(fixture).await,
+            Operation::CreateKey | Operation::DisableKey | Operation::DeleteKey => {
+                api_keys::is_done(self.operation, fixture, (&self.tenant, &self.key)).await
+            }
         }
     }
 
@@ -391,17 +406,6 @@ impl Case {
         let stands = user.is_admin() && user.status == status;
         assert_eq!(stands, !self.token_is_good(fixture).await);
         stands
-    }
-
-    /// Whether the role is there; its event is, exactly once, where the role is, and nowhere else.
-    async fn role_is_there(&self, fixture: &Fixture) -> bool {
-        let key = keyspace::roles(&self.tenant);
-        let stored = fixture.domain.store.get(&key, fixture.now()).await.unwrap();
-        let roles = Roles::decode_optional(&key, stored.as_ref()).unwrap().unwrap();
-        let there = roles.find(&RoleName::parse(ROLE).unwrap()).is_some();
-        let events = events_of(&fixture.domain, &self.tenant, fixture.now()).await;
-        assert_eq!(events.len(), usize::from(there), "{events:?}");
-        there
     }
 
     /// Whether the member's sessions are over; that is told, exactly once, where they are.

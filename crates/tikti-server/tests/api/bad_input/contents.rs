@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use tikti_domain::Store;
 use tikti_domain::clock::Timestamp;
 
-/// What every server writes by itself, whatever is asked of it: signed heads of the audit.
+/// What every server writes by itself, whatever is asked of it: signed heads of the audit, and when API keys
+/// were used.
 fn is_of_background(key: &[u8]) -> bool {
     let parts: Vec<_> = key.split(|byte| *byte == b'/').collect();
-    matches!(parts[..], [_, b"signed", ..])
+    matches!(parts[..], [_, b"signed" | b"used", ..])
 }
 
 /// Every record with its expiry and its write id, expired ones too.

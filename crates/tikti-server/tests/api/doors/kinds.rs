@@ -59,6 +59,13 @@ pub(super) async fn page_token_of(world: &World, path: &str) -> String {
     let member = json!({"email": format!("{word}@corp.sys"), "roles": [], "create": true});
     let users = world.filled("/v1/tenants/{t}/users");
     world.server.post(&users).bearer(&world.admin).json(member).send().await;
+    for _ in 0..2 {
+        for keys in ["/v1/tenants/{t}/apiKeys", "/v1/apiKeys"] {
+            let ask = json!({"scopes": ["introspect"]});
+            let request = world.server.post(&world.filled(keys)).bearer(&world.admin).json(ask);
+            request.send().await;
+        }
+    }
     let slug = format!("a{}", word.to_ascii_lowercase());
     world.server.post("/v1/tenants").bearer(&world.admin).json(json!({"slug": slug})).send().await;
     let path = format!("{}?pageSize=1", world.filled(path));

@@ -161,6 +161,9 @@ impl Door {
             if self.route.path == "/v1/authorization/explain" {
                 body["tenantId"] = json!("codecompany");
             }
+            if self.route.path.ends_with("/apiKeys/{id}") {
+                body["status"] = json!("DISABLED");
+            }
             return body;
         };
         let mut body = match (self.route.path, name.as_str()) {
@@ -191,7 +194,7 @@ fn all_members() -> Value {
         "audience": "tikti-identity", "slug": "made-by-a-forger", "status": "SUSPENDED",
         "scope": "global", "requestType": "PASSWORD_RESET", "grant_type": "refresh_token",
         "token": "t", "idToken": "t", "oobCode": "c", "refresh_token": "r", "roles": [],
-        "name": "TENANT_USER", "permissions": [],
+        "name": "TENANT_USER", "permissions": [], "scopes": ["introspect"],
     })
 }
 
@@ -207,6 +210,8 @@ struct World {
     admin: String,
     /// What stands for the parameters of a path.
     parameters: BTreeMap<&'static str, String>,
+    /// By list: an API key that is in it, for paths that name one.
+    keys: BTreeMap<&'static str, String>,
 }
 
 impl World {
@@ -235,11 +240,23 @@ impl World {
             ("{id}", ann["localId"].as_str().unwrap().to_owned()),
             ("{sid}", forge::claims(&other)["sid"].as_str().unwrap().to_owned()),
         ]);
-        Self { server, admin, parameters }
+        let mut world = Self { server, admin, parameters, keys: BTreeMap::new() };
+        for list in ["/v1/tenants/{t}/apiKeys", "/v1/apiKeys"] {
+            let ask = json!({"scopes": ["introspect"]});
+            let request = world.server.post(&world.filled(list)).bearer(&world.admin).json(ask);
+            let id = request.send().await.json()["id"].as_str().unwrap().to_owned();
+            world.keys.insert(list, id);
+        }
+        world
     }
 
     fn filled(&self, path: &str) -> String {
         let mut path = path.to_owned();
+        for (list, id) in &self.keys {
+            if path.strip_suffix("/{id}") == Some(list) {
+                path = format!("{list}/{id}");
+            }
+        }
         for (parameter, value) in &self.parameters {
             path = path.replace(parameter, value);
         }
@@ -247,7 +264,7 @@ impl World {
         path
     }
 
-    /// What a forgery could have changed: users, tenants, and the administrator's sessions.
+    /// What a forgery could have changed: users, tenants, API keys, and the administrator's sessions.
     async fn state(&self) -> Value {
         let read = async |path: &str| {
             let request = self.server.get(path).keyed().bearer(&self.admin);
@@ -259,6 +276,8 @@ impl World {
             read("/v1/users?pageSize=200").await,
             read("/v1/tenants?pageSize=200").await,
             read("/v1/accounts/sessions?pageSize=200").await,
+            read("/v1/apiKeys?pageSize=200").await,
+            read("/v1/tenants/codecompany/apiKeys?pageSize=200").await,
         ])
     }
 }

@@ -1,5 +1,6 @@
-//! `/healthz`, `/readyz`, `/version`, `/openapi.json`, `/docs`
+//! `/v1/apiKeys`, `/healthz`, `/readyz`, `/version`, `/openapi.json`, `/docs`
 
+mod api_keys;
 mod authorization;
 mod docs;
 mod health;

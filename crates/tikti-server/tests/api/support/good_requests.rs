@@ -76,6 +76,8 @@ impl Server {
             "/v1/accounts/validate" => json!({"token": token, "audience": "tikti-identity"}),
             "/v1/users/{id}" => json!({"displayName": "Root"}),
             "/v1/users/{id}/passwordReset" => json!({}),
+            "/v1/apiKeys" => json!({"name": slug, "scopes": ["introspect"]}),
+            "/v1/apiKeys/{id}" => json!({"name": slug}),
             "/v1/authorization/explain" => {
                 json!({"email": email, "tenantId": COMPANY, "audience": "backend-worker"})
             }
@@ -96,6 +98,8 @@ impl Server {
             "/v1/tenants/{t}/oob/send" => {
                 json!({"requestType": "EMAIL_SIGNIN", "email": format!("{slug}@invited.corp.sys")})
             }
+            "/v1/tenants/{t}/apiKeys" => json!({"name": slug, "scopes": ["introspect"]}),
+            "/v1/tenants/{t}/apiKeys/{id}" => json!({"name": slug}),
             "/v1/tenants/{t}/roles" => json!({"name": slug, "permissions": ["a:b"]}),
             "/v1/tenants/{t}/roles/{name}" => json!({"permissions": ["a:b"]}),
             // A new call fails in the tests until it has its body here.
@@ -138,6 +142,13 @@ impl Server {
                 slug.to_owned()
             }
             "t" => COMPANY.to_owned(),
+            "id" if route.path.ends_with("/apiKeys/{id}") => {
+                let ask = json!({"name": slug, "scopes": ["introspect"]});
+                let list = route.path.trim_end_matches("/{id}");
+                let path = list.replace("{t}", COMPANY);
+                let made = self.post(&path).bearer(&self.admin().await).json(ask).send().await;
+                made.json()["id"].as_str().unwrap().to_owned()
+            }
             "id" if route.path.starts_with("/v1/tenants/{t}/") => {
                 self.member(slug).await["userId"].as_str().unwrap().to_owned()
             }

@@ -1,5 +1,6 @@
 //! `/v1/tenants`
 
+mod api_keys;
 mod audit;
 mod boundary;
 mod change;
