@@ -20,7 +20,7 @@ use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::email::Email;
 use crate::error::{Code, Error};
-use crate::id::{OperationId, RoleName, Slug, TenantId, TenantRef, UserId};
+use crate::id::{ApiKeyId, OperationId, RoleName, Slug, TenantId, TenantRef, UserId};
 use crate::keyspace;
 use crate::mail::MailKind;
 use crate::password::PasswordHash;
