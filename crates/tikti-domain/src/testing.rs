@@ -5,6 +5,8 @@
 
 #![expect(clippy::expect_used, reason = "a fixture that cannot be made is a failed test")]
 
+mod records;
+
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
@@ -47,6 +49,8 @@ use crate::tenancy::{CreateTenant, add_member, create_tenant};
 use crate::tenant::Tenant;
 use crate::user::{GlobalRole, User, UserStatus};
 use crate::worker::{Credentials, Worker, WorkerStatus};
+
+pub use records::{put_client, put_worker, set_tenant_status, set_user_status, worker_token};
 
 /// The deployment's API key in tests.
 pub const API_KEY: &str = "tk_test_abcdefghijklmnopqrstuvwxyz012345";

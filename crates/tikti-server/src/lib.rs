@@ -251,6 +251,12 @@ impl Running {
         self.shutdown.clone()
     }
 
+    /// The store that is served, for whoever looks into it meanwhile.
+    #[must_use]
+    pub fn store(&self) -> Store {
+        self.store.clone()
+    }
+
     /// Waits until the server was asked to stop, by SIGTERM, SIGINT or a [`ShutdownHandle`], and
     /// has stopped.
     ///

@@ -4,11 +4,13 @@
 mod client;
 mod good_requests;
 mod log;
+mod ranks;
 mod server;
 
 pub(crate) use client::{Reply, Request};
 pub(crate) use good_requests::{COMPANY, GoodRequest, claims};
 pub(crate) use log::LOG;
+pub(crate) use ranks::compare;
 pub(crate) use server::{JOBS, PASSWORD, Place, Server};
 
 /// Compares a whole reply with an inline snapshot; what differs from run to run is masked.

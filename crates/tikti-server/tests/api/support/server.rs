@@ -30,7 +30,7 @@ pub(crate) const JOBS: &str = "jobs:read jobs:write";
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) setup: DevSetup,
-    running: Mutex<Option<Running>>,
+    pub(crate) running: Mutex<Option<Running>>,
     shutdown: ShutdownHandle,
     /// What must not be in any log: the secrets of the setup, and every token that was answered.
     pub(super) secrets: Mutex<Vec<Vec<u8>>>,

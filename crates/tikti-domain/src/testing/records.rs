@@ -1,0 +1,86 @@
+//! Records that no route makes, or not in the state that a test needs: written as they are given.
+//!
+//! Only in test builds (feature `testing`).
+
+use secrecy::SecretString;
+use tikti_store::{Entry, Key};
+use tikti_token::AccessClaims;
+
+use crate::client::{Client, TIKTI};
+use crate::clock;
+use crate::domain::Domain;
+use crate::id::{self, TenantId, UserId};
+use crate::keyspace;
+use crate::record::{Lasting, Record};
+use crate::scope::ScopeSet;
+use crate::tenant::{Tenant, TenantStatus};
+use crate::user::{User, UserStatus};
+use crate::worker::Worker;
+
+/// Writes a client as it is given.
+pub async fn put_client(domain: &Domain, tenant: &TenantId, client: &Client) {
+    put(domain, &keyspace::client(tenant, &client.id), client).await;
+}
+
+/// Writes a worker as it is given.
+pub async fn put_worker(domain: &Domain, tenant: &TenantId, worker: &Worker) {
+    put(domain, &keyspace::worker(tenant, &worker.id), &Lasting::Live(worker.clone())).await;
+}
+
+/// Gives a tenant another status.
+pub async fn set_tenant_status(domain: &Domain, tenant: &TenantId, status: TenantStatus) {
+    let key = keyspace::tenant(tenant);
+    let tenant: Tenant = live(domain, &key).await;
+    put(domain, &key, &Lasting::Live(Tenant { status, ..tenant })).await;
+}
+
+/// Gives a user another status.
+pub async fn set_user_status(domain: &Domain, user: &UserId, status: UserStatus) {
+    let key = keyspace::user(user);
+    let user: User = live(domain, &key).await;
+    put(domain, &key, &Lasting::Live(User { status, ..user })).await;
+}
+
+/// Makes the token that a worker shows at Tikti for itself: audience `tikti`, with these scopes.
+#[must_use]
+pub fn worker_token(
+    domain: &Domain,
+    tenant: &TenantId,
+    worker: &Worker,
+    scopes: &ScopeSet,
+) -> SecretString {
+    let now = domain.clock.now();
+    let issued_at = clock::seconds(now);
+    let claims = AccessClaims {
+        iss: domain.settings.issuer.clone(),
+        aud: TIKTI.to_owned(),
+        sub: worker.id.as_str().to_owned(),
+        tid: tenant.as_str().to_owned(),
+        scope: scopes.to_string(),
+        sid: None,
+        ver: None,
+        mver: None,
+        wver: Some(worker.wver),
+        client_id: TIKTI.to_owned(),
+        act: None,
+        iat: issued_at,
+        exp: issued_at + 900,
+        jti: id::new_ulid(now, &domain.random).expect("an id"),
+    };
+    let typ = domain.settings.access_token_type;
+    tikti_token::mint_access(&domain.key_ring.signer, typ, &claims).expect("a token").into()
+}
+
+async fn live<T>(domain: &Domain, key: &Key) -> T
+where
+    Lasting<T>: Record,
+{
+    let stored = domain.store.get(key, domain.clock.now()).await.expect("the store");
+    let record = Lasting::<T>::decode(key, &stored.expect("a record")).expect("a record");
+    record.live().expect("a record that lives")
+}
+
+async fn put<T: Record + Sync>(domain: &Domain, key: &Key, record: &T) {
+    let bytes = record.encode().expect("a record");
+    domain.store.put(key, Entry::new(&bytes), domain.clock.now()).await.expect("the store");
+}

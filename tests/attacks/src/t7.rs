@@ -1,0 +1,298 @@
+//! Row T7: two tenants, every id slot of every route crossed with every kind of credential of the other
+//! tenant: the answer is the one for an id that nobody has, and nothing has changed.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use serde_json::json;
+use tikti_server::router::{Needs, Route};
+
+use crate::call::{Call, Credential, good_requests, pairs};
+use crate::slots::{Rule, Slot};
+use crate::support::{GoodRequest, Reply, compare};
+use crate::world::{OTHER, World};
+
+/// The combinations of route, slot, id and credential that there were when this was last looked at,
+/// rounded down.
+const AT_LEAST: usize = 2300;
+
+/// What comes back where an id is somebody's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// A refusal, the same as for nobody's.
+    Refused,
+    /// The same, and it may be a success: the name is looked for, or made, among one's own.
+    Same,
+    /// Users are of the deployment, and the call tells of them by design: a test of its own.
+    Told,
+}
+
+/// The slots that are not refused, each with its reason.
+fn answer(route: &Route, slot: &str) -> Answer {
+    match (route.method, route.path, slot) {
+        // Whoever has an address is added by it; `USER_NOT_FOUND` otherwise.
+        ("POST", "/v1/tenants/{t}/users", "email")
+        // `EMAIL_EXISTS` to whoever has signed in and takes an address.
+        | ("POST", "/v1/accounts/update", "email") => Answer::Told,
+        // Asked among one's own events, roles, clients and workers.
+        ("GET", "/v1/tenants/{t}/audit", "actor")
+        | ("POST" | "PUT", "/v1/tenants/{t}/roles" | "/v1/tenants/{t}/roles/{name}", "name")
+        | ("POST", "/v1/tenants/{t}/clients", "clientId")
+        | ("POST", "/v1/tenants/{t}/workers", "id")
+        | ("POST", "/v1/authorization/explain", "audience" | "subject")
+        // A worker's name that is free here; a token that is made for it is one of this tenant.
+        | ("POST", "/v1/accounts/token/exchange", "subject")
+        // One reply to all, by design: row E6.
+        | ("POST", "/v1/accounts/sendOobCode", "email" | "newEmail") => Answer::Same,
+        _ => Answer::Refused,
+    }
+}
+
+/// The reply without what names the case, or is made anew each time.
+fn shape(reply: &Reply, names: &[(&str, &str)]) -> String {
+    let mut shape = if reply.status < 300 { reply.masked() } else { reply.shape() };
+    for (name, what) in names {
+        shape = shape.replace(name, what);
+    }
+    shape
+}
+
+/// What came of it.
+#[derive(Default)]
+struct Crossed {
+    combinations: usize,
+    successes: usize,
+    faults: Vec<String>,
+}
+
+impl Crossed {
+    /// Sends the two requests by every credential and compares what comes back.
+    async fn cross(
+        &mut self,
+        world: &World,
+        (what, answer): (&str, Answer),
+        [foreign, nobodys]: [&Call; 2],
+        names: &[[&str; 2]],
+    ) {
+        let before = world.contents().await;
+        let mut succeeded = false;
+        for credential in world.other.credentials(world) {
+            let first = foreign.send(world, &credential).await;
+            let second = nobodys.send(world, &credential).await;
+            self.combinations += 1;
+            let is_success = first.status < 300;
+            succeeded |= is_success || second.status < 300;
+            self.successes += usize::from(is_success);
+            let by =
+                |side: usize| names.iter().map(move |name| (name[side], "[the name]")).collect();
+            let (by_first, by_second): (Vec<_>, Vec<_>) = (by(0), by(1));
+            let same = shape(&first, &by_first) == shape(&second, &by_second);
+            if is_success && answer != Answer::Same {
+                self.fault(what, &credential, ("is not refused", &first, &second));
+            } else if !same {
+                self.fault(what, &credential, ("tells that it is there", &first, &second));
+            } else if first.status >= 500 {
+                self.fault(what, &credential, ("the server is at fault", &first, &second));
+            }
+        }
+        let after = world.contents().await;
+        let changed = before.differences(&after);
+        let is_foreign = |key: &&String| !succeeded || belongs(world, key);
+        let changed: Vec<_> = changed.iter().filter(is_foreign).collect();
+        if !changed.is_empty() {
+            self.faults.push(format!("{what}: has changed {changed:?}"));
+        }
+    }
+
+    fn fault(&mut self, what: &str, by: &Credential, (fault, one, other): (&str, &Reply, &Reply)) {
+        let (one, other) = ((one.status, one.text()), (other.status, other.text()));
+        self.faults.push(format!("{what} by {}: {fault}: {one:?} against {other:?}", by.name));
+    }
+}
+
+/// Whether a key is one of the company's records, or of its people's.
+fn belongs(world: &World, key: &str) -> bool {
+    let company = &world.company;
+    let (tenant, people) = (&company.id, [&company.admin.id, &company.member.id]);
+    let key = key.replace("\\", "");
+    // Counters of limits (`l:`) are off; there is nothing else that a call by others may touch.
+    key.contains(tenant)
+        || people.iter().any(|id| key.contains(*id))
+        || key.contains(&company.key_id)
+}
+
+/// One place of a request at a time, with all else as whoever asks has it at home; the places that give
+/// this kind of answer.
+async fn cross_slots(
+    world: &World,
+    crossed: &mut Crossed,
+    (route, slots, good): &(&'static Route, Vec<Slot>, GoodRequest),
+    expected: Answer,
+) {
+    let home = Call::of(route, good, (slots, &world.other));
+    for slot in slots {
+        let Rule::Names(thing) = slot.rule else { continue };
+        let answer = answer(route, slot.member());
+        if !slot.is_one() || answer != expected {
+            continue;
+        }
+        for (name, unknown) in pairs(&world.company, thing) {
+            let calls = [&name, &unknown].map(|name| {
+                let mut call = home.clone();
+                call.accompany(slot);
+                call.put(slot, name);
+                call
+            });
+            let names = [[name.as_str(), unknown.as_str()]];
+            crossed.cross(world, (&slot.shown(), answer), [&calls[0], &calls[1]], &names).await;
+        }
+    }
+}
+
+/// The whole path of the company: what somebody sends who knows all of its ids.
+async fn cross_paths(
+    world: &World,
+    crossed: &mut Crossed,
+    (route, slots, good): &(&'static Route, Vec<Slot>, GoodRequest),
+) {
+    let home = Call::of(route, good, (slots, &world.other));
+    let mut calls = [home.clone(), home];
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    for slot in slots.iter().filter(|slot| slot.is(crate::fields::Place::Path)) {
+        let Rule::Names(thing) = slot.rule else { continue };
+        let (name, unknown) = pairs(&world.company, thing).swap_remove(0);
+        calls[0].put(slot, &name);
+        calls[1].put(slot, &unknown);
+        names.insert(name, unknown);
+    }
+    if names.len() > 1 {
+        let what = format!("{} {}: the whole path", route.method, route.path);
+        let names: Vec<_> =
+            names.iter().map(|(name, unknown)| [name.as_str(), unknown.as_str()]).collect();
+        let [foreign, nobodys] = &calls;
+        crossed.cross(world, (&what, Answer::Refused), [foreign, nobodys], &names).await;
+    }
+}
+
+#[tokio::test]
+async fn t7_nothing_of_another_tenant_is_told_from_what_nobody_has_nor_changed() {
+    let _quiet = tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::new());
+    let world = Box::pin(World::new()).await;
+    let document = world.document().await;
+    let requests = good_requests(&world, &document).await;
+    let mut crossed = Crossed::default();
+    for request in &requests {
+        cross_slots(&world, &mut crossed, request, Answer::Refused).await;
+        cross_paths(&world, &mut crossed, request).await;
+    }
+    // What succeeds is done in the tenant of whoever asks, and not in the way of the others.
+    for request in &requests {
+        cross_slots(&world, &mut crossed, request, Answer::Same).await;
+    }
+    let Crossed { combinations, successes, faults } = &crossed;
+    println!(
+        "{combinations} combinations of route, slot, id and credential, {successes} successes"
+    );
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    assert!(*combinations >= AT_LEAST, "only {combinations} combinations were crossed");
+}
+
+/// Unless a credential opens its own tenant, it proves nothing that it does not open another.
+#[tokio::test]
+async fn t7_what_is_refused_abroad_is_good_at_home() {
+    let _quiet = tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::new());
+    let world = Box::pin(World::new()).await;
+    let company = &world.company;
+    let tokens = [&company.admin.id_token, &company.access, &company.worker_token];
+    for (round, token) in tokens.into_iter().enumerate() {
+        for (number, route) in tikti_server::router::ROUTES.iter().enumerate() {
+            if !matches!(route.needs, Needs::Scope(_) | Needs::ScopeOfBody(_)) {
+                continue;
+            }
+            let slug = format!("home-{round}-{number}");
+            let good = world.server.good_request(route, &world.root, &slug).await;
+            let call = Call::as_it_is(route, &good);
+            let credential = Credential::bearing("somebody at home", token);
+            let reply = call.send(&world, &credential).await;
+            // Heads are signed hourly: there is none yet. And a worker gives nobody a role that it
+            // does not hold.
+            let is_bounded = ["ESCALATION_DENIED", "AUDIT_HEAD_NOT_FOUND", "NOT_FOUND"];
+            let is_home = reply.status < 300 || is_bounded.contains(&&*reply.code());
+            assert!(is_home, "{} {} {round}: {}", route.method, route.path, reply.text());
+        }
+    }
+}
+
+/// Users are of the deployment: that there is one is told to whoever adds him to a tenant, by his address.
+/// What he is elsewhere is not.
+#[tokio::test]
+async fn t7_whoever_adds_an_address_learns_and_changes_nothing_of_other_tenants() {
+    let world = Box::pin(World::new()).await;
+    let (company, other) = (&world.company, &world.other);
+    let before = world.contents().await;
+    let ask = json!({"email": company.member.email, "roles": ["TENANT_USER"]});
+    let added = world.server.post(&format!("/v1/tenants/{OTHER}/users"));
+    let added = added.bearer(&other.admin.id_token).json(ask).send().await;
+    assert_eq!(added.status, 200, "{}", added.text());
+    let ask = json!({"idToken": other.admin.id_token, "email": company.admin.email});
+    let taken = world.server.post("/v1/accounts/update").keyed().json(ask).send().await;
+    taken.assert_refusal(409, "EMAIL_EXISTS");
+    for reply in [&added, &taken] {
+        assert!(
+            !reply.text().contains(&company.id)
+                && !reply.text().contains(&company.slug.to_uppercase())
+        );
+    }
+    let changed = before.differences(&world.contents().await);
+    let of_company: Vec<_> = changed.iter().filter(|key| key.contains(&company.id)).collect();
+    assert!(of_company.is_empty(), "{of_company:?}");
+}
+
+const TRIES: usize = 200;
+
+/// Foreign against unknown, by the routes that read and by those that write: only what is grossly apart is
+/// refused, since the rest is a busy machine's.
+#[tokio::test]
+async fn t7_what_is_anothers_takes_about_as_long_as_what_is_nobodys() {
+    let _quiet = tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::new());
+    let world = Box::pin(World::new()).await;
+    let (company, other) = (&world.company, &world.other);
+    let exchange = |tenant: &str| {
+        let ask = json!({
+            "idToken": other.admin.id_token, "audience": "backend-worker", "tenantId": tenant,
+        });
+        world.server.post("/v1/accounts/token/exchange").keyed().json(ask)
+    };
+    let get = |path: String| world.server.get(&path).bearer(&other.admin.id_token);
+    let nobody = crate::slots::nobodys(crate::slots::Thing::User, &company.member.id);
+    let cases = ["a tenant", "a tenant's members", "an exchange", "a member", "a session"];
+    for (number, case) in cases.into_iter().enumerate() {
+        let mut times = [vec![], vec![]];
+        for round in 0..TRIES {
+            for step in 0..2 {
+                let side = (round + step) % 2;
+                let tenant = [company.slug.as_str(), "nowherecorp"][side];
+                let user = [company.member.id.as_str(), &nobody][side];
+                let request = match number {
+                    0 => get(format!("/v1/tenants/{tenant}")),
+                    1 => get(format!("/v1/tenants/{tenant}/users")),
+                    2 => exchange(tenant),
+                    3 => get(format!("/v1/tenants/{OTHER}/users/{user}")),
+                    _ => {
+                        let sid =
+                            [company.member.session.as_str(), "01ARZ3NDEKTSV4RRFFQ69G5FAV"][side];
+                        let path = format!("/v1/accounts/sessions/{sid}");
+                        world.server.delete(&path).bearer(&other.admin.id_token)
+                    }
+                };
+                let began = Instant::now();
+                let reply = request.send().await;
+                times[side].push(began.elapsed());
+                assert!(reply.status >= 400, "{case}: {}", reply.text());
+            }
+        }
+        let (z, ratio) = compare(&times[0], &times[1]);
+        println!("{case}: nobody's against another's: z {z:.2}, medians {ratio:.3}");
+        assert!((0.5..=2.0).contains(&ratio), "{case}: medians differ {ratio} times");
+    }
+}
