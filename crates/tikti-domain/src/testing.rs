@@ -50,7 +50,9 @@ use crate::tenant::Tenant;
 use crate::user::{GlobalRole, User, UserStatus};
 use crate::worker::{Credentials, Worker, WorkerStatus};
 
-pub use records::{put_client, put_worker, set_tenant_status, set_user_status, worker_token};
+pub use records::{
+    bury_worker, put_client, put_worker, set_tenant_status, set_user_status, worker_token,
+};
 
 /// The deployment's API key in tests.
 pub const API_KEY: &str = "tk_test_abcdefghijklmnopqrstuvwxyz012345";

@@ -28,9 +28,16 @@ pub(crate) struct Call {
     pub(crate) query: Vec<(String, String)>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Value,
+    /// What stands in a member of the body whatever the credential is.
+    pub(crate) shown: Option<(String, String)>,
 }
 
 impl Credential {
+    /// A key and a bearer token.
+    pub(crate) fn pair(name: &'static str, key: &str, token: &str) -> Self {
+        Self { key: Some(key.to_owned()), ..Self::bearing(name, token) }
+    }
+
     /// A bearer token alone.
     pub(crate) fn bearing(name: &'static str, token: &str) -> Self {
         Self { name, key: None, token: Some(token.to_owned()), refresh_token: String::new() }
@@ -47,6 +54,7 @@ impl Call {
             query: good.query.iter().map(|(name, value)| owned((name, value))).collect(),
             headers: vec![],
             body: good.body.clone(),
+            shown: None,
         }
     }
 
@@ -156,6 +164,9 @@ impl Call {
             if body.get(name).is_some() {
                 body[name] = json!(credential.refresh_token);
             }
+        }
+        if let Some((name, value)) = &self.shown {
+            body[name] = json!(value);
         }
         request.json(body).send().await
     }

@@ -23,7 +23,6 @@ mod contents;
 #[expect(dead_code, reason = "shared: some of it is for the tests of the API alone")]
 #[path = "../../../crates/tikti-server/tests/api/bad_input/fields.rs"]
 mod fields;
-#[expect(dead_code, reason = "shared: some of it is for the tests of the API alone")]
 #[path = "../../../crates/tikti-server/tests/api/doors/forge.rs"]
 mod forge;
 #[expect(
@@ -39,5 +38,17 @@ mod call;
 mod slots;
 mod world;
 
+mod a1;
+mod a2;
+mod a3;
+mod a4;
+mod a5;
+mod a6;
+mod a7;
+mod t1;
+mod t2;
+mod t3;
 mod t4;
+mod t5;
+mod t6;
 mod t7;

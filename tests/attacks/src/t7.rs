@@ -95,8 +95,7 @@ impl Crossed {
                 self.fault(what, &credential, ("the server is at fault", &first, &second));
             }
         }
-        let after = world.contents().await;
-        let changed = before.differences(&after);
+        let changed = world.changed_since(&before).await;
         let is_foreign = |key: &&String| !succeeded || belongs(world, key);
         let changed: Vec<_> = changed.iter().filter(is_foreign).collect();
         if !changed.is_empty() {
@@ -243,7 +242,7 @@ async fn t7_whoever_adds_an_address_learns_and_changes_nothing_of_other_tenants(
                 && !reply.text().contains(&company.slug.to_uppercase())
         );
     }
-    let changed = before.differences(&world.contents().await);
+    let changed = world.changed_since(&before).await;
     let of_company: Vec<_> = changed.iter().filter(|key| key.contains(&company.id)).collect();
     assert!(of_company.is_empty(), "{of_company:?}");
 }

@@ -12,9 +12,10 @@ use tikti_domain::scope::management_scopes;
 use tikti_domain::secret::ExposeSecret;
 use tikti_domain::worker::Worker;
 use tikti_domain::{Domain, testing};
+use tikti_server::config::Config;
 
 use crate::contents::Contents;
-use crate::support::{COMPANY, PASSWORD, Place, Server, claims};
+use crate::support::{COMPANY, PASSWORD, Place, Reply, Server, claims};
 
 /// The slug of the tenant that attacks; [`COMPANY`] is the one that is attacked.
 pub(crate) const OTHER: &str = "othercorp";
@@ -80,11 +81,16 @@ const TENANT_KEY: [KeyScope; 6] = [
 
 impl World {
     pub(crate) async fn new() -> Self {
+        // Nobody takes mails out of the store meanwhile.
+        Box::pin(Self::with(|config| config.mail.transport = None)).await
+    }
+
+    /// One whose configuration was changed by `change`.
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let server = Server::start_with(Place::new(), |config| {
             // Counters are the only thing that a refused request writes: see `limits` of the API's tests.
             config.domain.settings.limits.enabled = false;
-            // Nobody takes mails out of the store meanwhile.
-            config.mail.transport = None;
+            change(config);
         })
         .await;
         let domain = replica(&server).await;
@@ -98,6 +104,35 @@ impl World {
     pub(crate) async fn contents(&self) -> Contents {
         let store = self.server.running.lock().unwrap().as_ref().unwrap().store();
         Contents::of(&store).await
+    }
+
+    /// The keys whose records are other ones than they were, but for the heads of the audit's chains, which a
+    /// server signs by itself every hour.
+    pub(crate) async fn changed_since(&self, before: &Contents) -> Vec<String> {
+        let mut changed = before.differences(&self.contents().await);
+        changed.retain(|key| !(key.starts_with("a:") && key.contains("/signed/")));
+        changed
+    }
+
+    /// Makes somebody who administers both tenants, the company by default, and signs him in.
+    pub(crate) async fn of_both(&self, email: &str) -> Person {
+        let place = (self.company.slug.as_str(), email);
+        let roles = ["TENANT_ADMIN", "JOBS_OPERATOR"];
+        member(&self.server, &self.root, place, &roles).await;
+        let ask = json!({"email": email, "roles": roles});
+        let added = self.server.post(&format!("/v1/tenants/{OTHER}/users"));
+        let added = added.bearer(&self.root).json(ask).send().await;
+        assert_eq!(added.status, 200, "{}", added.text());
+        signed_in(&self.server, email).await
+    }
+
+    /// Asks for an access token by the deployment's key.
+    pub(crate) async fn exchange(&self, id_token: &str, mut ask: Value) -> Reply {
+        ask["idToken"] = json!(id_token);
+        if ask.get("audience").is_none() {
+            ask["audience"] = json!("backend-worker");
+        }
+        self.server.post("/v1/accounts/token/exchange").keyed().json(ask).send().await
     }
 
     pub(crate) async fn document(&self) -> Value {
@@ -129,6 +164,11 @@ pub(crate) async fn signed_in(server: &Server, email: &str) -> Person {
         id_token,
         refresh_token: text(&session["refreshToken"]),
     }
+}
+
+/// The id of the deployment's administrator.
+pub(crate) async fn signed_in_root(server: &Server) -> String {
+    text(&server.session().await["localId"])
 }
 
 /// Makes a user who is a member of a tenant, and signs him in.

@@ -9,9 +9,9 @@ use tikti_token::AccessClaims;
 use crate::client::{Client, TIKTI};
 use crate::clock;
 use crate::domain::Domain;
-use crate::id::{self, TenantId, UserId};
+use crate::id::{self, TenantId, UserId, WorkerId};
 use crate::keyspace;
-use crate::record::{Lasting, Record};
+use crate::record::{Cause, Lasting, Record, Tombstone};
 use crate::scope::ScopeSet;
 use crate::tenant::{Tenant, TenantStatus};
 use crate::user::{User, UserStatus};
@@ -25,6 +25,12 @@ pub async fn put_client(domain: &Domain, tenant: &TenantId, client: &Client) {
 /// Writes a worker as it is given.
 pub async fn put_worker(domain: &Domain, tenant: &TenantId, worker: &Worker) {
     put(domain, &keyspace::worker(tenant, &worker.id), &Lasting::Live(worker.clone())).await;
+}
+
+/// Leaves of a worker what a deletion leaves of it.
+pub async fn bury_worker(domain: &Domain, tenant: &TenantId, worker: &WorkerId) {
+    let tombstone = Tombstone { since: domain.clock.now(), cause: Cause::Deleted };
+    put(domain, &keyspace::worker(tenant, worker), &Lasting::<Worker>::Tombstone(tombstone)).await;
 }
 
 /// Gives a tenant another status.
