@@ -39,12 +39,15 @@ mod slots;
 mod world;
 
 mod a1;
+mod a10;
 mod a2;
 mod a3;
 mod a4;
 mod a5;
 mod a6;
 mod a7;
+mod a8;
+mod a9;
 mod t1;
 mod t2;
 mod t3;

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 use tikti_domain::api_key::KeyScope;
 use tikti_domain::clock::Clock;
-use tikti_domain::id::TenantId;
+use tikti_domain::id::{ApiKeyId, TenantId};
 use tikti_domain::random::Random;
 use tikti_domain::scope::management_scopes;
 use tikti_domain::secret::ExposeSecret;
@@ -216,6 +216,13 @@ pub(crate) fn worker(id: &str, change: &Value) -> Worker {
     serde_json::from_value(record).unwrap()
 }
 
+/// The token that a worker of the company shows at Tikti, with all that it may.
+pub(crate) fn token_of(world: &World, worker: &Worker) -> String {
+    let tenant = world.company.tenant();
+    let token = testing::worker_token(&world.domain, &tenant, worker, &worker.scopes);
+    token.expose_secret().to_owned()
+}
+
 /// Stores an API key and gives it.
 pub(crate) async fn tenant_key(domain: &Domain, tenant: &TenantId, id: &str) -> String {
     let key = format!("tk_{id}_abcdefghijklmnopqrstuvwxyz012345");
@@ -223,6 +230,7 @@ pub(crate) async fn tenant_key(domain: &Domain, tenant: &TenantId, id: &str) -> 
         record.tenant_id = Some(tenant.clone());
     })
     .await;
+    testing::list_api_key(domain, tenant, &ApiKeyId::parse(id).unwrap()).await;
     key
 }
 
