@@ -172,12 +172,13 @@ fn any_body(path: &str) -> Value {
         "email": "a@b", "password": "p", "idToken": "t", "audience": "a", "slug": "codecompany",
         "grant_type": "refresh_token", "refresh_token": "rt_u.s.0.x", "status": "ACTIVE",
         "scope": "global", "token": "t", "requestType": "PASSWORD_RESET", "oobCode": code,
+        "scopes": ["introspect"],
     })
 }
 
 /// The path with something in place of each of its parameters.
 fn filled(path: &str) -> String {
-    path.replace("{id}", "u1").replace("{t}", "codecompany").replace("{name}", "R")
+    path.replace("{id}", "somebody").replace("{t}", "codecompany").replace("{name}", "R")
 }
 
 #[tokio::test]
