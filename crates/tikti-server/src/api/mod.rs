@@ -22,6 +22,7 @@ mod sessions;
 mod tenants;
 mod token_exchange;
 mod users;
+mod workers;
 
 pub use account_changes::{
     DeleteReply, DeleteRequest, RevokeJtiReply, RevokeJtiRequest, RevokeReply, RevokeRequest,
@@ -53,6 +54,10 @@ pub use sessions::{
 pub use tenants::{CreateTenantRequest, TenantListReply, TenantReply, UpdateTenantRequest};
 pub use token_exchange::{ExchangeReply, ExchangeRequest, ScopeList};
 pub use users::{UpdateUserRequest, UserListReply, UserReply};
+pub use workers::{
+    AddWorkerSecretRequest, AddedWorkerSecretReply, CreateWorkerRequest, CreatedWorkerReply,
+    UpdateWorkerRequest, WorkerKeys, WorkerListReply, WorkerReply, WorkerSecretReply,
+};
 
 #[cfg(test)]
 mod tests;

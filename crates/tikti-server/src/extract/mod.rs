@@ -34,7 +34,7 @@ pub(crate) use asker::{Asker, BearerAsker, KeyAsker, KeyBearerAsker, Visitor};
 pub(crate) use audit::{AsLines, Events, LINES};
 pub(crate) use form::FormOrJson;
 pub(crate) use if_match::IfMatch;
-pub(crate) use json::{JsonBody, UnusedBody};
+pub(crate) use json::{JsonBody, JsonOrNothing, UnusedBody};
 pub(crate) use language::Reads;
 pub(crate) use listed::Listed;
 pub(crate) use page::Paging;

@@ -8,6 +8,7 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use tikti_domain::error::{Code, Refusal};
 use tikti_domain::id::{ApiKeyId, ClientId, RoleName, SessionId, UserId, WorkerId};
+use tikti_domain::worker::SecretNumber;
 
 use crate::error::ApiError;
 use crate::state::Shared;
@@ -43,6 +44,16 @@ in_path! {
     WorkerId "id" WorkerNotFound;
     ApiKeyId "id" ApiKeyNotFound;
     SessionId "sid" SessionNotFound;
+}
+
+impl InPath for SecretNumber {
+    const MEMBER: &'static str = "n";
+    const NOT_FOUND: Code = Code::NotFound;
+
+    /// What is no number is that of no secret: whether there is its worker is said first.
+    fn parse(text: &str) -> Result<Self, Refusal> {
+        Ok(Self::parse(text))
+    }
 }
 
 /// An id of the path.

@@ -45,7 +45,10 @@ fn called(tests: &str, method: &str) -> BTreeSet<String> {
 
 /// The path with something in place of each of its parameters.
 fn filled(path: &str) -> String {
-    path.replace("{t}", "codecompany").replace("{id}", "u1").replace("{name}", "R")
+    path.replace("{t}", "codecompany")
+        .replace("{id}", "u1")
+        .replace("{name}", "R")
+        .replace("{n}", "1")
 }
 
 fn has_body(route: &Route) -> bool {
@@ -57,7 +60,7 @@ fn any_body() -> Value {
     json!({
         "email": "a@b", "password": "p", "idToken": "t", "audience": "a", "slug": "codecompany",
         "status": "ACTIVE", "scope": "global", "token": "t", "requestType": "PASSWORD_RESET",
-        "oobCode": "c", "name": "R", "permissions": [],
+        "oobCode": "c", "name": "R", "permissions": [], "id": "w", "keys": [],
     })
 }
 

@@ -183,11 +183,11 @@ async fn a4_a_worker_makes_neither_itself_nor_another_more_than_it_is() {
     let domain = &world.fixture.domain;
     let bot = world.bot("workers:write jobs:read").await.worker;
     let caller = bearing(&world.own_token(&bot));
-    let wider = Some(ScopeSet::parse("workers:write jobs:read jobs:write").unwrap());
-    let ask = UpdateWorker { scopes: wider.clone(), ..UpdateWorker::default() };
+    let wider = ScopeSet::parse("workers:write jobs:read jobs:write").unwrap();
+    let ask = UpdateWorker { scopes: Some(wider.clone()), ..UpdateWorker::default() };
     let refused = update_worker(domain, &caller, (&world.tenant, &bot.id, &ask)).await;
     assert_eq!(refused.unwrap_err().code(), Code::EscalationDenied);
-    let rights = WorkerRights { scopes: wider.unwrap(), ..WorkerRights::default() };
+    let rights = WorkerRights { scopes: wider, ..WorkerRights::default() };
     let ask = CreateWorker { id: worker_id("more"), rights, keys: vec![] };
     let refused = create_worker(domain, &caller, (&world.tenant, &ask)).await;
     assert_eq!(refused.unwrap_err().code(), Code::EscalationDenied);

@@ -8,3 +8,4 @@ pub(crate) mod oob;
 pub(crate) mod read;
 pub(crate) mod roles;
 pub(crate) mod sessions;
+pub(crate) mod workers;

@@ -55,6 +55,10 @@ fn put(target: &mut Value, steps: &[Step], value: Option<Value>) {
         (None, Some(value)) => *target = value,
         (None, None) => *target = Value::Null,
         (Some((Step::Member(name), [])), None) => {
+            // What it stands in is there, and lacks it.
+            if !target.is_object() {
+                *target = json!({});
+            }
             target.as_object_mut().unwrap().remove(name);
         }
         (Some((Step::Member(name), rest)), value) => {

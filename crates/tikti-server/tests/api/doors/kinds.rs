@@ -66,6 +66,10 @@ pub(super) async fn page_token_of(world: &World, path: &str) -> String {
             request.send().await;
         }
     }
+    for id in ["worker-01", "worker-02"] {
+        let workers = world.filled("/v1/tenants/{t}/workers");
+        world.server.post(&workers).bearer(&world.admin).json(json!({"id": id})).send().await;
+    }
     let slug = format!("a{}", word.to_ascii_lowercase());
     world.server.post("/v1/tenants").bearer(&world.admin).json(json!({"slug": slug})).send().await;
     let path = format!("{}?pageSize=1", world.filled(path));

@@ -161,7 +161,8 @@ impl Door {
             if self.route.path == "/v1/authorization/explain" {
                 body["tenantId"] = json!("codecompany");
             }
-            if self.route.path.ends_with("/apiKeys/{id}") {
+            let path = self.route.path;
+            if path.ends_with("/apiKeys/{id}") || path.starts_with("/v1/tenants/{t}/workers") {
                 body["status"] = json!("DISABLED");
             }
             return body;
@@ -195,6 +196,7 @@ fn all_members() -> Value {
         "scope": "global", "requestType": "PASSWORD_RESET", "grant_type": "refresh_token",
         "token": "t", "idToken": "t", "oobCode": "c", "refresh_token": "r", "roles": [],
         "name": "TENANT_USER", "permissions": [], "scopes": ["introspect"],
+        "id": "made-by-a-forger", "keys": [],
     })
 }
 
@@ -237,6 +239,7 @@ impl World {
             ("users/{id}/sessions", format!("users/{root}/sessions")),
             ("{t}", "codecompany".to_owned()),
             ("{name}", "TENANT_USER".to_owned()),
+            ("{n}", "1".to_owned()),
             ("{id}", ann["localId"].as_str().unwrap().to_owned()),
             ("{sid}", forge::claims(&other)["sid"].as_str().unwrap().to_owned()),
         ]);
@@ -257,6 +260,8 @@ impl World {
                 path = format!("{list}/{id}");
             }
         }
+        // No user's id is a worker's.
+        path = path.replace("/workers/{id}", "/workers/worker-01");
         for (parameter, value) in &self.parameters {
             path = path.replace(parameter, value);
         }

@@ -279,7 +279,8 @@ impl Server {
             assert_no_private_key(&body);
         }
         if let Ok(Value::Object(members)) = serde_json::from_slice(&reply.body) {
-            let names = ["idToken", "accessToken", "refreshToken", "id_token", "refresh_token"];
+            let names =
+                ["idToken", "accessToken", "refreshToken", "id_token", "refresh_token", "secret"];
             let tokens = names.into_iter();
             let tokens = tokens.filter_map(|name| members.get(name)?.as_str()).map(Vec::from);
             self.secrets.lock().unwrap().extend(tokens);

@@ -100,6 +100,12 @@ impl Server {
             }
             "/v1/tenants/{t}/apiKeys" => json!({"name": slug, "scopes": ["introspect"]}),
             "/v1/tenants/{t}/apiKeys/{id}" => json!({"name": slug}),
+            "/v1/tenants/{t}/workers" => {
+                json!({"id": slug, "clients": ["backend-worker"], "scopes": ["jobs:read"]})
+            }
+            "/v1/tenants/{t}/workers/{id}" => json!({"eventTypes": ["render"]}),
+            "/v1/tenants/{t}/workers/{id}/secrets" => json!({}),
+            "/v1/tenants/{t}/workers/{id}/jwks" => json!({"keys": [public_key("first")]}),
             "/v1/tenants/{t}/roles" => json!({"name": slug, "permissions": ["a:b"]}),
             "/v1/tenants/{t}/roles/{name}" => json!({"permissions": ["a:b"]}),
             // A new call fails in the tests until it has its body here.
@@ -149,6 +155,14 @@ impl Server {
                 let made = self.post(&path).bearer(&self.admin().await).json(ask).send().await;
                 made.json()["id"].as_str().unwrap().to_owned()
             }
+            // Each has its own worker, with its first secret.
+            "id" if route.path.starts_with("/v1/tenants/{t}/workers/") => {
+                let ask = json!({"id": slug, "scopes": ["jobs:read"]});
+                let path = format!("/v1/tenants/{COMPANY}/workers");
+                self.post(&path).bearer(&self.admin().await).json(ask).send().await;
+                slug.to_owned()
+            }
+            "n" => "1".to_owned(),
             "id" if route.path.starts_with("/v1/tenants/{t}/") => {
                 self.member(slug).await["userId"].as_str().unwrap().to_owned()
             }
@@ -190,6 +204,12 @@ impl Server {
         let reply = self.post("/v1/accounts/sendOobCode").keyed().json(ask).send().await;
         reply.json()["oobCode"].as_str().unwrap().to_owned()
     }
+}
+
+/// A public key of Ed25519 (RFC 8037, appendix A.2), with which a worker could sign.
+pub(crate) fn public_key(kid: &str) -> Value {
+    let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+    json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": x})
 }
 
 impl Request<'_> {

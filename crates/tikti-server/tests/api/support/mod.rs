@@ -8,7 +8,7 @@ mod ranks;
 mod server;
 
 pub(crate) use client::{Reply, Request};
-pub(crate) use good_requests::{COMPANY, GoodRequest, claims};
+pub(crate) use good_requests::{COMPANY, GoodRequest, claims, public_key};
 pub(crate) use log::LOG;
 pub(crate) use ranks::compare;
 pub(crate) use server::{JOBS, PASSWORD, Place, Server};

@@ -11,3 +11,4 @@ mod oob;
 mod read;
 mod roles;
 mod sessions;
+mod workers;
