@@ -38,6 +38,9 @@ use crate::user::User;
 
 const WRITE: &str = "users:write";
 
+/// How often a user is looked for and made while others make him.
+const MOST_TRIES: u32 = 8;
+
 /// Asks for a code to be sent.
 #[derive(Debug)]
 pub struct SendCode {
@@ -118,6 +121,9 @@ pub async fn send_code(
         invite(domain, (&administrator, &admission), &ask.email, now).await?;
     }
     let kind = ask.kind.oob_type();
+    // Not before the membership, which another invitation may have made in this moment: a code that is older
+    // than that is no good.
+    let now = domain.clock.now();
     let sends = TenantSends {
         tenant: &admission.tenant.id,
         kind,
@@ -174,10 +180,10 @@ async fn invite(
     now: Timestamp,
 ) -> Result<(), Error> {
     let user = find_or_make(domain, email, now).await?;
-    // What is not sent invites nobody: he stays where he is.
-    let Some(user) = user.filter(|user| user.is_active() && !user.is_admin()) else {
+    // Whom nothing is sent to is not invited either.
+    if !user.is_active() || user.is_admin() {
         return Ok(());
-    };
+    }
     let roles = BTreeSet::from([RoleName::parse(TENANT_USER)?]);
     let details = BTreeMap::from([("roles".to_owned(), TENANT_USER.to_owned())]);
     let (action, target) = (Action::MemberAdd, user.id.to_string());
@@ -195,20 +201,20 @@ async fn invite(
     }
 }
 
-async fn find_or_make(
-    domain: &Domain,
-    email: &Email,
-    now: Timestamp,
-) -> Result<Option<User>, Error> {
-    if let Some(user) = account::find_by_email(domain, email, now).await? {
-        return Ok(Some(user));
-    }
-    match manage_members::make_user(domain, email, now).await {
-        Ok(user) => Ok(Some(user)),
-        // Somebody else was quicker.
-        Err(Error::Refused(refusal)) if refusal.code == Code::EmailExists => {
-            account::find_by_email(domain, email, now).await
+/// Who bears the address, whoever made him.
+///
+/// # Errors
+/// `CONFLICT` where many make him at once and none gets there; the store's.
+async fn find_or_make(domain: &Domain, email: &Email, now: Timestamp) -> Result<User, Error> {
+    for _ in 0..MOST_TRIES {
+        if let Some(user) = account::find_by_email(domain, email, now).await? {
+            return Ok(user);
         }
-        Err(error) => Err(error),
+        match manage_members::make_user(domain, email, now).await {
+            // Somebody else was quicker, and may not be done yet.
+            Err(Error::Refused(refusal)) if refusal.code == Code::EmailExists => {}
+            outcome => return outcome,
+        }
     }
+    Err(Code::Conflict.into())
 }

@@ -18,7 +18,7 @@ use tikti_domain::tenancy::{
     revoke_member, send_code,
 };
 use tikti_domain::tenant::{Tenant, TenantStatus};
-use tikti_domain::testing::{FaultPlan, Fixture, bearing, keyed};
+use tikti_domain::testing::{FaultPlan, Fixture, all, bearing, keyed};
 use tikti_domain::token_exchange::{Exchange, exchange};
 use tikti_domain::user::{GlobalRole, User, UserStatus};
 

@@ -32,6 +32,33 @@ async fn an_invitation_makes_user_and_membership_where_they_are_missing() {
     assert_eq!(world.members().await.len(), 5);
 }
 
+#[tokio::test]
+async fn invitations_at_once_make_one_user_and_one_membership_and_all_are_good() {
+    let world = World::new().await;
+    let plan = FaultPlan::crash_after(u64::MAX - 1);
+    let replica = world.fixture.replica(5, &plan).await;
+    let ask =
+        || SendCode { kind: SIGN_IN, email: email(NOBODY), continue_url: None, language: None };
+    let tenant = acme();
+    let sends = (0..8).map(|number| {
+        let domain = if number % 2 == 0 { &world.fixture.domain } else { &replica };
+        let (bob, tenant, ask) = (&world.bob, &tenant, ask());
+        async move { send_code(domain, bob, (tenant, &ask)).await }
+    });
+    for sent in all(sends).await {
+        sent.unwrap();
+    }
+    assert_eq!(world.members().await.len(), 4);
+    assert_eq!(world.events(Action::MemberAdd).await.len(), 1);
+    let mails = world.fixture.mails().await;
+    assert_eq!(mails.len(), 8);
+    let mut users = std::collections::BTreeSet::new();
+    for mail in mails {
+        users.insert(world.signs_in(NOBODY, &mail.code).await.unwrap().user_id);
+    }
+    assert_eq!(users.len(), 1);
+}
+
 /// Administration needs a plain sign-in, and an exchange elsewhere another one.
 #[tokio::test]
 async fn e8_the_session_of_a_code_is_bound_to_its_tenant_and_never_administers() {
