@@ -92,6 +92,23 @@ async fn e6_whoever_asks_for_a_code_learns_not_whether_there_is_anybody() {
     .await;
 }
 
+/// A member, a suspended member, and nobody, by an administrator of the tenant.
+#[tokio::test]
+async fn e6_a_tenant_that_has_a_reset_sent_learns_not_whether_it_went_to_a_member() {
+    let server = server().await;
+    let admin = server.admin().await;
+    for email in &ADDRESSES[1..] {
+        let ask = json!({"email": email, "roles": ["TENANT_USER"]});
+        let path = "/v1/tenants/codecompany/users";
+        assert_eq!(server.post(path).bearer(&admin).json(ask).send().await.status, 200);
+    }
+    assert_alike(ADDRESSES, (200, None), async |email| {
+        let ask = json!({"requestType": "PASSWORD_RESET", "email": email});
+        server.post("/v1/tenants/codecompany/oob/send").bearer(&admin).json(ask).send().await
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn e6_a_wrong_code_says_nothing_of_the_address_that_it_is_tried_for() {
     let server = server().await;
