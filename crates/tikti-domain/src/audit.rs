@@ -25,16 +25,18 @@ use crate::clock::{self, Timestamp};
 use crate::domain::Domain;
 use crate::error::{Error, InternalError};
 use crate::fence;
-use crate::id::{ApiKeyId, OperationId, SessionId, TenantId, UserId, WorkerId};
+use crate::id::{ApiKeyId, MailId, OperationId, SessionId, TenantId, UserId, WorkerId};
 use crate::intent;
 use crate::keyspace;
 use crate::record::Record;
 
 pub mod chain;
+mod change;
 mod head;
 mod read;
 mod verify;
 
+pub(crate) use change::change;
 pub use head::{
     HeadsCursor, HeadsSigned, SIGN_AFTER_MILLIS, SignedHead, read_deployment_head, read_head,
     sign_heads,
@@ -94,7 +96,7 @@ actions! {
     OobSend "oob.send" "A code was sent by mail.";
     UserCreate "user.create" "A user was made by an administrator.";
     UserUpdate "user.update" "A user was changed by an administrator.";
-    UserDelete "user.delete" "A user was deleted by an administrator.";
+    UserDelete "user.delete" "A user was deleted, by an administrator or by himself.";
     UserRevoke "user.revoke" "Everything that a user was given out was revoked.";
     TokenRevoke "token.revoke" "One token was revoked.";
 }
@@ -201,6 +203,7 @@ pub(crate) enum NotePlace {
     Tenant(TenantId),
     User(UserId),
     Key(ApiKeyId),
+    Mail(MailId),
     Deployment,
 }
 
@@ -210,6 +213,7 @@ impl NotePlace {
             Self::Tenant(tenant) => keyspace::of_tenant(tenant),
             Self::User(user) => keyspace::of_user(user),
             Self::Key(key) => keyspace::of_api_key(key),
+            Self::Mail(mail) => keyspace::of_mails(mail.shard()),
             Self::Deployment => Partition::global(),
         }
     }

@@ -95,6 +95,9 @@ pub(crate) struct DeletingUser {
     /// The operation that was asked for, where this one has taken its place.
     #[serde(default)]
     pub(crate) first: Option<OperationId>,
+    /// What the audit says of it, where somebody asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) draft: Option<Draft>,
 }
 
 /// A tenant is being made.
@@ -144,6 +147,9 @@ pub(crate) struct ChangingStanding {
     pub(crate) user_id: UserId,
     pub(crate) way: Way,
     pub(crate) change: UserChange,
+    /// What the audit says of it, where somebody asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) draft: Option<Draft>,
 }
 
 /// Something is being changed in one partition, with its audit event.

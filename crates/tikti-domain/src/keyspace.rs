@@ -32,7 +32,8 @@
 //! | `l:<keyed hash>` | `block` | - | until when somebody is kept out |
 //! | `n:<00 to ff>` | `user` | user id | entry of the directory of users |
 //! | `n:<00 to ff>` | `fence` | operation id | that operation was given up |
-//! | `u: t: k: g` | `note` | operation id | an audit event on its way to its chain |
+//! | `k: m:` | `fence` | operation id | that operation was given up |
+//! | `u: t: k: m: g` | `note` | operation id | an audit event on its way to its chain |
 //! | `t: g` | `answer` | keyed hash | what was answered to a request that may come again |
 //! | `a:<tenant id or ->` | `link` | number, 16 hexadecimal digits | one audit event in its chain |
 //! | `a:<tenant id or ->` | `head` | - | where the chain ends |
@@ -341,10 +342,12 @@ mod tests {
             fence(&of_user(&user_id), &operation),
             fence(&of_tenant(&tenant_id), &operation),
             fence(&Partition::global(), &operation),
+            fence(&of_mails(10), &operation),
             mail(&MailId::parse("01JD000000000000000000000A").unwrap()),
             departed(&tenant_id, &user_id),
             note(&of_tenant(&tenant_id), &operation),
             note(&of_api_key(&key_id), &operation),
+            note(&of_mails(10), &operation),
             link(&Chain::Tenant(tenant_id.clone()), 10),
             head(&Chain::Deployment),
             signed_head(&Chain::Deployment),
@@ -394,10 +397,12 @@ mod tests {
         u:u1/fence/01JD000000000000000000000Z
         t:t-1/fence/01JD000000000000000000000Z
         g/fence/01JD000000000000000000000Z
+        m:a/fence/01JD000000000000000000000Z
         m:a/mail/01JD000000000000000000000A
         t:t-1/departed/u1
         t:t-1/note/01JD000000000000000000000Z
         k:abcd/note/01JD000000000000000000000Z
+        m:a/note/01JD000000000000000000000Z
         a:t-1/link/000000000000000a
         a:-/head/
         a:-/signed/

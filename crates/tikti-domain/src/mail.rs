@@ -22,13 +22,16 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
+use crate::audit::{self, Chain, Draft, NotePlace};
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::email::Email;
 use crate::error::Error;
 use crate::id::MailId;
 use crate::keyspace;
+use crate::record::Record;
 use crate::secret::NamedSecret;
+use crate::tenancy::administer::Done;
 
 pub use lease::{
     DueMail, LEASE_MILLIS, MailCursor, NextMail, Outcome, Undelivered, delivered, failed, next_due,
@@ -145,6 +148,29 @@ pub async fn enqueue(domain: &Domain, mail: &NewMail, now: Timestamp) -> Result<
     let record =
         QueuedMail::seal(&id, mail, (&domain.mail_queue.master_keys, &domain.random), now)?;
     record.put(&domain.store, &keyspace::mail(&id), now).await?;
+    domain.mail_queue.queued.notify_one();
+    Ok(())
+}
+
+/// Puts a mail into the queue, as [`enqueue`] does, with the event that the deployment's audit has of it.
+///
+/// # Errors
+/// As [`enqueue`].
+pub(crate) async fn enqueue_noted(
+    domain: &Domain,
+    mail: &NewMail,
+    draft: &Draft,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let id = MailId::generate(now, &domain.random)?;
+    let sealing = (&domain.mail_queue.master_keys[..], &domain.random);
+    let record = QueuedMail::seal(&id, mail, sealing, now)?;
+    let (key, bytes) = (keyspace::mail(&id), record.encode()?);
+    let queued = (&Chain::Deployment, draft);
+    let queued = audit::change(domain, (NotePlace::Mail(id), &[]), queued, now, |txn| {
+        Ok(Done::Changed(txn.put(&key, record.entry(&bytes))?))
+    });
+    queued.await?;
     domain.mail_queue.queued.notify_one();
     Ok(())
 }

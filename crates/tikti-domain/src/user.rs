@@ -251,6 +251,17 @@ impl UserChange {
         }
         next
     }
+
+    /// What the audit says of the change. A name for people may be an address: only that there is one.
+    pub(crate) fn told(&self) -> BTreeMap<String, String> {
+        let role = self.role.map(|role| ("role", role.as_str().to_owned()));
+        let status = self.status.map(|status| ("status", status.as_str().to_owned()));
+        let name = self.display_name.as_ref().map(|_| ("displayName", "given".to_owned()));
+        let verified = self.email_verified.map(|verified| ("emailVerified", verified.to_string()));
+        let tenant = self.default_tenant.as_ref().map(|id| ("defaultTenantId", id.to_string()));
+        let told = [role, status, name, verified, tenant].into_iter().flatten();
+        told.map(|(member, value)| (member.to_owned(), value)).collect()
+    }
 }
 
 impl Record for Lasting<User> {}

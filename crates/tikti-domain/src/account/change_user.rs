@@ -7,8 +7,8 @@
 //! |---|---|
 //! | 1. say so (intent) | nothing has changed; a departure goes on, an arrival is given up |
 //! | 2. enter the set of administrators, or leave it while another one is left; else be refused, behind a fence | he is not relied on yet, or not any more; as before |
-//! | 3. the user's record, once (a fence comes together) | what counts has happened |
-//! | 4. nothing is moving in the set any more | done |
+//! | 3. the user's record with the audit note, once (a fence comes together) | what counts has happened |
+//! | 4. the note to its chain, nothing is moving in the set any more | done |
 //!
 //! Step 3 happens at most once, whoever carries the operation on: a late one must not undo what was
 //! changed after it.
@@ -21,6 +21,7 @@ use tikti_store::Entry;
 use super::admins::{self, Begun};
 use super::change_email::load_user;
 use super::sign_out::remove_old_sessions;
+use crate::audit::{self, Chain, Draft, NotePlace};
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::error::{Code, Error, Refusal};
@@ -29,33 +30,36 @@ use crate::id::{OperationId, UserId};
 use crate::intent::{self, ChangingStanding, Intent, Way, Work};
 use crate::keyspace;
 use crate::record::{Lasting, Record};
+use crate::tenancy::administer::Done;
 use crate::user::{User, UserChange};
 
 /// How often a change begins anew because the user changed at the same moment.
 const MOST_TRIES: u32 = 8;
 
-/// Changes a user. Where it ends his sessions they are over at once.
+/// Changes a user, of which the audit says `draft`; nothing, where all is as it was. Where it ends his
+/// sessions they are over at once.
 ///
 /// The caller decides whether it may happen.
 ///
 /// # Errors
 /// `USER_NOT_FOUND`; `LAST_ADMIN`: then the change never happens; `CONFLICT` where another change is
 /// under way; the store's: then what takes a right away may still happen within minutes.
-pub(crate) async fn change_user(
+pub(crate) async fn change_user_for(
     domain: &Domain,
     id: &UserId,
-    change: &UserChange,
+    (change, draft): (&UserChange, &Draft),
     now: Timestamp,
 ) -> Result<User, Error> {
     for _ in 0..MOST_TRIES {
         let user = load_user(domain, id, now).await?;
         let changed = match way_of(&user, &change.applied(&user, now)) {
-            None => match write_plainly(domain, id, change, now).await? {
+            None => match write_plainly(domain, id, (change, draft), now).await? {
                 Some(changed) => changed,
                 None => continue,
             },
             Some(way) => {
-                let work = ChangingStanding { user_id: id.clone(), way, change: change.clone() };
+                let (change, draft) = (change.clone(), Some(draft.clone()));
+                let work = ChangingStanding { user_id: id.clone(), way, change, draft };
                 change_standing(domain, work, now).await?
             }
         };
@@ -65,6 +69,18 @@ pub(crate) async fn change_user(
         return Ok(changed);
     }
     Err(Code::Conflict.into())
+}
+
+/// As [`change_user_for`], for tests that are about what becomes of the user.
+#[cfg(test)]
+pub(crate) async fn change_user(
+    domain: &Domain,
+    id: &UserId,
+    change: &UserChange,
+    now: Timestamp,
+) -> Result<User, Error> {
+    let draft = audit::tests::draft_of(audit::Action::UserUpdate, id.as_str());
+    change_user_for(domain, id, (change, &draft), now).await
 }
 
 /// Which way the user goes through the set of administrators, if at all.
@@ -80,25 +96,25 @@ fn way_of(before: &User, after: &User) -> Option<Way> {
 async fn write_plainly(
     domain: &Domain,
     id: &UserId,
-    change: &UserChange,
+    (change, draft): (&UserChange, &Draft),
     now: Timestamp,
 ) -> Result<Option<User>, Error> {
     let key = keyspace::user(id);
-    let reads = [key.clone()];
-    domain
-        .store
-        .transact(key.partition(), &reads, now, |txn| {
-            let user = User::load(&key, txn.get(&key)?)?.ok_or(Code::UserNotFound)?;
-            let next = change.applied(&user, now);
-            if way_of(&user, &next).is_some() {
-                return Ok(None);
-            }
-            if next != user {
-                txn.put(&key, Entry::new(&Lasting::Live(next.clone()).encode()?))?;
-            }
-            Ok::<_, Error>(Some(next))
-        })
-        .await
+    let keys = [key.clone()];
+    let place = (NotePlace::User(id.clone()), &keys[..]);
+    audit::change(domain, place, (&Chain::Deployment, draft), now, |txn| {
+        let user = User::load(&key, txn.get(&key)?)?.ok_or(Code::UserNotFound)?;
+        let next = change.applied(&user, now);
+        if way_of(&user, &next).is_some() {
+            return Ok(Done::Same(None));
+        }
+        if next == user {
+            return Ok(Done::Same(Some(next)));
+        }
+        txn.put(&key, Entry::new(&Lasting::Live(next.clone()).encode()?))?;
+        Ok(Done::Changed(Some(next)))
+    })
+    .await
 }
 
 async fn change_standing(
@@ -187,6 +203,12 @@ async fn write(
             }
             fence::put(txn, partition, operation, now)?;
             txn.put(&key, Entry::new(&Lasting::Live(next.clone()).encode()?))?;
+            // Of two who ask for the same, the later one changes nothing.
+            if next != user
+                && let Some(draft) = &work.draft
+            {
+                audit::note(txn, partition, operation, (&Chain::Deployment, draft), now)?;
+            }
             Ok::<_, Error>(next)
         })
         .await
@@ -199,6 +221,8 @@ async fn finish(
     work: &ChangingStanding,
     now: Timestamp,
 ) -> Result<(), Error> {
+    // Before the move is over: after it nobody carries the operation on.
+    audit::deliver(domain, operation, &keyspace::of_user(&work.user_id), now).await?;
     admins::conclude(domain, &work.user_id, operation, now).await?;
     intent::end(domain, operation).await
 }
@@ -215,6 +239,9 @@ pub(crate) async fn resume(
         match begin(domain, operation, work, now).await? {
             Begun::Moving => {}
             Begun::LastAdmin | Begun::Busy(_) | Begun::Over => {
+                // It may have happened before.
+                let partition = keyspace::of_user(&work.user_id);
+                audit::deliver(domain, operation, &partition, now).await?;
                 return intent::end(domain, operation).await;
             }
         }

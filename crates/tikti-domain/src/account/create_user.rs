@@ -6,7 +6,7 @@
 //! | 2. claim the address for a new id | the address is claimed by a user that does not exist |
 //! | 3. administrators: enter the set of administrators | the set names a user that does not exist |
 //! | 4. an entry in the directory of users | the directory names a user that does not exist |
-//! | 5. write the user, if nothing stands there | done |
+//! | 5. write the user with the audit note, if nothing stands there | done, but for the note's way to its chain |
 //!
 //! Who gives a creation up, because the address is wanted or because it is older than a minute,
 //! writes a tombstone at the user's key first, so that a late creator cannot finish step 5 any more.
@@ -14,12 +14,13 @@
 //!
 //! Spec: Domain, rule 1. Why claims heal themselves: docs/decisions/0008, 0015.
 
-use tikti_store::{Entry, Expected, StoreError};
+use tikti_store::Entry;
 
 use super::admins;
 use super::directory;
 use super::email_claim::{claim_email, release_email};
 use super::sign_in::find_by_email;
+use crate::audit::{self, Chain, Draft};
 use crate::claim::{self, Owner};
 use crate::clock::Timestamp;
 use crate::domain::Domain;
@@ -53,16 +54,40 @@ pub struct NewUser {
 ///
 /// Spec: Domain, rule 1.
 pub async fn create_user(domain: &Domain, new: NewUser, now: Timestamp) -> Result<User, Error> {
+    make_user(domain, new, |_| None, now).await
+}
+
+/// Makes a user, as [`create_user`] does, for somebody of whom the audit says `draft` of the new id.
+///
+/// # Errors
+/// As [`create_user`].
+pub(super) async fn create_user_for(
+    domain: &Domain,
+    new: NewUser,
+    draft: impl FnOnce(&UserId) -> Draft + Send,
+    now: Timestamp,
+) -> Result<User, Error> {
+    make_user(domain, new, |id| Some(draft(id)), now).await
+}
+
+async fn make_user(
+    domain: &Domain,
+    new: NewUser,
+    draft: impl FnOnce(&UserId) -> Option<Draft> + Send,
+    now: Timestamp,
+) -> Result<User, Error> {
     // Before anything is written: most addresses that are taken are seen to be.
     if find_by_email(domain, &new.email, now).await?.is_some() {
         return Err(Code::EmailExists.into());
     }
     let user_id = UserId::generate(now, &domain.random)?;
+    let draft = draft(&user_id);
     let work = CreatingUser { user_id, email: new.email, role: new.role };
     let operation = intent::begin(domain, Work::CreateUser(work.clone()), now).await?;
-    let outcome = create(domain, &operation, (&work, new.password_hash), now).await;
+    let life = (new.password_hash, draft.as_ref());
+    let outcome = create(domain, &operation, (&work, life), now).await;
     match &outcome {
-        Ok(_) => intent::rest(&operation, intent::end(domain, &operation).await),
+        Ok(_) => intent::rest(&operation, finish(domain, &operation, &work, now).await),
         Err(Error::Refused(_)) => {
             intent::rest(&operation, settle(domain, &operation, &work, now).await);
         }
@@ -76,7 +101,7 @@ pub async fn create_user(domain: &Domain, new: NewUser, now: Timestamp) -> Resul
 async fn create(
     domain: &Domain,
     operation: &OperationId,
-    (work, password_hash): (&CreatingUser, Option<PasswordHash>),
+    (work, (password_hash, draft)): (&CreatingUser, (Option<PasswordHash>, Option<&Draft>)),
     now: Timestamp,
 ) -> Result<User, Error> {
     claim_email(domain, &work.email, &claim_of(operation, work), now).await?;
@@ -89,12 +114,32 @@ async fn create(
     user.password_hash = password_hash;
     let bytes = Lasting::Live(user.clone()).encode()?;
     let key = keyspace::user(&user.id);
-    match domain.store.put_if(&key, Expected::Absent, Entry::new(&bytes), now).await {
-        Ok(()) => Ok(user),
-        // Somebody took this creation for dead and the address with it.
-        Err(StoreError::Conflict { .. }) => Err(Code::EmailExists.into()),
-        Err(error) => Err(error.into()),
-    }
+    let (partition, reads) = (key.partition(), [key.clone()]);
+    domain
+        .store
+        .transact(partition, &reads, now, |txn| {
+            // Somebody took this creation for dead and the address with it.
+            if txn.get(&key)?.is_some() {
+                return Err(Code::EmailExists.into());
+            }
+            txn.put(&key, Entry::new(&bytes))?;
+            if let Some(draft) = draft {
+                audit::note(txn, partition, operation, (&Chain::Deployment, draft), now)?;
+            }
+            Ok::<_, Error>(())
+        })
+        .await?;
+    Ok(user)
+}
+
+async fn finish(
+    domain: &Domain,
+    operation: &OperationId,
+    work: &CreatingUser,
+    now: Timestamp,
+) -> Result<(), Error> {
+    audit::deliver(domain, operation, &keyspace::of_user(&work.user_id), now).await?;
+    intent::end(domain, operation).await
 }
 
 fn claim_of(operation: &OperationId, work: &CreatingUser) -> EmailClaim {
@@ -119,11 +164,13 @@ pub(crate) async fn settle(
             release_email(domain, &work.email, &claim_of(operation, work), now).await?;
         }
     }
-    intent::end(domain, operation).await
+    finish(domain, operation, work, now).await
 }
 
 #[cfg(test)]
 mod tests {
+    use tikti_store::{Expected, StoreError};
+
     use super::*;
     use crate::testing::Fixture;
 
@@ -176,7 +223,7 @@ mod tests {
 
         let user = create_user(domain, new("ann@example.org"), now).await.unwrap();
 
-        let late = create(domain, &operation, (&work, None), now).await.unwrap_err();
+        let late = create(domain, &operation, (&work, (None, None)), now).await.unwrap_err();
         assert_eq!(late.code(), Code::EmailExists);
         let key = keyspace::user(&work.user_id);
         let bytes = Lasting::Live(User::new(work.user_id, work.email.clone(), role, now)).encode();

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use super::delete_user::delete_user_seen;
 use super::own::Own;
 use crate::api_key::KeyScope;
+use crate::audit::Action;
 use crate::domain::{Caller, Domain};
 use crate::error::Error;
 use crate::id::UserId;
@@ -26,7 +27,8 @@ pub async fn delete_account(
     let now = domain.clock.now();
     let own = Own::load(domain, caller, (id_token, KeyScope::Delete), now).await?;
     own.require_recent(&domain.settings, now)?;
-    delete_user_seen(domain, &own.user.id, own.user.ver, now).await?;
+    let draft = own.draft(caller, Action::UserDelete);
+    delete_user_seen(domain, &own.user.id, (own.user.ver, draft), now).await?;
     Ok(own.user.id)
 }
 
@@ -34,6 +36,7 @@ pub async fn delete_account(
 mod tests {
     use super::*;
     use crate::account::sign_out::revoke_everything;
+    use crate::audit::tests::draft_of;
     use crate::error::Code;
     use crate::sweep::{SweepCursor, sweep};
     use crate::testing::{FaultPlan, Fixture};
@@ -46,13 +49,14 @@ mod tests {
             fixture.admin("root@corp.sys").await;
             let ann = fixture.user("ann@example.org", role).await;
             let (domain, now) = (&fixture.domain, fixture.now());
+            let seen = |ver| (ver, draft_of(Action::UserDelete, ann.id.as_str()));
             revoke_everything(domain, &ann.id, now).await.unwrap();
-            let refused = delete_user_seen(domain, &ann.id, ann.ver, now).await.unwrap_err();
+            let refused = delete_user_seen(domain, &ann.id, seen(ann.ver), now).await.unwrap_err();
             assert_eq!(refused.code(), Code::TokenRevoked, "{role:?}");
             fixture.clock.advance(5 * 60_000);
             sweep(domain, &mut SweepCursor::default(), fixture.now()).await.unwrap();
             let ver = fixture.reload(&ann).await.ver;
-            delete_user_seen(domain, &ann.id, ver, now).await.unwrap();
+            delete_user_seen(domain, &ann.id, seen(ver), now).await.unwrap();
         }
     }
 
@@ -64,7 +68,8 @@ mod tests {
             let ann = fixture.user("ann@example.org", GlobalRole::CompanyEmployee).await;
             let now = fixture.now();
             let replica = fixture.replica(2, &FaultPlan::crash_after(u64::MAX - 1)).await;
-            let deletion = delete_user_seen(&replica, &ann.id, ann.ver, now);
+            let seen = (ann.ver, draft_of(Action::UserDelete, ann.id.as_str()));
+            let deletion = delete_user_seen(&replica, &ann.id, seen, now);
             let revocation = async {
                 for _ in 0..steps {
                     tokio::task::yield_now().await;

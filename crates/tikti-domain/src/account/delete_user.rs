@@ -4,8 +4,8 @@
 //! |---|---|
 //! | 1. say so (intent) | nothing has changed; the sweep goes on |
 //! | 2. administrators: leave the set, while another one lives; else be refused, behind a fence | an administrator who is not counted, and the sweep goes on; or a refusal, and the sweep ends it |
-//! | 3. a tombstone in place of the user | nothing signs in any more; the rest is swept |
-//! | 4. memberships with their entries, sessions, revoked tokens, the directory's entry, the claim on the address | done |
+//! | 3. a tombstone in place of the user, with the audit note | nothing signs in any more; the rest is swept |
+//! | 4. the note to its chain, memberships with their entries, sessions, revoked tokens, the directory's entry, the claim on the address | done |
 //!
 //! A deletion that was refused never happens: step 2 refuses or lets go in one transaction, for all who
 //! carry the deletion on, and an intent that could not be removed afterwards is only removed.
@@ -21,6 +21,7 @@ use super::admins;
 use super::change_email::load_user;
 use super::directory;
 use super::email_claim::release_email;
+use crate::audit::{self, Chain, Draft};
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::error::{Code, Error};
@@ -46,10 +47,24 @@ use crate::user::{EmailClaim, GlobalRole, User};
 /// Spec: Domain, rule 4; Authorization, `LAST_ADMIN`.
 pub async fn delete_user(domain: &Domain, user_id: &UserId, now: Timestamp) -> Result<(), Error> {
     let user = load_user(domain, user_id, now).await?;
-    delete(domain, user, None, now).await
+    delete(domain, user, (None, None), now).await
 }
 
-/// Deletes a user, as [`delete_user`] does, if he is of this version still: for his own token, which is
+/// Deletes a user, as [`delete_user`] does, for somebody of whom the audit says `draft`.
+///
+/// # Errors
+/// As [`delete_user`].
+pub(super) async fn delete_user_for(
+    domain: &Domain,
+    user_id: &UserId,
+    draft: Draft,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let user = load_user(domain, user_id, now).await?;
+    delete(domain, user, (None, Some(draft)), now).await
+}
+
+/// Deletes a user, as [`delete_user_for`] does, if he is of this version still: for his own token, which is
 /// worth nothing once he is of another one.
 ///
 /// # Errors
@@ -58,23 +73,23 @@ pub async fn delete_user(domain: &Domain, user_id: &UserId, now: Timestamp) -> R
 pub(super) async fn delete_user_seen(
     domain: &Domain,
     user_id: &UserId,
-    ver: u64,
+    (ver, draft): (u64, Draft),
     now: Timestamp,
 ) -> Result<(), Error> {
     let user = load_user(domain, user_id, now).await?;
     if user.ver != ver {
         return Err(Code::TokenRevoked.into());
     }
-    delete(domain, user, Some(ver), now).await
+    delete(domain, user, (Some(ver), Some(draft)), now).await
 }
 
 async fn delete(
     domain: &Domain,
     user: User,
-    of_version: Option<u64>,
+    (of_version, draft): (Option<u64>, Option<Draft>),
     now: Timestamp,
 ) -> Result<(), Error> {
-    let work = work_of(user);
+    let work = DeletingUser { draft, ..work_of(user) };
     // Before anything is written: most refusals are seen to be.
     if work.role == GlobalRole::Admin {
         admins::look_first(domain, &work.user_id, now).await?;
@@ -116,7 +131,7 @@ pub(crate) async fn resume(
 
 fn work_of(user: User) -> DeletingUser {
     let User { id, role, email, email_claim, ver, .. } = user;
-    DeletingUser { user_id: id, role, email, email_claim, ver, first: None }
+    DeletingUser { user_id: id, role, email, email_claim, ver, first: None, draft: None }
 }
 
 /// A deletion under way.
@@ -139,7 +154,8 @@ impl Deletion {
                 load_user(domain, &self.work.user_id, now).await?;
                 admins::leave(domain, &self.work.user_id, self.first(), now).await?;
             }
-            let Some(mut changed) = put_tombstone(domain, &self.work, now).await? else {
+            let buried = put_tombstone(domain, (&self.work, self.first()), now).await?;
+            let Some(mut changed) = buried else {
                 return Ok(());
             };
             let is_another = self.of_version.is_some_and(|ver| ver != changed.ver);
@@ -156,7 +172,7 @@ impl Deletion {
         }
     }
 
-    /// The operation that was asked for, by which a refusal is remembered.
+    /// The operation that was asked for, by which a refusal is remembered and the event is known.
     fn first(&self) -> &OperationId {
         self.work.first.as_ref().unwrap_or(&self.operation)
     }
@@ -165,6 +181,7 @@ impl Deletion {
     async fn clean(&self, domain: &Domain, now: Timestamp) -> Result<(), Error> {
         let user_id = &self.work.user_id;
         let partition = keyspace::of_user(user_id);
+        audit::deliver(domain, self.first(), &partition, now).await?;
         let list = (&partition, keyspace::MEMBERSHIP);
         let mut after: Option<Vec<u8>> = None;
         loop {
@@ -194,7 +211,7 @@ impl Deletion {
 /// Step 3, if the user is as `seen`; else says how the user is.
 async fn put_tombstone(
     domain: &Domain,
-    seen: &DeletingUser,
+    (seen, operation): (&DeletingUser, &OperationId),
     now: Timestamp,
 ) -> Result<Option<DeletingUser>, Error> {
     let key = keyspace::user(&seen.user_id);
@@ -206,11 +223,16 @@ async fn put_tombstone(
         .store
         .transact(key.partition(), &reads, now, |txn| {
             let user = User::load(&key, txn.get(&key)?)?.ok_or(Code::UserNotFound)?;
-            let found = DeletingUser { first: seen.first.clone(), ..work_of(user) };
+            let (first, draft) = (seen.first.clone(), seen.draft.clone());
+            let found = DeletingUser { first, draft, ..work_of(user) };
             if found != *seen {
                 return Ok(Some(found));
             }
             txn.put(&key, Entry::new(&bytes))?;
+            if let Some(draft) = &seen.draft {
+                let chain = Chain::Deployment;
+                audit::note(txn, key.partition(), operation, (&chain, draft), now)?;
+            }
             // With it, so that no sign-in that is under way can write it again.
             txn.delete(&networks)?;
             Ok::<_, Error>(None)

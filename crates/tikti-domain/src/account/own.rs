@@ -6,9 +6,12 @@
 //!
 //! Spec: HTTP API, Identity, `update`, `delete`; Tokens and keys, "Verification".
 
+use std::collections::BTreeMap;
+
 use secrecy::SecretString;
 
 use crate::api_key::{KeyScope, PresentedKey};
+use crate::audit::{Action, Actor, Draft, Who};
 use crate::clock::{self, Timestamp};
 use crate::domain::{Caller, Domain};
 use crate::error::{Code, Error, Refusal};
@@ -61,6 +64,21 @@ impl Own {
         let (user, session) = holder.check(&token, domain.not_before)?;
         let mver = holder.membership.as_ref().map(|membership| membership.mver);
         Ok(Self { user: user.clone(), session: session.clone(), mver, token })
+    }
+
+    /// What the audit says of something that the holder does to his own account.
+    pub(super) fn draft(&self, caller: &Caller, action: Action) -> Draft {
+        let id = &self.user.id;
+        let (who, session_id) = (Who::User(id.clone()), Some(self.session.id.clone()));
+        Draft {
+            action,
+            target: id.to_string(),
+            tenant_id: None,
+            actor: Actor { who, session_id, ip: caller.ip },
+            request_id: caller.request_id.clone(),
+            cross_tenant: false,
+            details: BTreeMap::new(),
+        }
     }
 
     /// Requires a sign-in that is recent enough to change what the account hangs on.

@@ -7,13 +7,16 @@
 
 use super::find_by_email;
 use super::gate::{self, Access};
-use super::sign_out::revoke_everything;
+use super::sign_out::{end_all, remove_old_sessions};
+use crate::audit::{self, Action, Chain, Draft, NotePlace};
 use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
 use crate::email::Email;
 use crate::error::{Code, Error};
 use crate::id::{TenantRef, UserId};
-use crate::tenancy;
+use crate::keyspace;
+use crate::tenancy::{self, administer::Done};
+use crate::user::User;
 
 /// Asks to end what was given out for a user.
 #[derive(Debug)]
@@ -53,16 +56,40 @@ pub struct Revoked {
 /// tenant; `TENANT_NOT_FOUND`; the store's.
 pub async fn revoke(domain: &Domain, caller: &Caller, ask: &Revoke) -> Result<Revoked, Error> {
     let now = domain.clock.now();
-    gate::require_admin(domain, caller, Access::Write, now).await?;
+    let principal = gate::require_admin(domain, caller, Access::Write, now).await?;
     let found = find_by_email(domain, &ask.email, now).await?;
     let user = found.ok_or(Code::UserNotFound)?;
     let token_version = match &ask.scope {
-        RevokeScope::Global => revoke_everything(domain, &user.id, now).await?.ver,
+        RevokeScope::Global => {
+            let draft = principal.draft(caller, Action::UserRevoke, (&user.id, None));
+            everything(domain, &user.id, &draft, now).await?.ver
+        }
         RevokeScope::Tenant(reference) => {
             let tenant = tenancy::find(domain, reference, now).await?;
-            let tenant = tenant.ok_or(Code::TenantNotFound)?;
-            tenancy::revoke_membership(domain, &tenant.id, &user.id, now).await?.mver
+            let tenant = tenant.ok_or(Code::TenantNotFound)?.id;
+            let draft = principal.draft(caller, Action::MemberRevoke, (&user.id, Some(&tenant)));
+            let own = keyspace::member(&tenant, &principal.user.id);
+            let cross_tenant = domain.store.get(&own, now).await?.is_none();
+            let draft = Draft { cross_tenant, ..draft };
+            tenancy::revoke_membership(domain, (&tenant, &user.id), &draft, now).await?.mver
         }
     };
     Ok(Revoked { user_id: user.id, email: ask.email.clone(), token_version, revoked_at: now })
+}
+
+async fn everything(
+    domain: &Domain,
+    id: &UserId,
+    draft: &Draft,
+    now: Timestamp,
+) -> Result<User, Error> {
+    let key = keyspace::user(id);
+    let keys = [key.clone()];
+    let place = (NotePlace::User(id.clone()), &keys[..]);
+    let ended = audit::change(domain, place, (&Chain::Deployment, draft), now, |txn| {
+        Ok(Done::Changed(end_all(txn, &key, now)?))
+    });
+    let user = ended.await?;
+    remove_old_sessions(domain, &user, now).await;
+    Ok(user)
 }

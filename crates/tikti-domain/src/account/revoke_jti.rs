@@ -11,6 +11,7 @@ use tikti_token::Audience;
 
 use super::any_token::{self, AnyToken};
 use super::gate::{self, Access};
+use crate::audit::{self, Action, Chain, NotePlace};
 use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
 use crate::error::{Error, Refusal};
@@ -18,6 +19,7 @@ use crate::id::UserId;
 use crate::keyspace;
 use crate::record::Record;
 use crate::session::DeniedToken;
+use crate::tenancy::administer::Done;
 
 /// A token that is denied from now on.
 #[derive(Debug)]
@@ -41,7 +43,7 @@ pub async fn revoke_jti(
     token: &SecretString,
 ) -> Result<RevokedJti, Error> {
     let now = domain.clock.now();
-    gate::require_admin(domain, caller, Access::Write, now).await?;
+    let principal = gate::require_admin(domain, caller, Access::Write, now).await?;
     let verified = AnyToken::verify(domain, token, Audience::Deferred, now);
     let verified = verified.map_err(any_token::refused)?;
     let Some(user_id) = verified.user_id() else {
@@ -52,7 +54,18 @@ pub async fn revoke_jti(
     let skew = domain.settings.skew.as_secs().saturating_add(1).saturating_mul(1000);
     let key = keyspace::denied_token(&user_id, verified.jti());
     let bytes = DeniedToken {}.encode()?;
-    let entry = Entry::new(&bytes).expires_at(expires_at.plus_millis(skew));
-    domain.store.put(&key, entry, now).await?;
-    Ok(RevokedJti { jti: verified.jti().to_owned(), expires_at, user_id })
+    let jti = verified.jti().to_owned();
+    let mut draft = principal.draft(caller, Action::TokenRevoke, (&jti, None));
+    draft.details.insert("userId".to_owned(), user_id.to_string());
+    let keys = [key.clone()];
+    let place = (NotePlace::User(user_id.clone()), &keys[..]);
+    let denied = audit::change(domain, place, (&Chain::Deployment, &draft), now, |txn| {
+        if txn.get(&key)?.is_some() {
+            return Ok(Done::Same(()));
+        }
+        let entry = Entry::new(&bytes).expires_at(expires_at.plus_millis(skew));
+        Ok(Done::Changed(txn.put(&key, entry)?))
+    });
+    denied.await?;
+    Ok(RevokedJti { jti, expires_at, user_id })
 }

@@ -23,6 +23,7 @@ use secrecy::SecretString;
 use super::own::check_recent;
 use crate::action_link::{ContinueUrl, action_link};
 use crate::api_key::{AcceptedKey, KeyScope};
+use crate::audit::Draft;
 use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
 use crate::email::Email;
@@ -111,8 +112,9 @@ fn shows_code(key: &AcceptedKey) -> bool {
     key.tenant_id.is_none() && key.scopes.contains(&KeyScope::OobReturn)
 }
 
-/// Has a `PASSWORD_RESET` code sent to a user whom an administrator names, with this key. Counted for
-/// the address alone: an administrator's host may help many users.
+/// Has a `PASSWORD_RESET` code sent to a user whom an administrator names, with this key, of which the audit
+/// says `draft`: the mail is queued and the event noted in one transaction. Counted for the address alone: an
+/// administrator's host may help many users.
 ///
 /// # Errors
 /// `USER_DISABLED`, since the code would open nothing; `INVALID_ARGUMENT` for a user without an address;
@@ -121,7 +123,7 @@ fn shows_code(key: &AcceptedKey) -> bool {
 /// Spec: HTTP API, Identity, `/v1/users/{id}/passwordReset`.
 pub(crate) async fn send_password_reset(
     domain: &Domain,
-    key: &AcceptedKey,
+    (key, draft): (&AcceptedKey, &Draft),
     (user, language): (&User, Option<Language>),
     now: Timestamp,
 ) -> Result<OobCodeSent, Error> {
@@ -132,9 +134,13 @@ pub(crate) async fn send_password_reset(
         return Err(Refusal::invalid("id", "names a user who has no e-mail address").into());
     };
     limits::code_send(domain, email, None, now).await?;
-    let code = OobCode::about(user, OobType::PasswordReset, now);
-    let plan = Plan { code, email: email.clone(), mail: Mail::To(email.clone()) };
-    let code = carry_out(domain, plan, (None, language), now).await?;
+    let record = OobCode::about(user, OobType::PasswordReset, now);
+    let (kind, expires_at) = (record.kind, record.expires_at);
+    let code = oob_code::put(domain, record, now).await?;
+    let link = action_link(&domain.settings, kind, &code, None);
+    let (kind, to) = (kind.mail_kind(), email.clone());
+    let mail = NewMail { kind, to, link, code: code.clone(), expires_at, language };
+    mail::enqueue_noted(domain, &mail, draft, now).await?;
     Ok(OobCodeSent { email: email.clone(), code: shows_code(key).then_some(code) })
 }
 

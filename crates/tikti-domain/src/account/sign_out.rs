@@ -8,7 +8,7 @@
 //! Spec: HTTP API, Identity, `signOut`; Tokens and keys, "Revocation".
 
 use secrecy::SecretString;
-use tikti_store::Entry;
+use tikti_store::{Entry, Key, Txn};
 
 use super::refresh_token::{RefreshToken, Shown};
 use crate::clock::Timestamp;
@@ -138,16 +138,20 @@ pub(crate) async fn revoke_everything(
 ) -> Result<User, Error> {
     let key = keyspace::user(user_id);
     let reads = [key.clone()];
-    let user = domain
-        .store
-        .transact(key.partition(), &reads, now, |txn| {
-            let mut user = User::load(&key, txn.get(&key)?)?.ok_or(Code::UserNotFound)?;
-            user.ver = user.next_version(now);
-            txn.put(&key, Entry::new(&Lasting::Live(user.clone()).encode()?))?;
-            Ok::<_, Error>(user)
-        })
-        .await?;
+    let ended = domain.store.transact(key.partition(), &reads, now, |txn| end_all(txn, &key, now));
+    let user = ended.await?;
     remove_old_sessions(domain, &user, now).await;
+    Ok(user)
+}
+
+/// Raises the version of the user at `key`, which the transaction has declared.
+///
+/// # Errors
+/// `USER_NOT_FOUND`.
+pub(super) fn end_all(txn: &mut Txn, key: &Key, now: Timestamp) -> Result<User, Error> {
+    let mut user = User::load(key, txn.get(key)?)?.ok_or(Code::UserNotFound)?;
+    user.ver = user.next_version(now);
+    txn.put(key, Entry::new(&Lasting::Live(user.clone()).encode()?))?;
     Ok(user)
 }
 

@@ -11,13 +11,14 @@ use std::collections::BTreeSet;
 
 use secrecy::SecretString;
 
-use super::create_user::{NewUser, create_user};
-use super::delete_user::delete_user;
+use super::create_user::{NewUser, create_user_for};
+use super::delete_user::delete_user_for;
+use crate::audit::Action;
 use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
 use crate::email::Email;
 use crate::error::{Code, Error, Refusal};
-use crate::id::{RoleName, TenantId, TenantRef};
+use crate::id::{RoleName, TenantId, TenantRef, UserId};
 use crate::keyspace;
 use crate::membership::MAX_ROLES;
 use crate::password::check_new_password;
@@ -68,13 +69,20 @@ pub async fn sign_up(domain: &Domain, caller: &Caller, ask: &SignUp) -> Result<U
     // bcrypt took its time.
     let now = domain.clock.now();
     let new = NewUser { email: ask.email.clone(), password_hash, role: ask.role };
-    let user = create_user(domain, new, now).await?;
+    let tenant_id = place.as_ref().map(|(tenant, _)| tenant);
+    let draft = |id: &UserId| {
+        let mut draft = principal.draft(caller, Action::UserCreate, (id, tenant_id));
+        draft.details.insert("role".to_owned(), ask.role.as_str().to_owned());
+        draft
+    };
+    let user = create_user_for(domain, new, draft, now).await?;
     let Some((tenant, roles)) = place else { return Ok(user) };
     match tenancy::add_member(domain, &tenant, &user.id, roles, now).await {
         Ok(_) => Ok(user),
         Err(Error::Refused(refusal)) => {
             // Whoever is told no must be able to ask again for the same address.
-            delete_user(domain, &user.id, now).await?;
+            let draft = principal.draft(caller, Action::UserDelete, (&user.id, None));
+            delete_user_for(domain, &user.id, draft, now).await?;
             Err(Error::Refused(refusal))
         }
         Err(error) => Err(error),

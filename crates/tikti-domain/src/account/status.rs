@@ -5,9 +5,10 @@
 //!
 //! Spec: HTTP API, Identity, `status`; Authorization, `LAST_ADMIN`.
 
-use super::change_user::change_user;
+use super::change_user::change_user_for;
 use super::find_by_email;
 use super::gate::{self, Access};
+use crate::audit::Action;
 use crate::domain::{Caller, Domain};
 use crate::email::Email;
 use crate::error::{Code, Error};
@@ -28,9 +29,11 @@ pub struct SetStatus {
 /// Those of the gate of administrators; `USER_NOT_FOUND`; `LAST_ADMIN`; `CONFLICT`; the store's.
 pub async fn set_status(domain: &Domain, caller: &Caller, ask: &SetStatus) -> Result<User, Error> {
     let now = domain.clock.now();
-    gate::require_admin(domain, caller, Access::Write, now).await?;
+    let principal = gate::require_admin(domain, caller, Access::Write, now).await?;
     let found = find_by_email(domain, &ask.email, now).await?;
     let user = found.ok_or(Code::UserNotFound)?;
     let change = UserChange { status: Some(ask.status), ..UserChange::default() };
-    change_user(domain, &user.id, &change, now).await
+    let mut draft = principal.draft(caller, Action::UserUpdate, (&user.id, None));
+    draft.details = change.told();
+    change_user_for(domain, &user.id, (&change, &draft), now).await
 }

@@ -4,19 +4,21 @@
 //! Spec: HTTP API, Identity, `/v1/users`, "Lists"; attacks, rows E3, E5 and E8.
 
 use super::change_email::load_user;
-use super::change_user::change_user;
+use super::change_user::change_user_for;
 use super::default_tenant::require_membership;
-use super::delete_user::delete_user;
+use super::delete_user::delete_user_for;
 use super::directory::{self, Place};
 use super::find_by_email;
 use super::gate::{self, Access};
 use super::send_oob_code::{OobCodeSent, send_password_reset};
+use crate::audit::Action;
 use crate::domain::{Caller, Domain};
 use crate::email::Email;
 use crate::error::{Error, Refusal};
 use crate::id::{TenantRef, UserId};
 use crate::keyspace;
 use crate::mail::Language;
+use crate::oob_code::OobType;
 use crate::page::{Page, PageRequest};
 use crate::page_token;
 use crate::reads::Reads;
@@ -93,7 +95,7 @@ pub async fn update_user(
     (id, ask): (&UserId, &UpdateUser),
 ) -> Result<User, Error> {
     let now = domain.clock.now();
-    gate::require_admin(domain, caller, Access::Write, now).await?;
+    let principal = gate::require_admin(domain, caller, Access::Write, now).await?;
     let display_name = ask.display_name.as_deref();
     let display_name =
         display_name.map(|name| parse_display_name("displayName", name)).transpose()?;
@@ -114,7 +116,9 @@ pub async fn update_user(
                       defaultTenantId";
         return Err(Refusal::invalid("body", reason).into());
     }
-    change_user(domain, &user.id, &change, now).await
+    let mut draft = principal.draft(caller, Action::UserUpdate, (&user.id, None));
+    draft.details = change.told();
+    change_user_for(domain, &user.id, (&change, &draft), now).await
 }
 
 /// Deletes one user.
@@ -124,8 +128,9 @@ pub async fn update_user(
 /// may still happen within minutes.
 pub async fn remove_user(domain: &Domain, caller: &Caller, id: &UserId) -> Result<(), Error> {
     let now = domain.clock.now();
-    gate::require_admin(domain, caller, Access::Write, now).await?;
-    delete_user(domain, id, now).await
+    let principal = gate::require_admin(domain, caller, Access::Write, now).await?;
+    let draft = principal.draft(caller, Action::UserDelete, (id, None));
+    delete_user_for(domain, id, draft, now).await
 }
 
 /// Has a code mailed to a user with which he sets a new password. The code is in the answer only where
@@ -140,7 +145,10 @@ pub async fn reset_user_password(
     (id, language): (&UserId, Option<Language>),
 ) -> Result<OobCodeSent, Error> {
     let now = domain.clock.now();
-    let (_, key) = gate::require_admin_and_key(domain, caller, Access::Write, now).await?;
+    let (principal, key) = gate::require_admin_and_key(domain, caller, Access::Write, now).await?;
     let user = load_user(domain, id, now).await?;
-    send_password_reset(domain, &key, (&user, language), now).await
+    let mut draft = principal.draft(caller, Action::OobSend, (&user.id, None));
+    let kind = OobType::PasswordReset.as_str().to_owned();
+    draft.details.insert("requestType".to_owned(), kind);
+    send_password_reset(domain, (&key, &draft), (&user, language), now).await
 }

@@ -16,6 +16,8 @@ use crate::sweep::{SWEEP_AFTER_MILLIS, SweepCursor, sweep};
 use crate::tenancy::{PutRole, create_role};
 use crate::testing::{FaultPlan, Fixture, all, bearing};
 
+mod accounts;
+
 /// Every link of a chain, in the order of the numbers.
 pub(crate) async fn links_of(domain: &Domain, chain: &Chain, now: Timestamp) -> Vec<Link> {
     let partition = keyspace::of_chain(chain);
@@ -98,22 +100,28 @@ async fn a_hundred_changes_at_once_are_a_hundred_links_without_a_gap() {
     assert_clean(&fixture).await;
 }
 
+/// What the audit says of something that a user did to the deployment.
+pub(crate) fn draft_of(action: Action, target: &str) -> Draft {
+    let who = Who::User(UserId::parse("u1").unwrap());
+    Draft {
+        action,
+        target: target.to_owned(),
+        tenant_id: None,
+        actor: Actor { who, session_id: None, ip: None },
+        request_id: "r1".to_owned(),
+        cross_tenant: false,
+        details: BTreeMap::new(),
+    }
+}
+
 /// A change that was made, and whose process died then.
 async fn left_note(fixture: &Fixture, tenant: &TenantId) -> OperationId {
     let (domain, now) = (&fixture.domain, fixture.now());
     let place = NotePlace::Tenant(tenant.clone());
     let operation = intent::begin(domain, Work::Change(Changing { place }), now).await.unwrap();
     let partition = keyspace::of_tenant(tenant);
-    let user = UserId::parse("u1").unwrap();
-    let draft = Draft {
-        action: Action::RoleCreate,
-        target: "CLERK".to_owned(),
-        tenant_id: Some(tenant.clone()),
-        actor: Actor { who: Who::User(user), session_id: None, ip: None },
-        request_id: "r1".to_owned(),
-        cross_tenant: false,
-        details: BTreeMap::new(),
-    };
+    let tenant_id = Some(tenant.clone());
+    let draft = Draft { tenant_id, ..draft_of(Action::RoleCreate, "CLERK") };
     let chain = Chain::Tenant(tenant.clone());
     let left = domain.store.transact(&partition, &[], now, |txn| {
         note(txn, &partition, &operation, (&chain, &draft), now)

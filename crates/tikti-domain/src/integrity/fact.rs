@@ -178,7 +178,7 @@ impl Place<'_> {
                 Ok(Fact::ApiKeyUse(ApiKeyId::parse(self.owner).map_err(|_| unknown())?))
             }
             ("k", "fence", id) if !id.is_empty() => Ok(Fact::Plain),
-            ("k", "note", id) if !id.is_empty() => self.decode::<Note>().map(|_| Fact::Plain),
+            ("k" | "m", "note", id) if !id.is_empty() => self.decode::<Note>().map(|_| Fact::Plain),
             // A chain outlives its tenant.
             ("a", "link", _) => self.decode::<Link>().map(|_| Fact::Plain),
             ("a", "head", "") => self.decode::<Head>().map(|_| Fact::Plain),
@@ -194,7 +194,7 @@ impl Place<'_> {
                 }
                 Ok(Fact::UserEntry(user))
             }
-            ("n", "fence", id) if !id.is_empty() => Ok(Fact::Plain),
+            ("k" | "m" | "n", "fence", id) if !id.is_empty() => Ok(Fact::Plain),
             // Its user may be gone, or never have been: then it opens nothing.
             ("o", "code", "") => {
                 let code = self.decode::<OobCode>()?;

@@ -97,9 +97,12 @@ impl QueuedMail {
 
     /// Writes it where nothing was.
     pub(super) async fn put(&self, store: &Store, key: &Key, now: Timestamp) -> Result<(), Error> {
-        let bytes = self.encode()?;
-        let entry = Entry::new(&bytes).expires_at(self.expires_at);
-        Ok(store.put(key, entry, now).await?)
+        Ok(store.put(key, self.entry(&self.encode()?), now).await?)
+    }
+
+    /// Its bytes, for as long as its code is good.
+    pub(super) fn entry<'a>(&self, bytes: &'a [u8]) -> Entry<'a> {
+        Entry::new(bytes).expires_at(self.expires_at)
     }
 
     /// Writes it in the place of `read`, if that is still there.

@@ -111,6 +111,9 @@ fn records_of_operations_load_whole() {
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-remove-member-1.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-change-standing-1.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-change-1.json"));
+    loads::<Intent>(include_str!("../../tests/domain/golden/intent-change-mail-1.json"));
+    loads::<Intent>(include_str!("../../tests/domain/golden/intent-change-standing-told-1.json"));
+    loads::<Intent>(include_str!("../../tests/domain/golden/intent-delete-user-told-1.json"));
     loads::<Note>(include_str!("../../tests/domain/golden/note-1.json"));
     loads::<Link>(include_str!("../../tests/domain/golden/link-1.json"));
     loads::<Head>(include_str!("../../tests/domain/golden/head-1.json"));

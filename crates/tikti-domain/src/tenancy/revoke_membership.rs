@@ -7,6 +7,8 @@
 
 use tikti_store::Entry;
 
+use super::administer::Done;
+use crate::audit::{self, Chain, Draft, NotePlace};
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::error::{Code, Error};
@@ -15,7 +17,8 @@ use crate::keyspace;
 use crate::membership::Membership;
 use crate::record::Record;
 
-/// Revokes a membership: tokens and sessions of before are of no use in this tenant.
+/// Revokes a membership, of which the tenant's audit says `draft`: tokens and sessions of before are of no use
+/// in this tenant.
 ///
 /// The caller decides whether it may happen.
 ///
@@ -23,19 +26,19 @@ use crate::record::Record;
 /// `USER_NOT_FOUND` where the user is no member; the store's.
 pub(crate) async fn revoke_membership(
     domain: &Domain,
-    tenant: &TenantId,
-    user: &UserId,
+    (tenant, user): (&TenantId, &UserId),
+    draft: &Draft,
     now: Timestamp,
 ) -> Result<Membership, Error> {
     let key = keyspace::member(tenant, user);
-    let reads = [key.clone()];
-    domain
-        .store
-        .transact(key.partition(), &reads, now, |txn| {
-            let held = Membership::decode_optional(&key, txn.get(&key)?)?;
-            let revoked = held.ok_or(Code::UserNotFound)?.revoked(now);
-            txn.put(&key, Entry::new(&revoked.encode()?))?;
-            Ok::<_, Error>(revoked)
-        })
-        .await
+    let keys = [key.clone()];
+    let place = (NotePlace::Tenant(tenant.clone()), &keys[..]);
+    let chain = Chain::Tenant(tenant.clone());
+    audit::change(domain, place, (&chain, draft), now, |txn| {
+        let held = Membership::decode_optional(&key, txn.get(&key)?)?;
+        let revoked = held.ok_or(Code::UserNotFound)?.revoked(now);
+        txn.put(&key, Entry::new(&revoked.encode()?))?;
+        Ok(Done::Changed(revoked))
+    })
+    .await
 }

@@ -6,6 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::*;
 use crate::account::{SignedIn, list_sessions};
+use crate::audit::{Action, tests::draft_of};
 use crate::id::SessionId;
 use crate::page::PageRequest;
 use crate::session::SessionDoor;
@@ -278,7 +279,8 @@ async fn a10_a_membership_made_again_brings_no_session_of_before_back() {
     let (revoked, removed) = (fixture.sign_in(ANN).await, fixture.sign_in(ANN).await);
     let (domain, tokens) = (&fixture.domain, [token(&revoked), token(&removed)]);
     fixture.clock.advance(1000);
-    revoke_membership(domain, &acme, &ann.id, fixture.now()).await.unwrap();
+    let draft = draft_of(Action::MemberRevoke, ann.id.as_str());
+    revoke_membership(domain, (&acme, &ann.id), &draft, fixture.now()).await.unwrap();
     let mut versions = BTreeSet::new();
     for _ in 0..2 {
         fixture.clock.advance(1000);

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tikti_server::audit_log::{read_line, verify};
 
-use crate::support::Server;
+use crate::support::{Server, claims};
 
 /// Makes this many roles in the tenant `codecompany`.
 async fn roles(server: &Server, admin: &str, count: usize) {
@@ -52,6 +52,65 @@ async fn every_change_is_an_event_that_says_who_did_what() {
     assert_eq!(last["actor"]["ip"], json!("127.0.0.1"));
     assert!(last["actor"]["sessionId"].is_string() && last["time"].is_string(), "{last}");
     assert_eq!(body.get("nextPageToken"), None);
+}
+
+#[tokio::test]
+async fn what_is_done_to_users_is_in_the_deployments_own_chain() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    let session = server.user("ann@corp.sys").await;
+    let ann = session["localId"].as_str().unwrap();
+    let path = format!("/v1/users/{ann}");
+    let email = "ann@corp.sys";
+    for (method, path, ask) in [
+        ("PATCH", path.clone(), json!({"role": "ADMIN"})),
+        ("POST", "/v1/accounts/revokeJti".to_owned(), json!({"token": session["idToken"]})),
+        ("POST", "/v1/accounts/revoke".to_owned(), json!({"email": email, "scope": "global"})),
+        ("POST", format!("{path}/passwordReset"), json!({})),
+        ("POST", "/v1/accounts/status".to_owned(), json!({"email": email, "status": "SUSPENDED"})),
+        // Once more changes nothing, and nobody may do this without a sign-in.
+        ("POST", "/v1/accounts/status".to_owned(), json!({"email": email, "status": "SUSPENDED"})),
+        ("DELETE", path.clone(), json!({})),
+    ] {
+        let request = server.request(method, &path).keyed().json(ask.clone()).send().await;
+        request.assert_refusal(401, "UNAUTHENTICATED");
+        let reply = server.request(method, &path).keyed().bearer(&admin).json(ask).send().await;
+        assert_eq!(reply.status, 200, "{method} {path}: {}", reply.text());
+    }
+    let bob = server.user("bob@corp.sys").await;
+    let ask = json!({"idToken": bob["idToken"]});
+    let gone = server.post("/v1/accounts/delete").keyed().json(ask).send().await;
+    assert_eq!(gone.status, 200, "{}", gone.text());
+    let bob = bob["localId"].as_str().unwrap();
+
+    let reply = server.get("/v1/audit").bearer(&admin).send().await;
+    let jti = claims(session["idToken"].as_str().unwrap())["jti"].as_str().unwrap().to_owned();
+    let body = reply.json();
+    let events: Vec<_> = body["events"].as_array().unwrap().iter().map(|it| &it["event"]).collect();
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| (event["action"].as_str().unwrap(), event["target"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("user.create", ann),
+            ("user.update", ann),
+            ("token.revoke", &jti),
+            ("user.revoke", ann),
+            ("oob.send", ann),
+            ("user.update", ann),
+            ("user.delete", ann),
+            ("user.create", bob),
+            ("user.delete", bob),
+        ]
+    );
+    let [.., by_himself] = &events[..] else { panic!("{body}") };
+    assert_eq!(by_himself["actor"]["id"], json!(bob));
+    assert_eq!(by_himself["requestId"], json!(gone.header("x-request-id").unwrap()));
+    assert!(events.iter().all(|event| event["actor"]["ip"] == json!("127.0.0.1")), "{body}");
+    assert!(events.iter().all(|event| event["actor"]["sessionId"].is_string()), "{body}");
+    assert!(!reply.text().contains('@'), "{body}");
 }
 
 #[tokio::test]
