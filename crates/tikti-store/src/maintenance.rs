@@ -101,7 +101,7 @@ impl Store {
     /// # Errors
     /// `Unavailable`.
     pub async fn walk(&self, now: Timestamp) -> Result<Walk, StoreError> {
-        self.step()?;
+        self.step().await?;
         match self.engine() {
             Engine::Embedded(engine) => Ok(Walk(Walker::Embedded(Box::new(engine.walk(now)?)))),
             Engine::Redis(engine) => Ok(Walk(Walker::Redis(Box::new(engine.walk(now).await?)))),
@@ -117,7 +117,7 @@ impl Store {
     pub async fn load(&self, records: &[(Key, Stored)], now: Timestamp) -> Result<(), StoreError> {
         records.iter().try_for_each(|(key, _)| key.check_size())?;
         self.check_writable()?;
-        self.step()?;
+        self.step().await?;
         match self.engine() {
             Engine::Embedded(engine) => engine.load(records, now).await,
             Engine::Redis(engine) => engine.load(records, now).await,
@@ -136,7 +136,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Reclaimed, StoreError> {
         self.check_writable()?;
-        self.step()?;
+        self.step().await?;
         match self.engine() {
             Engine::Embedded(engine) => engine.reclaim(after, limit, now).await,
             Engine::Redis(engine) => engine.reclaim(after, limit).await,
@@ -148,7 +148,7 @@ impl Store {
     /// # Errors
     /// `Unavailable`.
     pub async fn status(&self) -> Result<Status, StoreError> {
-        self.step()?;
+        self.step().await?;
         match self.engine() {
             Engine::Embedded(engine) => engine.status(),
             Engine::Redis(engine) => engine.status().await,

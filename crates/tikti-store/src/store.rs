@@ -202,7 +202,7 @@ impl Store {
     /// `Corrupt`, `TooLarge`, `Unavailable`.
     pub async fn get(&self, key: &Key, now: Timestamp) -> Result<Option<Stored>, StoreError> {
         key.check_size()?;
-        self.step()?;
+        self.step().await?;
         match &self.engine {
             Engine::Embedded(engine) => engine.get(key, now),
             Engine::Redis(engine) => engine.get(key, now).await,
@@ -221,7 +221,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<Option<Stored>>, StoreError> {
         keys.iter().try_for_each(Key::check_size)?;
-        self.step()?;
+        self.step().await?;
         match &self.engine {
             Engine::Embedded(engine) => engine.get_many(keys, now),
             Engine::Redis(engine) => engine.get_many(keys, now).await,
@@ -278,7 +278,7 @@ impl Store {
     pub async fn take(&self, key: &Key, now: Timestamp) -> Result<Option<Stored>, StoreError> {
         key.check_size()?;
         self.check_writable()?;
-        self.step()?;
+        self.step().await?;
         match &self.engine {
             Engine::Embedded(engine) => engine.take(key, now).await,
             Engine::Redis(engine) => engine.take(key, now).await,
@@ -312,7 +312,7 @@ impl Store {
             return Err(StoreError::Misuse { reason: "a page has at least one entry" });
         }
         Key::new(partition, kind, after.unwrap_or_default()).check_size()?;
-        self.step()?;
+        self.step().await?;
         let scan = Scan { partition, kind, after, limit, now };
         match &self.engine {
             Engine::Embedded(engine) => engine.scan(&scan),
@@ -335,7 +335,7 @@ impl Store {
     ) -> Result<WindowCount, StoreError> {
         key.check_size()?;
         self.check_writable()?;
-        self.step()?;
+        self.step().await?;
         let window = Window::at(key, length_millis, now);
         match &self.engine {
             Engine::Embedded(engine) => Ok(engine.count_in_window(&window)),
@@ -346,7 +346,7 @@ impl Store {
     /// Hands a write to the engine. Durable on return.
     pub(crate) async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         self.check_writable()?;
-        self.step()?;
+        self.step().await?;
         match &self.engine {
             Engine::Embedded(engine) => engine.commit(batch).await,
             Engine::Redis(engine) => engine.commit(&batch).await,
@@ -361,16 +361,16 @@ impl Store {
         }
     }
 
-    /// Where a test makes the call fail; see `testing::faults`.
+    /// Where a test makes the call fail or wait; see `testing::faults`.
     #[cfg(feature = "testing")]
-    pub(crate) fn step(&self) -> Result<(), StoreError> {
-        self.faults.as_ref().map_or(Ok(()), |plan| plan.step())
+    pub(crate) fn step(&self) -> crate::testing::Step {
+        self.faults.as_ref().map(|plan| plan.step()).unwrap_or_default()
     }
 
     #[cfg(not(feature = "testing"))]
-    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "does something in tests")]
-    pub(crate) fn step(&self) -> Result<(), StoreError> {
-        Ok(())
+    #[expect(clippy::unused_self, reason = "does something in tests")]
+    pub(crate) fn step(&self) -> std::future::Ready<Result<(), StoreError>> {
+        std::future::ready(Ok(()))
     }
 
     pub(crate) fn engine(&self) -> &Engine {

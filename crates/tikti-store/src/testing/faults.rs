@@ -1,13 +1,16 @@
-//! What if the process had died here? For tests of whoever builds on the store.
+//! What if the process had died here, or somebody else had come first? For tests of whoever builds on the
+//! store.
 //!
 //! A store with a fault plan counts its calls, and from the one that was named on, every call fails
-//! as if the process had died before making it. Invariant: a call that fails has not reached the
-//! engine.
+//! as if the process had died before making it; or it waits once before every call, so that whoever polls
+//! decides who goes next. Invariant: a call that fails has not reached the engine.
 //!
 //! Spec: Storage, "a crash between two steps is finished later".
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
 use crate::error::StoreError;
 use crate::store::Store;
@@ -18,6 +21,8 @@ pub struct FaultPlan {
     calls: AtomicU64,
     /// The first call that fails, and the last.
     fails: std::ops::RangeInclusive<u64>,
+    /// Whether every call waits once before it is made.
+    waits: bool,
 }
 
 /// The reason of a failure on purpose.
@@ -29,13 +34,20 @@ impl FaultPlan {
     /// Lets `calls` calls pass and fails all that follow: a crash.
     #[must_use]
     pub fn crash_after(calls: u64) -> Arc<Self> {
-        Arc::new(Self { calls: AtomicU64::new(0), fails: calls + 1..=u64::MAX })
+        Arc::new(Self { calls: AtomicU64::new(0), fails: calls + 1..=u64::MAX, waits: false })
     }
 
     /// Lets `calls` calls pass, fails one, and lets the others pass: a hiccup.
     #[must_use]
     pub fn fail_once_after(calls: u64) -> Arc<Self> {
-        Arc::new(Self { calls: AtomicU64::new(0), fails: calls + 1..=calls + 1 })
+        Arc::new(Self { calls: AtomicU64::new(0), fails: calls + 1..=calls + 1, waits: false })
+    }
+
+    /// Fails none, and waits once before each: its future is pending there, and awake at once.
+    #[must_use]
+    #[expect(clippy::reversed_empty_ranges, reason = "no call fails")]
+    pub fn wait_before_each() -> Arc<Self> {
+        Arc::new(Self { calls: AtomicU64::new(0), fails: 1..=0, waits: true })
     }
 
     /// How many calls were made, those that failed included.
@@ -44,12 +56,34 @@ impl FaultPlan {
         self.calls.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn step(&self) -> Result<(), StoreError> {
+    pub(crate) fn step(&self) -> Step {
         let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.fails.contains(&call) {
-            return Err(StoreError::unavailable("being tested", OnPurpose));
+        let fails = self.fails.contains(&call);
+        Step { waits: self.waits, fails }
+    }
+}
+
+/// What happens before a call. A type of its own, and no `async fn`: the futures around it nest as deeply as
+/// the compiler follows.
+#[derive(Debug, Default)]
+pub(crate) struct Step {
+    waits: bool,
+    fails: bool,
+}
+
+impl Future for Step {
+    type Output = Result<(), StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.waits {
+            self.waits = false;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
         }
-        Ok(())
+        if self.fails {
+            return Poll::Ready(Err(StoreError::unavailable("being tested", OnPurpose)));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
