@@ -20,6 +20,7 @@
 //! | `t:<tenant id>` | `roles` | - | all roles with their permissions |
 //! | `t:<tenant id>` | `admins` | - | the members who hold `TENANT_ADMIN` |
 //! | `t:<tenant id>` | `client` | client id | one audience |
+//! | `t:<tenant id>` | `former_client` | client id | that an audience was deleted, for a day |
 //! | `t:<tenant id>` | `worker` | worker id | one worker |
 //! | `t:<tenant id>` | `member` | user id | one membership |
 //! | `t:<tenant id>` | `departed` | user id | when a member was removed |
@@ -72,6 +73,7 @@ pub(crate) const SESSION: Kind = Kind::new("session");
 pub(crate) const DENIED: Kind = Kind::new("denied");
 const ROLES: Kind = Kind::new("roles");
 pub(crate) const CLIENT: Kind = Kind::new("client");
+pub(crate) const FORMER_CLIENT: Kind = Kind::new("former_client");
 pub(crate) const WORKER: Kind = Kind::new("worker");
 pub(crate) const MEMBER: Kind = Kind::new("member");
 pub(crate) const DEPARTED: Kind = Kind::new("departed");
@@ -202,6 +204,11 @@ pub(crate) fn tenant_admins(tenant: &TenantId) -> Key {
 
 pub(crate) fn client(tenant: &TenantId, client: &ClientId) -> Key {
     Key::new(&of_tenant(tenant), CLIENT, client.as_str())
+}
+
+/// What is kept of a client that was deleted.
+pub(crate) fn former_client(tenant: &TenantId, client: &ClientId) -> Key {
+    Key::new(&of_tenant(tenant), FORMER_CLIENT, client.as_str())
 }
 
 pub(crate) fn worker(tenant: &TenantId, worker: &WorkerId) -> Key {
@@ -359,6 +366,7 @@ mod tests {
             api_key_entry(None, &key_id),
             api_key_use(&key_id),
             fence(&of_api_key(&key_id), &operation),
+            former_client(&tenant_id, &ClientId::parse("https://api/x").unwrap()),
         ]
     }
 
@@ -414,6 +422,7 @@ mod tests {
         g/api_key/abcd
         k:abcd/used/
         k:abcd/fence/01JD000000000000000000000Z
+        t:t-1/former_client/https://api/x
         ");
     }
 }

@@ -326,6 +326,7 @@ impl TenantTemplate {
             token_ttl_seconds: template.token_ttl_seconds,
             managed: true,
             created_at: now,
+            secret: None,
         });
         Ok(std::iter::once(built_in).chain(templated).collect())
     }

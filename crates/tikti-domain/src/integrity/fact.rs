@@ -17,7 +17,7 @@ use crate::api_key::ApiKey;
 use crate::api_keys::{LastUse, ListedKey};
 use crate::audit::chain::{Head, Link};
 use crate::audit::{Note, SignedHead};
-use crate::client::Client;
+use crate::client::{Client, FormerClient};
 use crate::clock::Timestamp;
 use crate::deployment::Deployment;
 use crate::id::{
@@ -282,6 +282,11 @@ impl Place<'_> {
             ("client", id) => {
                 ClientId::parse(id).map_err(|_| unknown())?;
                 self.must_be(self.decode::<Client>()?.id.as_str(), id)?;
+                Ok(Fact::OfTenant(tenant))
+            }
+            ("former_client", id) => {
+                ClientId::parse(id).map_err(|_| unknown())?;
+                self.decode::<FormerClient>()?;
                 Ok(Fact::OfTenant(tenant))
             }
             ("worker", id) => {

@@ -9,7 +9,7 @@ use crate::api_key::ApiKey;
 use crate::api_keys::{LastUse, ListedKey};
 use crate::audit::chain::{Head, Link};
 use crate::audit::{Note, SignedHead};
-use crate::client::Client;
+use crate::client::{Client, FormerClient};
 use crate::deployment::Deployment;
 use crate::fence::Fence;
 use crate::idempotency::GivenAnswer;
@@ -69,6 +69,8 @@ fn records_of_schema_1_load_whole() {
     loads::<Membership>(include_str!("../../tests/domain/golden/membership-1.json"));
     loads::<Roles>(include_str!("../../tests/domain/golden/roles-1.json"));
     loads::<Client>(include_str!("../../tests/domain/golden/client-1.json"));
+    loads::<Client>(include_str!("../../tests/domain/golden/client-2.json"));
+    loads::<FormerClient>(include_str!("../../tests/domain/golden/former-client-1.json"));
     loads::<Lasting<Worker>>(include_str!("../../tests/domain/golden/worker-1.json"));
     loads::<Lasting<Worker>>(include_str!("../../tests/domain/golden/worker-2.json"));
     loads::<Session>(include_str!("../../tests/domain/golden/session-1.json"));

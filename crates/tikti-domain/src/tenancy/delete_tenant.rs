@@ -120,6 +120,7 @@ async fn clean(
     remove_members(domain, tenant_id, now).await?;
     remove_api_keys(domain, tenant_id, now).await?;
     purge::all(domain, (&partition, keyspace::CLIENT), now).await?;
+    purge::all(domain, (&partition, keyspace::FORMER_CLIENT), now).await?;
     purge::all(domain, (&partition, keyspace::WORKER), now).await?;
     purge::all(domain, (&partition, keyspace::DEPARTED), now).await?;
     bury(domain, tenant_id, now).await?;

@@ -4,6 +4,7 @@ pub(crate) mod administer;
 #[cfg_attr(not(test), expect(dead_code, reason = "no creation shows a secret yet"))]
 mod change_once;
 mod change_tenant;
+mod clients;
 pub(crate) mod create_tenant;
 pub(crate) mod delete_tenant;
 mod manage_members;
@@ -21,6 +22,10 @@ mod workers;
 
 pub(crate) use administer::Administrator;
 pub use change_tenant::{UpdateTenant, remove_tenant, update_tenant};
+pub use clients::{
+    ClientSettings, CreateClient, CreatedClient, UpdateClient, create_client, delete_client,
+    get_client, list_clients, update_client,
+};
 pub use create_tenant::{CreateTenant, create_tenant};
 pub use delete_tenant::delete_tenant;
 pub use manage_members::{

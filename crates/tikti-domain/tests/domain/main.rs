@@ -6,6 +6,7 @@
 )]
 
 mod api_keys;
+mod clients;
 mod clock;
 mod codes;
 mod legacy;
