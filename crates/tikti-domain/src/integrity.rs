@@ -216,10 +216,13 @@ fn evidence_of(what: &impl Hash) -> Evidence {
     hasher.finish()
 }
 
-/// Of the set of administrators, only the one who is broken counts.
+/// Of a set of administrators, only the one who is broken counts.
 fn subjects_of(rule: Rule, fact: &Fact, detail: &str) -> Vec<Partition> {
     match (rule, UserId::parse(detail)) {
         (Rule::GhostAdmin, Ok(ghost)) => vec![keyspace::of_user(&ghost)],
+        (Rule::GhostTenantAdmin, Ok(ghost)) => {
+            subjects(fact).into_iter().chain([keyspace::of_user(&ghost)]).collect()
+        }
         _ => subjects(fact),
     }
 }

@@ -45,6 +45,7 @@ pub(crate) enum Work {
     DeleteTenant(DeletingTenant),
     AddMember(AddingMember),
     RemoveMember(RemovingMember),
+    UpdateMember(UpdatingMember),
     ChangeStanding(ChangingStanding),
     Change(Changing),
     HandleApiKey(HandlingApiKey),
@@ -140,7 +141,15 @@ pub(crate) struct RemovingMember {
     pub(crate) draft: Option<Draft>,
 }
 
-/// Somebody is becoming or ceasing to be an active administrator.
+/// A member is getting other roles.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UpdatingMember {
+    pub(crate) tenant_id: TenantId,
+    pub(crate) user_id: UserId,
+}
+
+/// Somebody is becoming or ceasing to be active, an administrator of the deployment, or both.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ChangingStanding {
@@ -150,6 +159,17 @@ pub(crate) struct ChangingStanding {
     /// What the audit says of it, where somebody asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) draft: Option<Draft>,
+    /// Whether he goes through the set of administrators.
+    #[serde(default = "through_the_set")]
+    pub(crate) of_deployment: bool,
+    /// Whether he becomes or ceases to be active, so that it matters where he administers a tenant.
+    #[serde(default)]
+    pub(crate) of_tenants: bool,
+}
+
+/// What an intent is about that does not say so.
+const fn through_the_set() -> bool {
+    true
 }
 
 /// Something is being changed in one partition, with its audit event.
@@ -169,7 +189,7 @@ pub(crate) struct HandlingApiKey {
     pub(crate) key_id: ApiKeyId,
 }
 
-/// Whether a user comes into the set of administrators or goes out of it.
+/// Whether a user comes to count among administrators or ceases to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Way {

@@ -18,7 +18,7 @@
 //! | `u:<user id>` | `fence` | operation id | that operation was given up |
 //! | `t:<tenant id>` | `tenant` | - | the tenant |
 //! | `t:<tenant id>` | `roles` | - | all roles with their permissions |
-//! | `t:<tenant id>` | `admins` | - | the members who hold `TENANT_ADMIN` |
+//! | `t:<tenant id>` | `admins` | - | the members who hold `TENANT_ADMIN`, and which of them count |
 //! | `t:<tenant id>` | `client` | client id | one audience |
 //! | `t:<tenant id>` | `former_client` | client id | that an audience was deleted, for a day |
 //! | `t:<tenant id>` | `worker` | worker id | one worker |

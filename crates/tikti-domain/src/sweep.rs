@@ -20,7 +20,7 @@ use crate::id::OperationId;
 use crate::intent::{self, Intent, Work};
 use crate::keyspace;
 use crate::record::Record;
-use crate::tenancy::{create_tenant, delete_tenant, members};
+use crate::tenancy::{change_member, create_tenant, delete_tenant, members};
 
 /// How old an operation is that is taken for dead, in milliseconds.
 pub const SWEEP_AFTER_MILLIS: u64 = 60_000;
@@ -163,6 +163,7 @@ async fn finish(
         Work::DeleteTenant(work) => delete_tenant::resume(domain, operation, work, now).await,
         Work::AddMember(work) => members::settle(domain, operation, work, now).await,
         Work::RemoveMember(work) => members::resume(domain, operation, work, now).await,
+        Work::UpdateMember(work) => change_member::settle(domain, operation, work, now).await,
         Work::ChangeStanding(work) => change_user::resume(domain, operation, work, now).await,
         Work::Change(work) => audit::settle(domain, operation, &work.place, now).await,
         Work::HandleApiKey(work) => api_keys::settle(domain, operation, work, now).await,

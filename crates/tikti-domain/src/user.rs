@@ -137,6 +137,10 @@ pub struct User {
     /// no other change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) untold: Option<Untold>,
+    /// By which operations he is about to be suspended or deleted: while there is one he comes to count
+    /// in no tenant as one who administers it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) leaving: BTreeSet<OperationId>,
     /// Which of these changes have been undone.
     #[serde(default, skip_serializing_if = "Recoveries::is_empty")]
     pub(crate) recoveries: Recoveries,
@@ -162,6 +166,7 @@ impl User {
             recovered_at: None,
             email_changes: 0,
             untold: None,
+            leaving: BTreeSet::new(),
             recoveries: Recoveries::default(),
         }
     }
@@ -196,6 +201,12 @@ impl User {
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.status == UserStatus::Active
+    }
+
+    /// Whether the user is active, and nobody is about to change that: only he is one to rely on in a
+    /// tenant.
+    pub(crate) fn may_be_relied_on(&self) -> bool {
+        self.is_active() && self.leaving.is_empty()
     }
 
     /// Whether the stored role is that of a platform administrator.

@@ -3,17 +3,19 @@
 //! | step | after a crash here |
 //! |---|---|
 //! | 1. say so (intent) | nothing has changed; the sweep goes on |
-//! | 2. administrators: leave the set, while another one lives; else be refused, behind a fence | an administrator who is not counted, and the sweep goes on; or a refusal, and the sweep ends it |
-//! | 3. a tombstone in place of the user, with the audit note | nothing signs in any more; the rest is swept |
-//! | 4. the note to its chain, memberships with their entries, sessions, revoked tokens, the directory's entry, the claim on the address | done |
+//! | 2. leave the tenants, while each keeps somebody who administers it; else be refused, behind a fence | somebody who is not relied on, and the sweep goes on; or a refusal, and the sweep ends it |
+//! | 3. administrators: leave the set, while another one lives; else be refused, behind a fence | as before |
+//! | 4. a tombstone in place of the user, with the audit note | nothing signs in any more; the rest is swept |
+//! | 5. the note to its chain, memberships with their entries, sessions, revoked tokens, the directory's entry, the claim on the address | done |
 //!
-//! A deletion that was refused never happens: step 2 refuses or lets go in one transaction, for all who
-//! carry the deletion on, and an intent that could not be removed afterwards is only removed.
+//! A deletion that was refused never happens: each refusal is remembered behind a fence for all who carry
+//! the deletion on. Where an intent could not be removed afterwards it is only removed, once its user
+//! counts again in his tenants.
 //!
 //! Memberships and sessions are only added in a transaction that reads the user, so that after step
-//! 3 their lists are complete.
+//! 4 their lists are complete.
 //!
-//! Spec: Domain, rule 4. Why: docs/decisions/0015.
+//! Spec: Domain, rule 4. Why: docs/decisions/0015, 0032.
 
 use tikti_store::Entry;
 
@@ -21,10 +23,12 @@ use super::admins;
 use super::change_email::load_user;
 use super::directory;
 use super::email_claim::release_email;
+use super::leave_tenants;
 use crate::audit::{self, Chain, Draft};
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::error::{Code, Error};
+use crate::fence;
 use crate::id::{OperationId, UserId};
 use crate::intent::{self, DeletingUser, Work};
 use crate::keyspace;
@@ -41,8 +45,8 @@ use crate::user::{EmailClaim, GlobalRole, User};
 /// could not be swept at once is swept within minutes.
 ///
 /// # Errors
-/// `USER_NOT_FOUND`; `LAST_ADMIN` for the last administrator: then the deletion never happens; the
-/// store's: then it may still happen within minutes.
+/// `USER_NOT_FOUND`; `LAST_ADMIN` for the last administrator, of the deployment or of a tenant, who is
+/// active: then the deletion never happens; the store's: then it may still happen within minutes.
 ///
 /// Spec: Domain, rule 4; Authorization, `LAST_ADMIN`.
 pub async fn delete_user(domain: &Domain, user_id: &UserId, now: Timestamp) -> Result<(), Error> {
@@ -94,13 +98,13 @@ async fn delete(
     if work.role == GlobalRole::Admin {
         admins::look_first(domain, &work.user_id, now).await?;
     }
+    leave_tenants::look_first(domain, &work.user_id, now).await?;
     let operation = intent::begin(domain, Work::DeleteUser(work.clone()), now).await?;
     let mut deletion = Deletion { operation, work, of_version };
     let buried = deletion.bury(domain, now).await;
     match &buried {
         Err(Error::Refused(refusal)) if refusal.code != Code::UserNotFound => {
-            let operation = &deletion.operation;
-            intent::rest(operation, intent::end(domain, operation).await);
+            intent::rest(&deletion.operation, deletion.abandon(domain, now).await);
         }
         // Whoever was quicker may have been going on with this very operation.
         Ok(()) | Err(Error::Refused(_)) => {
@@ -122,7 +126,7 @@ pub(crate) async fn resume(
     let mut deletion = Deletion { operation, work, of_version: None };
     match deletion.bury(domain, now).await {
         Err(Error::Refused(refusal)) if refusal.code != Code::UserNotFound => {
-            intent::end(domain, &deletion.operation).await
+            deletion.abandon(domain, now).await
         }
         Ok(()) | Err(Error::Refused(_)) => deletion.clean(domain, now).await,
         Err(error) => Err(error),
@@ -143,11 +147,14 @@ struct Deletion {
 }
 
 impl Deletion {
-    /// Steps 2 and 3.
+    /// Steps 2 to 4.
     ///
     /// # Errors
-    /// `LAST_ADMIN`; `USER_NOT_FOUND` where somebody else was quicker; `TOKEN_REVOKED` for another version.
+    /// `LAST_ADMIN`; `USER_NOT_FOUND` where somebody else was quicker; `TOKEN_REVOKED` for another version;
+    /// `CONFLICT` where it was refused before.
     async fn bury(&mut self, domain: &Domain, now: Timestamp) -> Result<(), Error> {
+        // Once: until this deletion is over he comes to count in no tenant again.
+        leave_tenants::leave(domain, &self.work.user_id, self.first(), now).await?;
         loop {
             if self.work.role == GlobalRole::Admin {
                 // Who is gone already must not be taken for the last one.
@@ -177,7 +184,15 @@ impl Deletion {
         self.work.first.as_ref().unwrap_or(&self.operation)
     }
 
-    /// Step 4: the user is dead for ever.
+    /// A refused deletion: its user counts in his tenants as before.
+    async fn abandon(&self, domain: &Domain, now: Timestamp) -> Result<(), Error> {
+        let user_id = &self.work.user_id;
+        leave_tenants::give_up(domain, user_id, self.first(), now).await?;
+        leave_tenants::come_back(domain, user_id, Some(self.first()), now).await?;
+        intent::end(domain, &self.operation).await
+    }
+
+    /// Step 5: the user is dead for ever.
     async fn clean(&self, domain: &Domain, now: Timestamp) -> Result<(), Error> {
         let user_id = &self.work.user_id;
         let partition = keyspace::of_user(user_id);
@@ -208,7 +223,10 @@ impl Deletion {
     }
 }
 
-/// Step 3, if the user is as `seen`; else says how the user is.
+/// Step 4, if the user is as `seen`; else says how the user is.
+///
+/// # Errors
+/// `USER_NOT_FOUND`; `CONFLICT` where the operation that was asked for was refused; the store's.
 async fn put_tombstone(
     domain: &Domain,
     (seen, operation): (&DeletingUser, &OperationId),
@@ -216,13 +234,15 @@ async fn put_tombstone(
 ) -> Result<Option<DeletingUser>, Error> {
     let key = keyspace::user(&seen.user_id);
     let networks = keyspace::known_networks(&seen.user_id);
-    let reads = [key.clone()];
+    let partition = key.partition();
+    let reads = [key.clone(), keyspace::fence(partition, operation)];
     let tombstone = Tombstone { since: now, cause: Cause::Deleted };
     let bytes = Lasting::<User>::Tombstone(tombstone).encode()?;
     domain
         .store
-        .transact(key.partition(), &reads, now, |txn| {
+        .transact(partition, &reads, now, |txn| {
             let user = User::load(&key, txn.get(&key)?)?.ok_or(Code::UserNotFound)?;
+            fence::check(txn, partition, operation)?;
             let (first, draft) = (seen.first.clone(), seen.draft.clone());
             let found = DeletingUser { first, draft, ..work_of(user) };
             if found != *seen {

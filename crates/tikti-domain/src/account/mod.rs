@@ -14,6 +14,7 @@ mod email_claim;
 mod gate;
 pub(crate) mod import_user;
 mod known_networks;
+mod leave_tenants;
 mod lookup;
 mod own;
 mod redeem;

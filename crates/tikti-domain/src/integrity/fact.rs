@@ -33,7 +33,7 @@ use crate::record::{Cause, Lasting, Record};
 use crate::role::{Roles, TENANT_ADMIN, TENANT_USER};
 use crate::session::{DeniedToken, Session};
 use crate::signing_key::SigningKeys;
-use crate::tenancy::tenant_admins::TenantAdmins;
+use crate::tenancy::tenant_admins::{TenantAdmins, administers};
 use crate::tenant::{ListEntry, NameClaim, Tenant, TenantStatus};
 use crate::user::{Admins, EmailClaim, User};
 use crate::worker::Worker;
@@ -56,9 +56,9 @@ pub(super) enum Fact {
     EmailClaim { user: UserId, token: OperationId },
     /// A name is claimed.
     NameClaim { name: String, tenant: TenantId },
-    /// A user who lives, with the key of the claim on the address and the operation that made it, and
-    /// whether he has to stand in the set of administrators.
-    User { id: UserId, email_claim: Option<(Key, OperationId)>, is_admin: bool },
+    /// A user who lives, with the key of the claim on the address and the operation that made it,
+    /// whether he is active, and whether he has to stand in the set of administrators.
+    User { id: UserId, email_claim: Option<(Key, OperationId)>, is_active: bool, is_admin: bool },
     /// An entry of the directory of users.
     UserEntry(UserId),
     /// A user who does not, and never will again.
@@ -77,8 +77,10 @@ pub(super) enum Fact {
     OfTenant(TenantId),
     /// All roles of a tenant.
     Roles { tenant: TenantId, has_built_ins: bool },
+    /// Who administers a tenant: those who count, and those who do not.
+    TenantAdmins { tenant: TenantId, counted: BTreeSet<UserId>, away: BTreeSet<UserId> },
     /// A membership.
-    Member { tenant: TenantId, user: UserId, token: Option<String> },
+    Member { tenant: TenantId, user: UserId, token: Option<String>, administers: bool },
     /// An entry of a list of API keys, a tenant's or the deployment's: how the key is to be, unless it is
     /// to go.
     ApiKeyEntry { owner: Option<TenantId>, id: ApiKeyId, wanted: Option<Box<ApiKey>> },
@@ -229,10 +231,10 @@ impl Place<'_> {
                 Lasting::Tombstone(_) => Ok(Fact::UserTombstone),
                 Lasting::Live(living) => {
                     self.must_be(living.id.as_str(), self.owner)?;
-                    let is_admin = living.is_active_admin();
+                    let (is_active, is_admin) = (living.is_active(), living.is_active_admin());
                     let claim = living.email.as_ref().map(keyspace::email_claim);
                     let email_claim = claim.map(|claim| (claim, living.email_claim));
-                    Ok(Fact::User { id: user, email_claim, is_admin })
+                    Ok(Fact::User { id: user, email_claim, is_active, is_admin })
                 }
             },
             ("session", id) => {
@@ -278,7 +280,10 @@ impl Place<'_> {
                 let roles = self.decode::<Roles>()?;
                 Ok(Fact::Roles { tenant, has_built_ins: has_built_ins(&roles) })
             }
-            ("admins", "") => self.decode::<TenantAdmins>().map(|_| Fact::OfTenant(tenant)),
+            ("admins", "") => {
+                let TenantAdmins { user_ids: counted, away } = self.decode()?;
+                Ok(Fact::TenantAdmins { tenant, counted, away: away.into_keys().collect() })
+            }
             ("client", id) => {
                 ClientId::parse(id).map_err(|_| unknown())?;
                 self.must_be(self.decode::<Client>()?.id.as_str(), id)?;
@@ -301,7 +306,8 @@ impl Place<'_> {
                 let member = self.decode::<Membership>()?;
                 self.must_be(member.user_id.as_str(), id)?;
                 self.must_be(member.tenant_id.as_str(), self.owner)?;
-                Ok(Fact::Member { tenant, user, token: self.token()? })
+                let administers = administers(&member.roles);
+                Ok(Fact::Member { tenant, user, token: self.token()?, administers })
             }
             ("departed", id) => {
                 UserId::parse(id).map_err(|_| unknown())?;

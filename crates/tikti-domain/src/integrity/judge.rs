@@ -6,7 +6,7 @@
 //!
 //! Spec: Domain, "Rules that always hold".
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use tikti_store::{Key, Partition};
 
@@ -55,6 +55,17 @@ impl Sights {
         Ok(matches!(self.at(&keyspace::user(user))?, Some(Fact::User { .. })))
     }
 
+    fn user_is_active(&self, user: &UserId) -> Result<bool, Unknown> {
+        let found = self.at(&keyspace::user(user))?;
+        Ok(matches!(found, Some(Fact::User { is_active: true, .. })))
+    }
+
+    /// Whether the tenant lives and is not being deleted.
+    fn tenant_stays(&self, tenant: &TenantId) -> Result<bool, Unknown> {
+        let found = self.at(&keyspace::tenant(tenant))?;
+        Ok(matches!(found, Some(Fact::Tenant { is_deleting: false, .. })))
+    }
+
     fn tenant_lives(&self, tenant: &TenantId) -> Result<bool, Unknown> {
         Ok(matches!(self.at(&keyspace::tenant(tenant))?, Some(Fact::Tenant { .. })))
     }
@@ -77,7 +88,8 @@ pub(super) fn subjects(fact: &Fact) -> Vec<Partition> {
         | Fact::NameClaim { tenant, .. }
         | Fact::Tenant { id: tenant, .. }
         | Fact::OfTenant(tenant)
-        | Fact::Roles { tenant, .. } => vec![keyspace::of_tenant(tenant)],
+        | Fact::Roles { tenant, .. }
+        | Fact::TenantAdmins { tenant, .. } => vec![keyspace::of_tenant(tenant)],
         Fact::ApiKeyEntry { owner, id, .. } => of_key(id, owner.as_ref()),
         Fact::ApiKey(key) => of_key(&key.id, key.tenant_id.as_ref()),
         Fact::ApiKeyUse(id) => of_key(id, None),
@@ -108,7 +120,7 @@ pub(super) fn needs(fact: &Fact) -> Vec<Key> {
         | Fact::UserEntry(user) => {
             vec![keyspace::user(user)]
         }
-        Fact::User { id, email_claim, is_admin } => {
+        Fact::User { id, email_claim, is_admin, .. } => {
             let admins = is_admin.then(keyspace::admins);
             let rest = admins.into_iter().chain([keyspace::user_entry(id)]);
             email_claim.iter().map(|(claim, _)| claim.clone()).chain(rest).collect()
@@ -121,11 +133,17 @@ pub(super) fn needs(fact: &Fact) -> Vec<Key> {
             let rest = [keyspace::tenant_entry(id), keyspace::roles(id)];
             names.into_iter().chain(rest).chain(built_in_client(id)).collect()
         }
-        Fact::Member { tenant, user, .. } => vec![
-            keyspace::tenant(tenant),
-            keyspace::user(user),
-            keyspace::membership_entry(user, tenant),
-        ],
+        Fact::Member { tenant, user, administers, .. } => {
+            let (tenant_key, user_key) = (keyspace::tenant(tenant), keyspace::user(user));
+            let admins = administers.then(|| keyspace::tenant_admins(tenant));
+            let own = [tenant_key, user_key, keyspace::membership_entry(user, tenant)];
+            own.into_iter().chain(admins).collect()
+        }
+        Fact::TenantAdmins { tenant, counted, away } => {
+            let of = |user| [keyspace::user(user), keyspace::member(tenant, user)];
+            let all = counted.iter().chain(away).flat_map(of);
+            std::iter::once(keyspace::tenant(tenant)).chain(all).collect()
+        }
         Fact::ApiKeyEntry { owner, id, .. } => {
             let tenant = owner.as_ref().map(keyspace::tenant);
             tenant.into_iter().chain([keyspace::api_key(id)]).collect()
@@ -163,7 +181,7 @@ pub(super) fn judge(
         Fact::NameClaim { name, tenant } => {
             found(!may_hold(name, tenant, seen)?, Rule::NameClaimWithoutTenant, tenant)
         }
-        Fact::User { id, email_claim, is_admin } => {
+        Fact::User { id, email_claim, is_admin, .. } => {
             return user((id, email_claim.as_ref(), *is_admin), seen);
         }
         Fact::UserEntry(user) => found(!seen.user_lives(user)?, Rule::UserEntryWithoutUser, user),
@@ -186,7 +204,12 @@ pub(super) fn judge(
             broken.extend(found(!has_built_ins, Rule::BuiltInRolesMissing, tenant));
             broken
         }
-        Fact::Member { tenant, user, token } => return member((tenant, user), token, seen),
+        Fact::Member { tenant, user, token, administers } => {
+            return member((tenant, user), (token, *administers), seen);
+        }
+        Fact::TenantAdmins { tenant, counted, away } => {
+            return tenant_admins(tenant, (counted, away), seen);
+        }
         Fact::ApiKeyEntry { owner, id, wanted } => {
             return api_key_entry((owner.as_ref(), id), wanted.as_deref(), seen);
         }
@@ -306,7 +329,7 @@ fn tenant(
 
 fn member(
     (tenant, user): (&TenantId, &UserId),
-    token: &Option<String>,
+    (token, administers): (&Option<String>, bool),
     seen: &Sights,
 ) -> Result<Vec<Broken>, Unknown> {
     let mut broken = found(!seen.tenant_lives(tenant)?, Rule::RecordWithoutTenant, tenant);
@@ -316,6 +339,35 @@ fn member(
             broken.extend(found(made != token, Rule::MemberTokenDiffers, user));
         }
         Some(_) | None => broken.extend(found(true, Rule::MemberNotListed, user)),
+    }
+    if administers && seen.tenant_stays(tenant)? && seen.user_lives(user)? {
+        let is_named = match seen.at(&keyspace::tenant_admins(tenant))? {
+            Some(Fact::TenantAdmins { counted, away, .. }) => {
+                counted.contains(user) || (away.contains(user) && !seen.user_is_active(user)?)
+            }
+            Some(_) | None => false,
+        };
+        broken.extend(found(!is_named, Rule::TenantAdminNotListed, user));
+    }
+    Ok(broken)
+}
+
+/// Whoever is named holds the role; whoever counts is active besides.
+fn tenant_admins(
+    tenant: &TenantId,
+    (counted, away): (&BTreeSet<UserId>, &BTreeSet<UserId>),
+    seen: &Sights,
+) -> Result<Vec<Broken>, Unknown> {
+    if !seen.tenant_stays(tenant)? {
+        // One that is being deleted may have lost its members.
+        return Ok(found(!seen.tenant_lives(tenant)?, Rule::RecordWithoutTenant, tenant));
+    }
+    let mut broken = Vec::new();
+    for user in counted.iter().chain(away) {
+        let member = seen.at(&keyspace::member(tenant, user))?;
+        let holds = matches!(member, Some(Fact::Member { administers: true, .. }));
+        let is_ghost = !holds || (counted.contains(user) && !seen.user_is_active(user)?);
+        broken.extend(found(is_ghost, Rule::GhostTenantAdmin, user));
     }
     Ok(broken)
 }

@@ -67,5 +67,7 @@ rules! {
     RecordWithoutApiKey "Something is left of an API key that there is not." "Domain, rule 4";
     ApiKeyWithoutTenant "An API key is of a tenant that does not live." "Domain, rule 4";
     AdminNotListed "An administrator is missing from the set of administrators." "Domain, \"Global roles\"";
+    TenantAdminNotListed "A member who administers a tenant does not count as one who does." "Authorization, \"Administrative endpoints\"";
+    GhostTenantAdmin "A tenant counts somebody among those who administer it who is no active one." "Authorization, \"Administrative endpoints\"";
     GhostAdmin "The set of administrators names somebody who is no active one." "Domain, \"Global roles\"";
 }

@@ -14,12 +14,14 @@ use crate::id::{ApiKeyId, ClientId, OperationId, RoleName, Slug, TenantId};
 use crate::record::Record;
 use crate::role::Roles;
 use crate::session::DeniedToken;
+use crate::tenancy::tenant_admins::TenantAdmins;
 use crate::tenancy::{CreateTenant, add_member, create_tenant, remove_member};
 use crate::tenant::{NameClaim, Tenant, TenantStatus};
 use crate::testing::{Fixture, START, bearing, new_directory};
 use crate::user::{Admins, EmailClaim, GlobalRole, User};
 
 mod intents;
+mod tenant_admins;
 
 /// A deployment with one of everything.
 struct World {
@@ -119,6 +121,8 @@ impl World {
             Rule::MemberNotListed
             | Rule::MemberTokenDiffers
             | Rule::EntryWithoutMember
+            | Rule::TenantAdminNotListed
+            | Rule::GhostTenantAdmin
             | Rule::MemberWithoutUser => return self.break_a_membership(rule).await,
             Rule::ApiKeyNotListed
             | Rule::ApiKeyEntryWithoutKey
@@ -209,6 +213,10 @@ impl World {
                 self.put_raw(&entry, r#"{"token":"01JD000000000000000000000Z"}"#).await;
             }
             Rule::EntryWithoutMember => self.delete(&member).await,
+            Rule::TenantAdminNotListed => self.put_tenant_admins(&[], &[]).await,
+            Rule::GhostTenantAdmin => {
+                self.put_tenant_admins(&[&self.root, &self.ann], &[]).await;
+            }
             _ => {
                 let nobody = UserId::parse("nobody").unwrap();
                 let mut held: crate::membership::Membership = self.read(&member).await;
@@ -220,6 +228,15 @@ impl World {
             }
         }
         Vec::new()
+    }
+
+    /// Says who administers the tenant: those who count, and those who do not.
+    async fn put_tenant_admins(&self, counted: &[&User], away: &[&User]) {
+        let user_ids = counted.iter().map(|user| user.id.clone()).collect();
+        let by = || OperationId::parse("01JD000000000000000000000Z").unwrap();
+        let away = away.iter().map(|user| (user.id.clone(), by())).collect();
+        let key = keyspace::tenant_admins(&self.acme.id);
+        self.put(&key, &TenantAdmins { user_ids, away }).await;
     }
 
     async fn break_a_key(&self, rule: Rule) -> Vec<Rule> {

@@ -21,6 +21,7 @@ use crate::oob_code::OobCode;
 use crate::role::Roles;
 use crate::session::Session;
 use crate::signing_key::SigningKeys;
+use crate::tenancy::tenant_admins::TenantAdmins;
 use crate::tenant::{ListEntry, NameClaim, Tenant};
 use crate::user::{Admins, EmailClaim, User};
 use crate::worker::Worker;
@@ -129,6 +130,12 @@ fn records_of_api_keys_load_whole() {
     loads::<ListedKey>(include_str!("../../tests/domain/golden/listed-key-1.json"));
     loads::<LastUse>(include_str!("../../tests/domain/golden/last-use-1.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-handle-api-key-1.json"));
+fn records_of_who_administers_a_tenant_load_whole() {
+    loads::<TenantAdmins>(include_str!("../../tests/domain/golden/tenant-admins-1.json"));
+    loads::<TenantAdmins>(include_str!("../../tests/domain/golden/tenant-admins-2.json"));
+    loads::<Lasting<User>>(include_str!("../../tests/domain/golden/user-leaving-1.json"));
+    loads::<Intent>(include_str!("../../tests/domain/golden/intent-change-standing-2.json"));
+    loads::<Intent>(include_str!("../../tests/domain/golden/intent-update-member-1.json"));
 }
 
 #[test]

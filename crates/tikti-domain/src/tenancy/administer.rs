@@ -287,9 +287,30 @@ impl Administrator {
         now: Timestamp,
         work: impl Fn(&mut Txn, &Admission) -> Result<Done<T>, Error> + Send + Sync,
     ) -> Result<T, Error> {
-        let partition = keyspace::of_tenant(&self.tenant_id);
         let place = NotePlace::Tenant(self.tenant_id.clone());
-        let operation = intent::begin(domain, Work::Change(Changing { place }), now).await?;
+        let intended = Work::Change(Changing { place });
+        let work = |txn: &mut Txn, (admission, _): (&Admission, &OperationId)| work(txn, admission);
+        let (operation, outcome) = self.begin(domain, (intended, act, keys), now, work).await?;
+        if matches!(outcome, Ok(_) | Err(Error::Refused(_))) {
+            intent::rest(&operation, finish(domain, &operation, &self.tenant_id, now).await);
+        }
+        outcome
+    }
+
+    /// Says what is intended and makes the change; `work` looks itself at whether the tenant is active.
+    /// What is left to do after it is the caller's.
+    ///
+    /// # Errors
+    /// The store's, before anything has happened.
+    pub(super) async fn begin<T: Send>(
+        &self,
+        domain: &Domain,
+        (intended, act, keys): (Work, Act, &[Key]),
+        now: Timestamp,
+        work: impl Fn(&mut Txn, (&Admission, &OperationId)) -> Result<Done<T>, Error> + Send + Sync,
+    ) -> Result<(OperationId, Result<T, Error>), Error> {
+        let partition = keyspace::of_tenant(&self.tenant_id);
+        let operation = intent::begin(domain, intended, now).await?;
         let mut reads = self.keys();
         reads.push(keyspace::fence(&partition, &operation));
         reads.extend(keys.iter().filter(|key| !reads.contains(key)).cloned().collect::<Vec<_>>());
@@ -298,7 +319,7 @@ impl Administrator {
             .transact(&partition, &reads, now, |txn| {
                 fence::check(txn, &partition, &operation)?;
                 let admission = self.readmit(txn, act.scope)?;
-                match work(txn, &admission)? {
+                match work(txn, (&admission, &operation))? {
                     Done::Same(same) => Ok(same),
                     Done::Changed(changed) => {
                         self.note(txn, &operation, (&act, &admission), now)?;
@@ -307,10 +328,7 @@ impl Administrator {
                 }
             })
             .await;
-        if matches!(outcome, Ok(_) | Err(Error::Refused(_))) {
-            intent::rest(&operation, finish(domain, &operation, &self.tenant_id, now).await);
-        }
-        outcome
+        Ok((operation, outcome))
     }
 
     /// Leaves the note of a change in the tenant's partition, with the commit: for operations of several
@@ -342,7 +360,8 @@ impl Administrator {
     }
 }
 
-async fn finish(
+/// Adds what was noted to its chain: nothing is left to do.
+pub(super) async fn finish(
     domain: &Domain,
     operation: &OperationId,
     tenant: &TenantId,

@@ -6,7 +6,7 @@
 //! | 2. claim the slug, then the id where that is another name | names are claimed by a tenant that does not exist |
 //! | 3. list it: among all tenants, and among the creator's memberships | the lists name a tenant that does not exist |
 //! | 4. in one transaction of its partition, if nothing stands there: tenant, roles, clients, membership | done, but for the next line |
-//! | 5. a creator without a default tenant gets this one | done |
+//! | 5. a creator without a default tenant gets this one, and counts if he may | done |
 //!
 //! Nothing before step 4 can be seen: readers of lists pass over what has no record. A creation may
 //! be repeated; who meets the names of a creator that died takes them over as `names` says.
@@ -16,8 +16,8 @@
 use tikti_store::Entry;
 
 use super::names::{claim_name, names_of, release_name};
-use super::seats::{self, MOST_TRIES, Seat};
-use super::tenant_admins;
+use super::seats::{self, Entered, MOST_TRIES, Seat};
+use super::tenant_admins::{self, Becomes};
 use crate::audit::{self, Action, Chain, Draft};
 use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
@@ -148,11 +148,11 @@ async fn make(
     let mut fenced = None;
     for _ in 0..MOST_TRIES {
         let place = (&tenant.id, creator);
-        let token = seats::enter(domain, operation, place, fenced.as_ref(), now).await?;
-        let seated = (tenant, creator, &token, draft);
+        let entered = seats::enter(domain, operation, place, fenced.as_ref(), now).await?;
+        let seated = (tenant, creator, &entered, draft);
         match bring_to_life(domain, operation, seated, now).await? {
             Seat::Taken(()) => return Ok(()),
-            Seat::Fenced => fenced = Some(token),
+            Seat::Fenced => fenced = Some(entered.token),
         }
     }
     Err(fence::given_up())
@@ -199,9 +199,11 @@ async fn enlist(
 async fn bring_to_life(
     domain: &Domain,
     operation: &OperationId,
-    (tenant, creator, token, draft): (&Tenant, &UserId, &OperationId, &Draft),
+    (tenant, creator, entered, draft): (&Tenant, &UserId, &Entered, &Draft),
     now: Timestamp,
 ) -> Result<Seat<()>, Error> {
+    let Entered { token, counts } = entered;
+    let away = (!counts).then_some(operation);
     let template = &domain.settings.tenant_template;
     let roles = template.roles().encode()?;
     let clients = template.clients(now)?;
@@ -234,7 +236,7 @@ async fn bring_to_life(
             let member = keyspace::member(&tenant.id, creator);
             txn.put(&member, Entry::new(&membership.encode()?))?;
             let place = (&tenant.id, creator);
-            tenant_admins::follow(txn, place, Some(&membership.roles))?;
+            tenant_admins::follow(txn, place, &Becomes::Written(&membership.roles, away))?;
             txn.put(&key, Entry::new(&Lasting::Live(tenant.clone()).encode()?))?;
             audit::note(txn, partition, operation, (&Chain::Deployment, draft), now)?;
             Ok::<_, Error>(Seat::Taken(()))
@@ -263,7 +265,10 @@ pub(crate) async fn settle(
     let CreatingTenant { tenant_id, slug, creator } = work;
     let (made, seated) = judge(domain, operation, work, now).await?;
     match made {
-        Made::Lives => seats::prefer_first(domain, tenant_id, creator, now).await?,
+        Made::Lives => {
+            seats::prefer_first(domain, tenant_id, creator, now).await?;
+            tenant_admins::count(domain, (tenant_id, creator), now).await?;
+        }
         Made::Deleted => delist(domain, operation, tenant_id, now).await?,
         Made::Never => {
             let ours = NameClaim { tenant_id: tenant_id.clone(), token: operation.clone() };

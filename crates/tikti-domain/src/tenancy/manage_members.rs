@@ -12,7 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use tikti_store::Entry;
 
 use super::administer::{Act, Administrator, Admission, Done};
-use super::{members, tenant_admins};
+use super::change_member::change_member;
+use super::members;
+use super::tenant_admins::{self, Becomes};
 use crate::account::{self, NewUser};
 use crate::audit::Action;
 use crate::clock::Timestamp;
@@ -251,7 +253,8 @@ pub async fn update_member(
     let act = Act { scope: WRITE, action, target, details };
     let key = keyspace::member(administrator.tenant_id(), user);
     let keys = [key.clone(), keyspace::tenant_admins(administrator.tenant_id())];
-    let changed = administrator.change(domain, (act, &keys), now, |txn, admission| {
+    let whom = (&administrator, user);
+    let changed = change_member(domain, whom, (act, &keys), now, |txn, (admission, operation)| {
         let held = Membership::decode_optional(&key, txn.get(&key)?)?;
         let held = held.ok_or(Code::UserNotFound)?;
         check_change(domain, admission, (&held.roles, roles))?;
@@ -262,7 +265,8 @@ pub async fn update_member(
         if held.roles == *roles {
             return Ok(Done::Same(held));
         }
-        tenant_admins::follow(txn, place, Some(roles))?;
+        // Whether he is active is not known here: he counts once that was looked at.
+        tenant_admins::follow(txn, place, &Becomes::Written(roles, Some(operation)))?;
         let changed = Membership { roles: roles.clone(), ..held };
         txn.put(&key, Entry::new(&changed.encode()?))?;
         Ok(Done::Changed(changed))

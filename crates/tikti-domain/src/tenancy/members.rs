@@ -5,7 +5,7 @@
 //! | 1. say so (intent) | nothing has changed |
 //! | 2. an entry in the user's list of memberships | the list names a membership that does not exist |
 //! | 3. the membership itself, on the token of that entry, while tenant is active | done, but for the next line |
-//! | 4. a user without a default tenant gets this one | done |
+//! | 4. a user without a default tenant gets this one; an administrator who may count again does | done |
 //!
 //! | step of removing | after a crash here |
 //! |---|---|
@@ -20,8 +20,8 @@ use std::collections::BTreeSet;
 use tikti_store::Entry;
 
 use super::administer::{Act, Administrator};
-use super::seats::{self, Leave, MOST_TRIES, Seat};
-use super::tenant_admins;
+use super::seats::{self, Entered, Leave, MOST_TRIES, Seat};
+use super::tenant_admins::{self, Becomes};
 use crate::audit::{self, Draft};
 use crate::clock::Timestamp;
 use crate::domain::Domain;
@@ -114,10 +114,10 @@ async fn add(
     let place = (&membership.tenant_id, &membership.user_id);
     let mut fenced = None;
     for _ in 0..MOST_TRIES {
-        let token = seats::enter(domain, operation, place, fenced.as_ref(), now).await?;
-        match sit_down(domain, operation, (membership, &token, warrant), now).await? {
+        let entered = seats::enter(domain, operation, place, fenced.as_ref(), now).await?;
+        match sit_down(domain, operation, (membership, &entered, warrant), now).await? {
             Seat::Taken(made) => return Ok(made),
-            Seat::Fenced => fenced = Some(token),
+            Seat::Fenced => fenced = Some(entered.token),
         }
     }
     Err(fence::given_up())
@@ -127,10 +127,12 @@ async fn add(
 async fn sit_down(
     domain: &Domain,
     operation: &OperationId,
-    (membership, token, warrant): (&Membership, &OperationId, Option<Warrant<'_>>),
+    (membership, entered, warrant): (&Membership, &Entered, Option<Warrant<'_>>),
     now: Timestamp,
 ) -> Result<Seat<Membership>, Error> {
     let Membership { tenant_id, user_id, .. } = membership;
+    let Entered { token, counts } = entered;
+    let away = (!counts).then_some(operation);
     let (key, tenant_key) = (keyspace::member(tenant_id, user_id), keyspace::tenant(tenant_id));
     let partition = key.partition();
     let mut reads = vec![
@@ -163,7 +165,8 @@ async fn sit_down(
             let departed = keyspace::departed(tenant_id, user_id);
             let departed = Departure::decode_optional(&departed, txn.get(&departed)?)?;
             let made = departed.iter().fold(made.clone(), Membership::after);
-            tenant_admins::follow(txn, (tenant_id, user_id), Some(&made.roles))?;
+            let becomes = Becomes::Written(&made.roles, away);
+            tenant_admins::follow(txn, (tenant_id, user_id), &becomes)?;
             txn.put(&key, Entry::new(&made.encode()?))?;
             Ok::<_, Error>(Seat::Taken(made))
         })
@@ -196,8 +199,11 @@ pub(crate) async fn settle(
         seats::give_up(domain, user_id, (tenant_id, operation), now).await?;
     }
     // The membership may be this operation's and stand on an entry that was there before.
-    if found.is_some() {
+    if let Some(found) = found {
         seats::prefer_first(domain, tenant_id, user_id, now).await?;
+        if tenant_admins::administers(&found.roles) {
+            tenant_admins::count(domain, (tenant_id, user_id), now).await?;
+        }
     }
     audit::deliver(domain, operation, partition, now).await?;
     intent::end(domain, operation).await

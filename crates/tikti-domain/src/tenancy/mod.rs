@@ -5,6 +5,7 @@ pub(crate) mod administer;
 mod change_once;
 mod change_tenant;
 mod clients;
+pub(crate) mod change_member;
 pub(crate) mod create_tenant;
 pub(crate) mod delete_tenant;
 mod manage_members;

@@ -11,7 +11,7 @@
 use tikti_store::{Entry, Key, Txn};
 
 use super::administer::{Act, Administrator};
-use super::tenant_admins;
+use super::tenant_admins::{self, Becomes};
 use crate::audit::{self, Chain, Draft};
 use crate::clock::Timestamp;
 use crate::domain::Domain;
@@ -36,8 +36,15 @@ pub(super) enum Seat<T> {
     Fenced,
 }
 
-/// Makes sure that the user's list has an entry for the tenant; gives the token that it carries.
-/// One with a `fenced` token is replaced.
+/// An entry of a user's list for a tenant.
+pub(super) struct Entered {
+    /// The token that it carries.
+    pub(super) token: OperationId,
+    /// Whether its user was active then, and not about to be suspended or deleted.
+    pub(super) counts: bool,
+}
+
+/// Makes sure that the user's list has an entry for the tenant. One with a `fenced` token is replaced.
 ///
 /// # Errors
 /// `USER_NOT_FOUND`; `CONFLICT` where the operation was given up; the store's.
@@ -47,7 +54,7 @@ pub(super) async fn enter(
     (tenant, user): (&TenantId, &UserId),
     fenced: Option<&OperationId>,
     now: Timestamp,
-) -> Result<OperationId, Error> {
+) -> Result<Entered, Error> {
     let (user_key, entry_key) = (keyspace::user(user), keyspace::membership_entry(user, tenant));
     let partition = user_key.partition();
     let reads = [user_key.clone(), entry_key.clone(), keyspace::fence(partition, operation)];
@@ -57,12 +64,15 @@ pub(super) async fn enter(
         .transact(partition, &reads, now, |txn| {
             fence::check(txn, partition, operation)?;
             // Only while the user lives: so the list of a dead one is complete.
-            User::load(&user_key, txn.get(&user_key)?)?.ok_or(Code::UserNotFound)?;
+            let user = User::load(&user_key, txn.get(&user_key)?)?.ok_or(Code::UserNotFound)?;
+            let counts = user.may_be_relied_on();
             match ListEntry::decode_optional(&entry_key, txn.get(&entry_key)?)? {
-                Some(entry) if Some(&entry.token) != fenced => Ok(entry.token),
+                Some(ListEntry { token }) if Some(&token) != fenced => {
+                    Ok(Entered { token, counts })
+                }
                 Some(_) | None => {
                     txn.put(&entry_key, Entry::new(&ours))?;
-                    Ok::<_, Error>(operation.clone())
+                    Ok::<_, Error>(Entered { token: operation.clone(), counts })
                 }
             }
         })
@@ -111,7 +121,7 @@ pub(crate) async fn vacate(
                 if !may_leave(txn, (tenant, user), (&leave, &key), now)? {
                     return Ok(Err(Code::LastAdmin));
                 }
-                tenant_admins::follow(txn, (tenant, user), None)?;
+                tenant_admins::follow(txn, (tenant, user), &Becomes::Removed)?;
                 leave_behind(domain, txn, &key, now)?;
                 txn.delete(&key)?;
             }

@@ -20,6 +20,7 @@ mod sign_in;
 mod sign_up;
 mod start;
 mod tenant_codes;
+mod tenant_admins;
 mod tenants;
 mod token_exchange;
 mod update;

@@ -6,6 +6,7 @@ mod delays;
 mod edges;
 mod furnish;
 mod last_admin;
+mod last_tenant_admin;
 mod pairs;
 mod races;
 mod roles;

@@ -67,7 +67,7 @@ impl Act {
         let (user, tenant, now) = (&things.user, &things.tenant, domain.clock.now());
         match self {
             Self::Add => {
-                let roles = [RoleName::parse("TENANT_USER").unwrap()].into();
+                let roles = [RoleName::parse("TENANT_ADMIN").unwrap()].into();
                 add_member(domain, tenant, user, roles, now).await.map(|_| ())
             }
             Self::Remove => remove_member(domain, tenant, user, now).await,
@@ -139,7 +139,7 @@ impl Things {
         let user = fixture.user(&email, role).await;
         let tenant = fixture.tenant("root@corp.sys", &format!("tenant-{number}")).await;
         if member {
-            fixture.member(&tenant.id, &user, &["TENANT_USER"]).await;
+            fixture.member(&tenant.id, &user, &["TENANT_ADMIN"]).await;
         }
         api_keys::put_key(fixture, &tenant.id, number).await;
         let root = fixture.sign_in("root@corp.sys").await.id_token;

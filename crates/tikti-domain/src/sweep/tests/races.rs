@@ -8,6 +8,7 @@ use tikti_store::FaultPlan;
 use tokio::task::JoinSet;
 
 use super::world::{open_replica, sweep_all};
+use crate::account::change_user::change_user;
 use crate::account::{NewUser, change_email, create_user, delete_user};
 use crate::clock::Timestamp;
 use crate::domain::Domain;
@@ -19,7 +20,7 @@ use crate::random::Random;
 use crate::sweep::{SWEEP_AFTER_MILLIS, SweepCursor, sweep};
 use crate::tenancy::{CreateTenant, add_member, create_tenant, delete_tenant, remove_member};
 use crate::testing::{Fixture, bearing};
-use crate::user::GlobalRole;
+use crate::user::{GlobalRole, UserChange, UserStatus};
 
 const TASKS: u64 = 20;
 const OPERATIONS: u64 = 12;
@@ -58,9 +59,10 @@ impl Arena {
         let tenant = dice.of(&newest(&self.tenants.lock().unwrap()));
         let now = self.now;
         let email = Email::parse(&format!("user{}@example.org", dice.below(9))).unwrap();
-        match dice.below(40) {
+        match dice.below(46) {
             0..14 => {
-                let roles = [RoleName::parse("TENANT_USER").unwrap()].into();
+                let role = dice.of(&["TENANT_USER", "TENANT_ADMIN"]);
+                let roles = [RoleName::parse(role).unwrap()].into();
                 add_member(domain, &tenant, &user, roles, now).await.map(|_| ())
             }
             14..24 => remove_member(domain, &tenant, &user, now).await,
@@ -74,6 +76,11 @@ impl Arena {
             }
             34 => delete_user(domain, &user, now).await,
             35 => delete_tenant(domain, &tenant, now).await,
+            36..42 => {
+                let status = dice.of(&[UserStatus::Active, UserStatus::Suspended]);
+                let change = UserChange { status: Some(status), ..UserChange::default() };
+                change_user(domain, &user, &change, now).await.map(|_| ())
+            }
             _ => {
                 // The id of a deleted tenant never returns: others take its place.
                 let number = dice.below(20);

@@ -204,8 +204,7 @@ impl World {
             }
             _ => case.user = fixture.user(&email, GlobalRole::CompanyEmployee).await.id,
         }
-        let has_tenant = ![Operation::ChangeEmail, Operation::SuspendAdmin, Operation::Promote]
-            .contains(&operation);
+        let has_tenant = ![Operation::ChangeEmail, Operation::Promote].contains(&operation);
         if has_tenant {
             case.tenant = fixture.tenant("root@corp.sys", case.slug.as_str()).await.id;
         }
@@ -214,11 +213,12 @@ impl World {
             Operation::DeleteAdmin,
             Operation::DeleteTenant,
             Operation::RemoveMember,
+            Operation::SuspendAdmin,
             Operation::EndSessions,
         ];
         if joins.contains(&operation) {
             let user = case.load(fixture).await.unwrap();
-            fixture.member(&case.tenant, &user, &["TENANT_USER"]).await;
+            fixture.member(&case.tenant, &user, &["TENANT_ADMIN"]).await;
         }
         match operation {
             Operation::DeleteTenant => furnish(fixture, &case.tenant, number).await,
@@ -319,7 +319,7 @@ impl Case {
             }
             Operation::DeleteTenant => delete_tenant(domain, tenant, now).await,
             Operation::AddMember => {
-                let roles = [RoleName::parse("TENANT_USER").unwrap()].into();
+                let roles = [RoleName::parse("TENANT_ADMIN").unwrap()].into();
                 add_member(domain, tenant, user, roles, now).await.map(|_| ())
             }
             Operation::RemoveMember => remove_member(domain, tenant, user, now).await,

@@ -80,7 +80,8 @@ async fn dies_after(steps: usize) {
     let ask = CreateTenant { slug: dead.slug.clone(), name: None, id: None };
     let made = create_tenant(domain, &caller, &ask).await.unwrap();
     let draft = draft(&root.id);
-    let last = (&dead, &root.id, &operation, &draft);
+    let entered = Entered { token: operation.clone(), counts: true };
+    let last = (&dead, &root.id, &entered, &draft);
     let late = bring_to_life(domain, &operation, last, now).await;
     let late = late.map(|_| ()).unwrap_err();
     assert_eq!(late.code(), Code::TenantExists);
@@ -127,7 +128,8 @@ async fn a_fence_that_was_put_up_by_a_clock_that_was_back_stands_when_it_returns
     let made = fixture.tenant("root@corp.sys", "acme").await;
     fixture.clock.set(now);
     let draft = draft(&root.id);
-    let last = (&slow, &root.id, &operation, &draft);
+    let entered = Entered { token: operation.clone(), counts: true };
+    let last = (&slow, &root.id, &entered, &draft);
     let late = bring_to_life(domain, &operation, last, now).await.map(|_| ()).unwrap_err();
     assert_eq!(late.code(), Code::TenantExists);
     let caller = bearing(&fixture.sign_in("root@corp.sys").await.id_token);
