@@ -13,6 +13,8 @@ use crate::world::World;
 /// What a member of a body that sounds like rights is set to, where it grants any.
 fn kept(slot: &Slot) -> Option<Value> {
     match slot.member() {
+        // Of a key: what reaches beyond the tenant.
+        "scopes" if slot.route.path.contains("/apiKeys") => Some(json!(["accounts:admin"])),
         "permissions" | "scopes" | "allowedScopes" | "defaultScopes" => {
             Some(json!(["codeq:admin"]))
         }

@@ -8,13 +8,13 @@ use serde_json::json;
 use tikti_server::router::{Needs, Route};
 
 use crate::call::{Call, Credential, good_requests, pairs};
-use crate::slots::{Rule, Slot};
+use crate::slots::{Rule, Slot, Thing, nobodys};
 use crate::support::{GoodRequest, Reply, compare};
 use crate::world::{OTHER, World};
 
 /// The combinations of route, slot, id and credential that there were when this was last looked at,
 /// rounded down.
-const AT_LEAST: usize = 2300;
+const AT_LEAST: usize = 3000;
 
 /// What comes back where an id is somebody's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ fn answer(route: &Route, slot: &str) -> Answer {
     match (route.method, route.path, slot) {
         // Whoever has an address is added by it; `USER_NOT_FOUND` otherwise.
         ("POST", "/v1/tenants/{t}/users", "email")
+        // Whoever has an address is invited.
+        | ("POST", "/v1/tenants/{t}/oob/send", "email")
         // `EMAIL_EXISTS` to whoever has signed in and takes an address.
         | ("POST", "/v1/accounts/update", "email") => Answer::Told,
         // Asked among one's own events, roles, clients and workers.
@@ -210,7 +212,8 @@ async fn t7_what_is_refused_abroad_is_good_at_home() {
             }
             let slug = format!("home-{round}-{number}");
             let good = world.server.good_request(route, &world.root, &slug).await;
-            let call = Call::as_it_is(route, &good);
+            let mut call = Call::as_it_is(route, &good);
+            call.path.entry("t".to_owned()).and_modify(|tenant| company.slug.clone_into(tenant));
             let credential = Credential::bearing("somebody at home", token);
             let reply = call.send(&world, &credential).await;
             // Heads are signed hourly: there is none yet. And a worker gives nobody a role that it
@@ -222,25 +225,37 @@ async fn t7_what_is_refused_abroad_is_good_at_home() {
     }
 }
 
-/// Users are of the deployment: that there is one is told to whoever adds him to a tenant, by his address.
+/// Users are of the deployment: that there is one is told to whoever adds or invites him, by his address.
 /// What he is elsewhere is not.
 #[tokio::test]
 async fn t7_whoever_adds_an_address_learns_and_changes_nothing_of_other_tenants() {
     let world = Box::pin(World::new()).await;
-    let (company, other) = (&world.company, &world.other);
+    let (server, company, other) = (&world.server, &world.company, &world.other);
     let before = world.contents().await;
+    let admin = &other.admin.id_token;
+    // A new password is sent to members alone, and to all the same is said.
+    let mut shapes = Vec::new();
+    for email in [company.member.email.clone(), nobodys(Thing::Email, &company.member.email)] {
+        let ask = json!({"requestType": "PASSWORD_RESET", "email": email});
+        let sent = server.post(&format!("/v1/tenants/{OTHER}/oob/send")).bearer(admin).json(ask);
+        let sent = sent.send().await;
+        assert_eq!(sent.status, 200, "{}", sent.text());
+        shapes.push(sent.shape().replace(&email, "[the name]"));
+    }
+    assert_eq!(shapes[0], shapes[1]);
+    let changed = world.changed_since(&before).await;
+    assert!(!changed.iter().any(|key| key.starts_with("m:")), "a mail leaves: {changed:?}");
     let ask = json!({"email": company.member.email, "roles": ["TENANT_USER"]});
-    let added = world.server.post(&format!("/v1/tenants/{OTHER}/users"));
-    let added = added.bearer(&other.admin.id_token).json(ask).send().await;
-    assert_eq!(added.status, 200, "{}", added.text());
-    let ask = json!({"idToken": other.admin.id_token, "email": company.admin.email});
-    let taken = world.server.post("/v1/accounts/update").keyed().json(ask).send().await;
+    let added = server.post(&format!("/v1/tenants/{OTHER}/users")).bearer(admin).json(ask);
+    let ask = json!({"requestType": "EMAIL_SIGNIN", "email": company.admin.email});
+    let invited = server.post(&format!("/v1/tenants/{OTHER}/oob/send")).bearer(admin).json(ask);
+    let ask = json!({"idToken": admin, "email": company.admin.email});
+    let taken = server.post("/v1/accounts/update").keyed().json(ask).send().await;
     taken.assert_refusal(409, "EMAIL_EXISTS");
-    for reply in [&added, &taken] {
-        assert!(
-            !reply.text().contains(&company.id)
-                && !reply.text().contains(&company.slug.to_uppercase())
-        );
+    for reply in [added.send().await, invited.send().await, taken] {
+        assert!([200, 409].contains(&reply.status), "{}", reply.text());
+        let told = [&company.id, &company.role, &company.worker_token];
+        assert!(!told.into_iter().any(|part| reply.text().contains(part)), "{}", reply.text());
     }
     let changed = world.changed_since(&before).await;
     let of_company: Vec<_> = changed.iter().filter(|key| key.contains(&company.id)).collect();
@@ -263,7 +278,7 @@ async fn t7_what_is_anothers_takes_about_as_long_as_what_is_nobodys() {
         world.server.post("/v1/accounts/token/exchange").keyed().json(ask)
     };
     let get = |path: String| world.server.get(&path).bearer(&other.admin.id_token);
-    let nobody = crate::slots::nobodys(crate::slots::Thing::User, &company.member.id);
+    let nobody = nobodys(Thing::User, &company.member.id);
     let cases = ["a tenant", "a tenant's members", "an exchange", "a member", "a session"];
     for (number, case) in cases.into_iter().enumerate() {
         let mut times = [vec![], vec![]];

@@ -9,11 +9,11 @@ use tikti_token::AccessClaims;
 use crate::client::{Client, TIKTI};
 use crate::clock;
 use crate::domain::Domain;
-use crate::id::{self, ApiKeyId, TenantId, UserId, WorkerId};
+use crate::id::{self, TenantId, UserId, WorkerId};
 use crate::keyspace;
 use crate::record::{Cause, Lasting, Record, Tombstone};
 use crate::scope::ScopeSet;
-use crate::tenant::{ListEntry, Tenant, TenantStatus};
+use crate::tenant::{Tenant, TenantStatus};
 use crate::user::{User, UserStatus};
 use crate::worker::Worker;
 
@@ -25,11 +25,6 @@ pub async fn put_client(domain: &Domain, tenant: &TenantId, client: &Client) {
 /// Writes a worker as it is given.
 pub async fn put_worker(domain: &Domain, tenant: &TenantId, worker: &Worker) {
     put(domain, &keyspace::worker(tenant, &worker.id), &Lasting::Live(worker.clone())).await;
-}
-
-/// Lists an API key among those of its tenant.
-pub async fn list_api_key(domain: &Domain, tenant: &TenantId, key: &ApiKeyId) {
-    put(domain, &keyspace::api_key_entry(tenant, key), &ListEntry::default()).await;
 }
 
 /// Leaves of a worker what a deletion leaves of it.
