@@ -13,7 +13,8 @@ use crate::state::Shared;
 
 /// Sets the status of a user. Whoever is not `ACTIVE` has no access from the next request on.
 ///
-/// The last active platform administrator stays active.
+/// The last active platform administrator stays active, and so does the last active `TENANT_ADMIN` of a
+/// tenant.
 #[utoipa::path(
     post,
     path = "/v1/accounts/status",

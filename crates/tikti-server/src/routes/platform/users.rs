@@ -58,7 +58,8 @@ pub(crate) async fn read_user(
 /// Changes role, status, name, verification or default tenant of a user.
 ///
 /// Becoming or ceasing to be a platform administrator, and every change of status, ends all of the user's
-/// sessions. The last active platform administrator stays one.
+/// sessions. The last active platform administrator stays one, and the last active `TENANT_ADMIN` of a
+/// tenant stays active.
 #[utoipa::path(
     patch,
     path = "/v1/users/{id}",

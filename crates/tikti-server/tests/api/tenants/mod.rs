@@ -5,6 +5,7 @@ mod audit;
 mod boundary;
 mod change;
 mod create;
+mod last_admin;
 mod list;
 mod members;
 mod oob;
