@@ -9,6 +9,7 @@
 //!
 //! Target (spec, HTTP API, "Lists"): a page costs by its size, never by that of the collection.
 
+#![recursion_limit = "256"]
 #![expect(clippy::expect_used, reason = "a benchmark that cannot run should stop")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is what it is for")]
 

@@ -33,14 +33,17 @@ use crate::record::Record;
 pub mod chain;
 mod change;
 mod head;
+mod prune;
 mod read;
+mod tour;
 mod verify;
 
 pub(crate) use change::change;
 pub use head::{
-    HeadsCursor, HeadsSigned, SIGN_AFTER_MILLIS, SignedHead, read_deployment_head, read_head,
-    sign_heads,
+    HeadsCursor, HeadsSigned, SIGN_AFTER_MILLIS, SignedEnds, SignedHead, read_deployment_head,
+    read_head, sign_heads,
 };
+pub use prune::{Checkpoint, PruneCursor, Pruned, REMOVE_AFTER_MILLIS, prune};
 pub use read::{AuditQuery, EventPage, list_deployment_events, list_events};
 pub use verify::{Tampering, verify};
 

@@ -142,6 +142,13 @@ impl Domain {
         Arc::clone(&self.key_ring.document)
     }
 
+    /// The keys that signed heads of the audit are verified with, from memory: those that are published,
+    /// and those that were before.
+    #[must_use]
+    pub fn audit_keys(&self) -> Arc<JwksDocument> {
+        Arc::clone(&self.key_ring.audit_document)
+    }
+
     /// Reads one record, to say whether the store answers.
     ///
     /// # Errors

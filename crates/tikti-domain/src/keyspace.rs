@@ -40,6 +40,7 @@
 //! | `a:<tenant id or ->` | `head` | - | where the chain ends |
 //! | `a:<tenant id or ->` | `signed` | - | where the chain ended, by our word |
 //! | `a:<tenant id or ->` | `signed` | number, 16 hexadecimal digits | every such word that was given |
+//! | `a:<tenant id or ->` | `checkpoint` | - | up to where the chain was pruned, by our word |
 //! | `a:<tenant id or ->` | `chained` | operation id | that an operation's note is in the chain, for a day |
 //! | `o:<type>.<hmac>` | `code` | - | a code that left by mail |
 //! | `i:<0 to f>` | `intent` | operation id | an operation of several partitions that is under way |
@@ -87,7 +88,8 @@ const FENCE: Kind = Kind::new("fence");
 pub(crate) const NOTE: Kind = Kind::new("note");
 pub(crate) const LINK: Kind = Kind::new("link");
 const HEAD: Kind = Kind::new("head");
-const SIGNED: Kind = Kind::new("signed");
+pub(crate) const SIGNED: Kind = Kind::new("signed");
+const CHECKPOINT: Kind = Kind::new("checkpoint");
 const CHAINED: Kind = Kind::new("chained");
 const ANSWER: Kind = Kind::new("answer");
 const NETWORKS: Kind = Kind::new("networks");
@@ -301,6 +303,21 @@ pub(crate) fn earlier_head(chain: &Chain, seq: u64) -> Key {
     Key::new(&of_chain(chain), SIGNED, format!("{seq:016x}"))
 }
 
+/// Up to where a chain was pruned.
+pub(crate) fn checkpoint(chain: &Chain) -> Key {
+    Key::new(&of_chain(chain), CHECKPOINT, "")
+}
+
+/// The chain that lies in a partition, if one does.
+pub(crate) fn chain_in(partition: &Partition) -> Option<Chain> {
+    let (prefix, owner) = partition.as_str().split_once(':')?;
+    match (prefix, owner) {
+        ("a", "-") => Some(Chain::Deployment),
+        ("a", tenant) => TenantId::parse(tenant).ok().map(Chain::Tenant),
+        _ => None,
+    }
+}
+
 pub(crate) fn chained(chain: &Chain, operation: &OperationId) -> Key {
     Key::new(&of_chain(chain), CHAINED, operation.as_str())
 }
@@ -360,6 +377,7 @@ mod tests {
             signed_head(&Chain::Deployment),
             earlier_head(&Chain::Deployment, 10),
             chained(&Chain::Deployment, &operation),
+            checkpoint(&Chain::Deployment),
             tenant_admins(&tenant_id),
             given_answer(&of_tenant(&tenant_id), "Aa0_-"),
             given_answer(&Partition::global(), "Aa0_-"),
@@ -416,6 +434,7 @@ mod tests {
         a:-/signed/
         a:-/signed/000000000000000a
         a:-/chained/01JD000000000000000000000Z
+        a:-/checkpoint/
         t:t-1/admins/
         t:t-1/answer/Aa0_-
         g/answer/Aa0_-

@@ -24,6 +24,9 @@ pub use limits::{Limit, Limits};
 
 mod limits;
 
+/// Audit events are kept this long, whatever is set.
+pub const LEAST_AUDIT_RETENTION: Duration = Duration::from_hours(30 * 24);
+
 /// What becomes of a sign-in that has no tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tenantless {
@@ -77,6 +80,8 @@ pub struct Settings {
     /// The page that mailed links open instead of the one at the issuer: a URL without query and
     /// fragment.
     pub mail_action_url: Option<String>,
+    /// How long audit events are kept, [`LEAST_AUDIT_RETENTION`] at least.
+    pub audit_retention: Duration,
     /// Origins that a mailed link may lead on to, as `https://app.example.org`.
     pub allowed_origins: Vec<String>,
 }
@@ -166,6 +171,7 @@ impl Settings {
             resource_servers: shipped_resource_servers()?,
             tenant_template: TenantTemplate::shipped()?,
             mail_action_url: None,
+            audit_retention: Duration::from_hours(400 * 24),
             allowed_origins: Vec::new(),
         })
     }
@@ -181,6 +187,9 @@ impl Settings {
         if !(LOWEST_COST..=*COSTS.end()).contains(&self.password_cost) {
             let (low, high, cost) = (COSTS.start(), COSTS.end(), self.password_cost);
             return refuse("passwords.cost", format!("must be {low} to {high}, not {cost}"));
+        }
+        if self.audit_retention < LEAST_AUDIT_RETENTION {
+            return refuse("audit.retention", "must be at least 30 days".to_owned());
         }
         let template = &self.tenant_template;
         let built_in = |name: &RoleName| [TENANT_ADMIN, TENANT_USER].contains(&name.as_str());
@@ -359,7 +368,8 @@ mod tests {
     #[test]
     fn a_template_that_contradicts_the_rules_is_named() {
         type Change = fn(&mut Settings);
-        let rows: [(&str, Change); 7] = [
+        let rows: [(&str, Change); 8] = [
+            ("audit.retention", |s| s.audit_retention -= Duration::from_hours(371 * 24)),
             ("passwords.cost", |s| s.password_cost = 15),
             ("tenantTemplate.roles", |s| {
                 let name = RoleName::parse(TENANT_ADMIN).unwrap();

@@ -61,8 +61,15 @@ impl SigningKeys {
             .or_else(|| usable().min_by_key(order))
     }
 
-    /// The keys that verifiers may trust, newest first.
+    /// The keys that verifiers of tokens may trust, newest first.
     fn published(&self) -> Vec<&SigningKeyRecord> {
+        self.witnesses().into_iter().filter(|key| key.private.is_some()).collect()
+    }
+
+    /// The keys that signed heads of the audit may be verified with, newest first: also those that were
+    /// removed, whose private parts are destroyed, since a head has no expiry. What a revoked key has signed
+    /// may be a thief's.
+    fn witnesses(&self) -> Vec<&SigningKeyRecord> {
         let mut keys: Vec<_> = self.keys.iter().filter(|key| key.revoked_at.is_none()).collect();
         keys.sort_by(|a, b| (b.created_at, &b.kid).cmp(&(a.created_at, &a.kid)));
         keys
@@ -78,12 +85,24 @@ pub struct JwksDocument {
     pub etag: String,
 }
 
+impl JwksDocument {
+    fn of(keys: &[&SigningKeyRecord]) -> Result<Arc<Self>, InternalError> {
+        let jwks = Jwks { keys: keys.iter().map(|key| key.public.clone()).collect() };
+        let body =
+            serde_json::to_string(&jwks).map_err(|error| unusable("-", &error.to_string()))?;
+        let etag = format!("\"{}\"", sha256_hex(body.as_bytes()));
+        Ok(Arc::new(Self { body, etag }))
+    }
+}
+
 /// The keys of one moment, parsed once.
 #[derive(Debug)]
 pub(crate) struct KeyRing {
     pub(crate) signer: Arc<SigningKey>,
     pub(crate) verifiers: KeySet,
     pub(crate) document: Arc<JwksDocument>,
+    /// What heads of the audit are verified with.
+    pub(crate) audit_document: Arc<JwksDocument>,
 }
 
 impl KeyRing {
@@ -126,12 +145,9 @@ impl KeyRing {
             .map(|key| PublicKey::from_jwk(&key.public))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| unusable("-", &error.to_string()))?;
-        let jwks = Jwks { keys: published.iter().map(|key| key.public.clone()).collect() };
-        let body =
-            serde_json::to_string(&jwks).map_err(|error| unusable("-", &error.to_string()))?;
-        let etag = format!("\"{}\"", sha256_hex(body.as_bytes()));
-        let document = Arc::new(JwksDocument { body, etag });
-        Ok(Self { signer, verifiers: KeySet::new(verifiers), document })
+        let document = JwksDocument::of(&published)?;
+        let audit_document = JwksDocument::of(&keys.witnesses())?;
+        Ok(Self { signer, verifiers: KeySet::new(verifiers), document, audit_document })
     }
 }
 

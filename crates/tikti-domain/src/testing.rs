@@ -26,14 +26,14 @@ use crate::account::{
     NewUser, OobRequest, SendOobCode, SignIn, SignInCall, SignedIn, create_user, send_oob_code,
     sign_in,
 };
-use crate::api_key::{ApiKey, ApiKeyStatus, ConfiguredApiKey, KeyScope, parse_key_id};
-use crate::api_keys::ListedKey;
+use crate::api_key::{ApiKey, ConfiguredApiKey, KeyScope};
+use crate::audit::chain::Head;
 use crate::client::Client;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Timestamp, parse_rfc3339};
 use crate::domain::{Caller, Domain, DomainConfig};
 use crate::email::Email;
 use crate::error::Error;
-use crate::id::{ClientId, OperationId, RoleName, Slug, TenantId, WorkerId};
+use crate::id::{ClientId, RoleName, Slug, TenantId, WorkerId};
 use crate::keyspace;
 use crate::mail::{self, DueMail, MailCursor, NextMail};
 use crate::membership::Membership;
@@ -51,7 +51,8 @@ use crate::user::{GlobalRole, User, UserStatus};
 use crate::worker::{Credentials, Worker, WorkerStatus};
 
 pub use records::{
-    bury_worker, put_client, put_worker, set_tenant_status, set_user_status, worker_token,
+    bury_worker, put_api_key, put_client, put_worker, set_tenant_status, set_user_status,
+    worker_token,
 };
 
 /// The deployment's API key in tests.
@@ -317,6 +318,17 @@ fn signing_keys() -> &'static [u8] {
     })
 }
 
+/// What a signed head of the audit says, verified by `keys` as they are served: where the chain ended, and
+/// how many events are gone, where it is a checkpoint.
+#[must_use]
+pub fn verified_head(keys: &str, jws: &str) -> (Head, Option<u64>) {
+    let jwks: tikti_token::Jwks = serde_json::from_str(keys).expect("a set of keys");
+    let keys = tikti_token::KeySet::from_jwks(&jwks).expect("usable keys");
+    let claims = tikti_token::verify_audit_head(jws, &keys).expect("a signed head").into_claims();
+    let chained_at = parse_rfc3339(&claims.chained_at).expect("a time");
+    (Head { seq: claims.seq, chained_at, hash: claims.hash }, claims.pruned)
+}
+
 /// Whether this run of tests is one on Redis: `TIKTI_TEST_STORE` is `redis`.
 ///
 /// # Panics
@@ -362,35 +374,6 @@ pub async fn put_user(domain: &Domain, email: &str, status: UserStatus) {
     let key = keyspace::user(&user.id);
     let bytes = Lasting::Live(User { status, ..user }).encode().expect("a record");
     domain.store.put(&key, Entry::new(&bytes), now).await.expect("the store");
-}
-
-/// Stores an API key of the form `tk_<id>_<secret>` with these scopes, as `change` leaves it.
-pub async fn put_api_key(
-    domain: &Domain,
-    text: &str,
-    scopes: &[KeyScope],
-    change: impl FnOnce(&mut ApiKey) + Send,
-) {
-    let mut record = ApiKey {
-        id: parse_key_id(text).expect("an API key"),
-        name: None,
-        hash: domain.peppers.hash(text).expect("a pepper"),
-        scopes: scopes.iter().copied().collect(),
-        tenant_id: None,
-        status: ApiKeyStatus::Active,
-        created_at: domain.clock.now(),
-        expires_at: None,
-        rev: 1,
-    };
-    change(&mut record);
-    let now = domain.clock.now();
-    let bytes = record.encode().expect("a record");
-    let key = keyspace::api_key(&record.id);
-    domain.store.put(&key, Entry::new(&bytes), now).await.expect("the store");
-    let entry = keyspace::api_key_entry(record.tenant_id.as_ref(), &record.id);
-    let listed = ListedKey::new(record, OperationId::default());
-    let bytes = listed.encode().expect("a record");
-    domain.store.put(&entry, Entry::new(&bytes), now).await.expect("the store");
 }
 
 /// The configuration of a deployment in tests.

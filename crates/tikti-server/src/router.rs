@@ -137,6 +137,7 @@ pub const ROUTES: &[Route] = &[
     row!("GET", "/v1/audit", [], Needs::AdminBearer, audit::list_deployment_events),
     row!("GET", "/v1/tenants/{t}/audit/head", [], Needs::Scope("audit:read"), audit::read_head),
     row!("GET", "/v1/audit/head", [], Needs::AdminBearer, audit::read_deployment_head),
+    row!("GET", "/v1/audit/keys", [], Needs::Nothing, audit::keys),
     row!("POST", "/v1/authorization/explain", [], Needs::ScopeOfBody("memberships:read"), platform::authorization::explain),
     row!("GET", "/action", [], Needs::Nothing, action::show::show),
     row!("POST", "/action", [], Needs::Nothing, action::redeem::redeem),

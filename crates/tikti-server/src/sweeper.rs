@@ -1,5 +1,5 @@
-//! Who finishes what a dead process has left half done, signs where the audit ends, and writes down which
-//! API keys were used? Every running server, about twice a minute.
+//! Who finishes what a dead process has left half done, signs where the audit ends, takes out what is too
+//! old of it, and writes down which API keys were used? Every running server, about twice a minute.
 //!
 //! Invariant: it holds nothing up. A round is bounded, begins at a moment that replicas do not share,
 //! and is dropped where it stands when the server is asked to stop: its steps may be repeated, by
@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use tikti_domain::api_keys::write_key_uses;
-use tikti_domain::audit::{HeadsCursor, sign_heads};
+use tikti_domain::audit::{HeadsCursor, PruneCursor, prune, sign_heads};
 use tikti_domain::clock::Clock;
 use tikti_domain::error::Error;
 use tikti_domain::random::Random;
@@ -56,6 +56,7 @@ impl Sweeper {
     pub(crate) async fn run(mut self) {
         let mut cursor = SweepCursor::default();
         let mut heads = HeadsCursor::default();
+        let mut pruned = PruneCursor::default();
         let mut last = Last::Done { failed: 0 };
         let mut asked = self.shutdown.clone();
         loop {
@@ -63,6 +64,7 @@ impl Sweeper {
                 tokio::time::sleep(self.pause()).await;
                 last = report(self.round(&mut cursor).await, last);
                 self.sign(&mut heads).await;
+                self.prune(&mut pruned).await;
                 self.write_key_uses().await;
             };
             tokio::select! {
@@ -107,6 +109,28 @@ impl Sweeper {
         if let Err(error) = write_key_uses(&self.state.domain, self.clock.now()).await {
             let error: &dyn std::error::Error = &error;
             tracing::debug!(error, "when API keys were used could not be written");
+        }
+    }
+
+    /// Removes audit events that need not be kept any more. What fails is tried again in a later round.
+    async fn prune(&self, cursor: &mut PruneCursor) {
+        for _ in 0..MOST_CALLS {
+            match prune(&self.state.domain, cursor, self.clock.now()).await {
+                Ok(done) => {
+                    if done.checkpoints + done.removed > 0 {
+                        let (checkpoints, removed) = (done.checkpoints, done.removed);
+                        tracing::debug!(checkpoints, removed, "pruned the audit");
+                    }
+                    if !done.more {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::debug!(error, "the audit could not be pruned");
+                    return;
+                }
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! Where did a chain of audit events end, by whose word?
 //!
 //! A signed head is a JWS of its own kind: its `typ` is required, and no class of token has it, so that
-//! neither is ever taken for the other. It has no expiry: it is a statement about the past.
+//! neither is ever taken for the other. It has no expiry: it is a statement about the past. A checkpoint
+//! is a head that says, too, that the events up to it were removed.
 //!
 //! Spec: Authorization, "Audit". RFC 8725 section 3.11; attack row A6.
 
@@ -36,6 +37,10 @@ pub struct AuditHeadClaims {
     pub chained_at: String,
     /// Its hash, in hexadecimal.
     pub hash: String,
+    /// How many events were removed because of their age: all up to this one. Absent in a head that is no
+    /// checkpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pruned: Option<u64>,
 }
 
 /// Signs a head.
@@ -43,7 +48,9 @@ pub struct AuditHeadClaims {
 /// # Errors
 /// [`SignError::Claim`] for a number of 2^63 or more, [`SignError::TooLarge`], [`SignError::Signing`].
 pub fn mint_audit_head(key: &SigningKey, claims: &AuditHeadClaims) -> Result<String, SignError> {
-    for (name, number) in [("iat", claims.iat), ("seq", claims.seq)] {
+    for (name, number) in
+        [("iat", claims.iat), ("seq", claims.seq), ("pruned", claims.pruned.unwrap_or(0))]
+    {
         if number > MAX_NUMBER {
             return Err(SignError::Claim(name));
         }
@@ -76,5 +83,6 @@ pub fn verify_audit_head(
         seq: reader.number("seq")?,
         chained_at: reader.text("chainedAt")?.into_owned(),
         hash: reader.text("hash")?.into_owned(),
+        pruned: reader.optional_number("pruned")?,
     }))
 }

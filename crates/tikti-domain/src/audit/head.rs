@@ -9,17 +9,18 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tikti_store::{Entry, Partition};
+use tikti_store::Entry;
 use tikti_token::AuditHeadClaims;
 
 use super::chain::Head;
+use super::prune::{self, Checkpoint};
+use super::tour::Tour;
 use super::{Chain, read};
 use crate::clock::{self, Timestamp};
 use crate::domain::{Caller, Domain};
 use crate::error::{Code, Error, InternalError, Refusal};
-use crate::id::{TenantId, TenantRef};
+use crate::id::TenantRef;
 use crate::keyspace;
-use crate::listing;
 use crate::permission;
 use crate::record::Record;
 
@@ -27,8 +28,6 @@ use crate::record::Record;
 pub const SIGN_AFTER_MILLIS: u64 = 3_600_000;
 /// The pause between two tours of all chains, in milliseconds: a chain that is new has a head then.
 const REST_MILLIS: u64 = 5 * 60_000;
-/// Tenants whose chains are looked at in one call.
-const PAGE: usize = 100;
 
 /// A head as it is published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,11 +45,7 @@ impl Record for SignedHead {}
 
 /// Where the next call goes on. Belongs to one caller; losing it loses nothing.
 #[derive(Clone, Debug, Default)]
-pub struct HeadsCursor {
-    /// The tenant that was looked at last in this tour.
-    after: Option<Vec<u8>>,
-    rests_until: Option<Timestamp>,
-}
+pub struct HeadsCursor(Tour);
 
 /// What one call did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,23 +72,13 @@ pub async fn sign_heads(
     now: Timestamp,
 ) -> Result<HeadsSigned, Error> {
     let mut done = HeadsSigned::default();
-    if cursor.rests_until.is_some_and(|until| now < until) {
-        return Ok(done);
-    }
-    let after = cursor.after.as_deref();
-    let list = (&Partition::global(), keyspace::TENANT);
-    let page = listing::page(&domain.store, list, PAGE, after, now).await?;
-    let own = after.is_none().then_some(Chain::Deployment);
-    let ids = page.entries.iter().map(|(id, _)| String::from_utf8_lossy(id));
-    let tenants = ids.filter_map(|id| TenantId::parse(&id).ok()).map(Chain::Tenant);
-    let chains: Vec<Chain> = own.into_iter().chain(tenants).collect();
-    for (chain, head) in grown(domain, &chains, &mut done, now).await? {
+    let Some(leg) = cursor.0.next(domain, now).await? else { return Ok(done) };
+    for (chain, head) in grown(domain, &leg.chains, &mut done, now).await? {
         sign(domain, &chain, head, now).await?;
         done.signed += 1;
     }
-    done.more = page.next.is_some();
-    cursor.after = page.next;
-    cursor.rests_until = (!done.more).then(|| now.plus_millis(REST_MILLIS));
+    done.more = !leg.is_last();
+    cursor.0.pass(leg, now.plus_millis(REST_MILLIS));
     Ok(done)
 }
 
@@ -142,7 +127,13 @@ async fn due(domain: &Domain, chains: &[Chain], now: Timestamp) -> Result<Vec<Gr
     Ok(grown)
 }
 
-async fn sign(domain: &Domain, chain: &Chain, head: Head, now: Timestamp) -> Result<(), Error> {
+/// Signs where a chain ended; with `pruned`, that so many events up to there were removed.
+pub(super) async fn seal(
+    domain: &Domain,
+    chain: &Chain,
+    (head, pruned): (&Head, Option<u64>),
+    now: Timestamp,
+) -> Result<String, Error> {
     let claims = AuditHeadClaims {
         iss: domain.settings.issuer.clone(),
         iat: clock::seconds(now),
@@ -152,11 +143,16 @@ async fn sign(domain: &Domain, chain: &Chain, head: Head, now: Timestamp) -> Res
         },
         seq: head.seq,
         chained_at: clock::rfc3339(head.chained_at),
-        hash: head.hash,
+        hash: head.hash.clone(),
+        pruned,
     };
     let key = Arc::clone(&domain.key_ring.signer);
     let jws = domain.signing.run(move || tikti_token::mint_audit_head(&key, &claims)).await?;
-    let jws = jws.map_err(InternalError::from)?;
+    Ok(jws.map_err(InternalError::from)?)
+}
+
+async fn sign(domain: &Domain, chain: &Chain, head: Head, now: Timestamp) -> Result<(), Error> {
+    let jws = seal(domain, chain, (&head, None), now).await?;
     let key = keyspace::signed_head(chain);
     let bytes = SignedHead { seq: head.seq, signed_at: now, jws }.encode()?;
     domain
@@ -173,34 +169,45 @@ async fn sign(domain: &Domain, chain: &Chain, head: Head, now: Timestamp) -> Res
         .await
 }
 
-/// Reads the signed head of a tenant's chain.
+/// What is published of the ends of a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedEnds {
+    /// Where it ended.
+    pub head: SignedHead,
+    /// Behind which event it begins; absent while none was removed.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// Reads the signed head of a tenant's chain, and the checkpoint behind which the chain begins.
 ///
 /// # Errors
-/// Those of every administrative call; `NOT_FOUND` while none was signed; the store's.
+/// Those of every administrative call; `NOT_FOUND` while no head was signed; the store's.
 pub async fn read_head(
     domain: &Domain,
     caller: &Caller,
     tenant: &TenantRef,
-) -> Result<SignedHead, Error> {
+) -> Result<SignedEnds, Error> {
     let now = domain.clock.now();
     let chain = read::admit(domain, caller, tenant, now).await?;
     load(domain, &chain, now).await
 }
 
-/// Reads the signed head of the deployment's own chain; for its administrators.
+/// Reads the same of the deployment's own chain; for its administrators.
 ///
 /// # Errors
-/// `UNAUTHENTICATED`, `ADMIN_REQUIRED`; `NOT_FOUND` while none was signed; the store's.
-pub async fn read_deployment_head(domain: &Domain, caller: &Caller) -> Result<SignedHead, Error> {
+/// `UNAUTHENTICATED`, `ADMIN_REQUIRED`; `NOT_FOUND` while no head was signed; the store's.
+pub async fn read_deployment_head(domain: &Domain, caller: &Caller) -> Result<SignedEnds, Error> {
     let now = domain.clock.now();
     permission::by_id_token(domain, caller, now).await?.require_admin()?;
     load(domain, &Chain::Deployment, now).await
 }
 
-async fn load(domain: &Domain, chain: &Chain, now: Timestamp) -> Result<SignedHead, Error> {
+async fn load(domain: &Domain, chain: &Chain, now: Timestamp) -> Result<SignedEnds, Error> {
     let none = "no head has been signed yet: the first one comes within minutes of the first event";
     let head = find(domain, chain, now).await?;
-    Ok(head.ok_or_else(|| Refusal::new(Code::NotFound, none))?)
+    let head = head.ok_or_else(|| Refusal::new(Code::NotFound, none))?;
+    let checkpoint = prune::find(domain, chain, now).await?;
+    Ok(SignedEnds { head, checkpoint })
 }
 
 /// The newest signed head of a chain, if one was signed.
@@ -213,3 +220,6 @@ pub(super) async fn find(
     let stored = domain.store.get(&key, now).await?;
     Ok(SignedHead::decode_optional(&key, stored.as_ref())?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,14 +2,16 @@
 //!
 //! A page costs in proportion to its size, whatever the length of the chain: a time is looked for among
 //! the numbers, since the links' times never go back, and a filter looks at so many links and no more.
-//! Invariant: what is read is what was hashed, byte by byte.
+//! Invariant: what is read is what was hashed, byte by byte; and pages that follow one another have no gap:
+//! where what comes next was pruned meanwhile, the token is refused.
 //!
 //! Spec: HTTP API, "Tenant administration", audit, "Lists"; Authorization, "Audit"; attacks, row E5.
 
 use serde::Deserialize;
 use tikti_store::Key;
 
-use super::chain::{Head, Link};
+use super::chain::Link;
+use super::prune::{self, Checkpoint};
 use super::{Action, Chain, SignedHead};
 use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
@@ -57,6 +59,8 @@ pub struct EventPage {
     pub next: Option<String>,
     /// The newest signed head of the chain; absent while none was signed.
     pub head: Option<SignedHead>,
+    /// Behind which event the chain begins; absent while none was removed.
+    pub checkpoint: Option<Checkpoint>,
 }
 
 /// What a filter looks at.
@@ -156,26 +160,29 @@ async fn with_head(
     ask: &AuditQuery,
     now: Timestamp,
 ) -> Result<EventPage, Error> {
-    let Page { items, next } = page(domain, chain, ask, now).await?;
+    ask.check()?;
+    let (checkpoint, end) = prune::bounds(domain, chain, now).await?;
+    let gone = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.seq);
+    let Page { items, next } = page(domain, chain, (ask, gone, end), now).await?;
     let head = super::head::find(domain, chain, now).await?;
-    Ok(EventPage { items, next, head })
+    Ok(EventPage { items, next, head, checkpoint })
 }
 
+/// A page of the links behind number `gone`, up to `end`.
 async fn page(
     domain: &Domain,
     chain: &Chain,
-    ask: &AuditQuery,
+    (ask, gone, end): (&AuditQuery, u64, u64),
     now: Timestamp,
 ) -> Result<Page<Link>, Error> {
-    ask.check()?;
     let list = format!("{}/link", keyspace::of_chain(chain));
     let after = ask.page.token.as_deref().map(|token| page_token::parse(domain, &list, token));
     let after = after.transpose()?.as_deref().and_then(number);
-    let end = last(domain, chain, now).await?.map_or(0, |head| head.seq);
     let mut next = match (after, ask.from) {
+        (Some(after), _) if after < gone => return Err(pruned().into()),
         (Some(after), _) => after.saturating_add(1),
-        (None, None) => 1,
-        (None, Some(from)) => first_since(domain, chain, (end, from), now).await?,
+        (None, None) => gone.saturating_add(1),
+        (None, Some(from)) => first_since(domain, chain, (gone, end, from), now).await?,
     };
     let stop = next.saturating_add(MOST_LOOKED_AT);
     let (mut items, mut bytes) = (Vec::new(), 0);
@@ -183,7 +190,7 @@ async fn page(
         |items: &Vec<Link>, bytes| items.len() >= usize::from(ask.page.size) || bytes >= MOST_BYTES;
     while next <= end && next < stop && !is_full(&items, bytes) {
         let upto = end.min(stop.saturating_sub(1)).min(next.saturating_add(AT_A_TIME - 1));
-        for (seq, link) in read(domain, chain, next..=upto, now).await? {
+        for (seq, link) in links(domain, chain, next..=upto, now).await? {
             if is_full(&items, bytes) {
                 let before = seq.saturating_sub(1);
                 let token = page_token::make(domain, &list, &before.to_be_bytes())?;
@@ -207,23 +214,17 @@ async fn page(
     Ok(Page { items, next: Some(token) })
 }
 
+/// Going on with the first event that is left would leave a gap in an export.
+fn pruned() -> Refusal {
+    Refusal::invalid("pageToken", "names an event that was too old to be kept: begin anew")
+}
+
 fn number(token: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(token.try_into().ok()?))
 }
 
-/// Where the chain ends; `None` for one without links.
-pub(super) async fn last(
-    domain: &Domain,
-    chain: &Chain,
-    now: Timestamp,
-) -> Result<Option<Head>, Error> {
-    let key = keyspace::head(chain);
-    let stored = domain.store.get(&key, now).await?;
-    Ok(Head::decode_optional(&key, stored.as_ref())?)
-}
-
 /// Some links by number; a missing one hides no other.
-async fn read(
+pub(super) async fn links(
     domain: &Domain,
     chain: &Chain,
     numbers: impl IntoIterator<Item = u64>,
@@ -239,20 +240,20 @@ async fn read(
     Ok(links)
 }
 
-/// The first link that was added at `from` or later, `end` + 1 where there is none. One that is missing
+/// The first link behind number `gone` that was added at `from` or later, `end` + 1 where there is none. One that is missing
 /// counts as older.
 async fn first_since(
     domain: &Domain,
     chain: &Chain,
-    (end, from): (u64, Timestamp),
+    (gone, end, from): (u64, u64, Timestamp),
     now: Timestamp,
 ) -> Result<u64, Error> {
     // All before `low` are older, all from `high` on are not.
-    let (mut low, mut high) = (1, end.saturating_add(1));
+    let (mut low, mut high) = (gone.saturating_add(1), end.saturating_add(1));
     while low < high {
         let stride = (high - low).div_ceil(PROBES);
         let probes = (0..PROBES).map(|probe| low + probe * stride).filter(|seq| *seq < high);
-        for (seq, link) in read(domain, chain, probes.collect::<Vec<_>>(), now).await? {
+        for (seq, link) in links(domain, chain, probes.collect::<Vec<_>>(), now).await? {
             if link.is_some_and(|link| link.chained_at >= from) {
                 high = seq;
                 break;

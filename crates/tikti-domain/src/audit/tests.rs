@@ -60,13 +60,13 @@ pub(crate) async fn events_of(
     ids
 }
 
-async fn tenant(fixture: &Fixture) -> (Caller, TenantId) {
+pub(super) async fn tenant(fixture: &Fixture) -> (Caller, TenantId) {
     fixture.admin("root@corp.sys").await;
     let tenant = fixture.tenant("root@corp.sys", "acme").await.id;
     (bearing(&fixture.sign_in("root@corp.sys").await.id_token), tenant)
 }
 
-async fn assert_clean(fixture: &Fixture) {
+pub(super) async fn assert_clean(fixture: &Fixture) {
     let store = &fixture.domain.store;
     let report = crate::integrity::verify(store, fixture.now(), &mut |_| ()).await.unwrap();
     assert_eq!((report.findings, report.pending), (Vec::new(), 0));
@@ -172,7 +172,7 @@ async fn who_comes_late_with_a_note_adds_no_second_link() {
 }
 
 /// Adds events to a tenant's chain, ten seconds apart, by one of two users in turn.
-async fn fill(fixture: &Fixture, chain: &Chain, count: u64) {
+pub(super) async fn fill(fixture: &Fixture, chain: &Chain, count: u64) {
     for number in 1..=count {
         let operation = OperationId::generate(fixture.now(), &fixture.domain.random).unwrap();
         let (action, actor) =
@@ -186,7 +186,7 @@ async fn fill(fixture: &Fixture, chain: &Chain, count: u64) {
     }
 }
 
-fn query(size: u64) -> AuditQuery {
+pub(super) fn query(size: u64) -> AuditQuery {
     let page = PageRequest::new(Some(size), None).unwrap();
     AuditQuery { from: None, to: None, action: None, actor: None, page }
 }
@@ -295,6 +295,7 @@ async fn told(fixture: &Fixture) -> tikti_token::AuditHeadClaims {
     let root = bearing(&fixture.sign_in("root@corp.sys").await.id_token);
     let acme = TenantRef::parse("acme").unwrap();
     let head = read_head(&fixture.domain, &root, &acme).await.unwrap();
+    let head = head.head;
     let keys = &fixture.domain.key_ring.verifiers;
     let told = tikti_token::verify_audit_head(&head.jws, keys).unwrap().into_claims();
     assert_eq!((told.seq, told.iat), (head.seq, clock::seconds(head.signed_at)));
@@ -350,7 +351,7 @@ async fn a_chain_that_cannot_be_read_hides_no_other_and_the_deployment_has_its_o
     assert_eq!(done, HeadsSigned { signed: 2, failed: 1, more: false });
     let head = read_deployment_head(&fixture.domain, &root).await.unwrap();
     let keys = &fixture.domain.key_ring.verifiers;
-    assert_eq!(tikti_token::verify_audit_head(&head.jws, keys).unwrap().chain, "-");
+    assert_eq!(tikti_token::verify_audit_head(&head.head.jws, keys).unwrap().chain, "-");
 }
 
 #[tokio::test]
@@ -361,7 +362,7 @@ async fn a6_a_signed_head_is_no_bearer_token() {
     fill(&fixture, &chain, 1).await;
     tour(&fixture, &mut HeadsCursor::default()).await;
     let acme = TenantRef::from(&acme);
-    let head = read_head(&fixture.domain, &root, &acme).await.unwrap().jws;
+    let head = read_head(&fixture.domain, &root, &acme).await.unwrap().head.jws;
     let bearer = bearing(&head.into());
     let refused = read_head(&fixture.domain, &bearer, &acme).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unauthenticated);

@@ -47,6 +47,16 @@ pub enum Tampering {
         /// The number that it bears.
         seq: u64,
     },
+    /// The log begins with an event that lies before its checkpoint.
+    #[error(
+        "the log begins with event {seq}, and its checkpoint says that it begins behind {begin}"
+    )]
+    OtherBegin {
+        /// The first that is there.
+        seq: u64,
+        /// The last that is to be gone.
+        begin: u64,
+    },
     /// The log ends before its head.
     #[error("the log ends with event {last}, and its head says {head}: its tail was cut off")]
     Cut {
@@ -73,6 +83,7 @@ impl Tampering {
             Self::Dropped { .. } => "dropped",
             Self::Reordered { .. } => "reordered",
             Self::Inserted { .. } => "inserted",
+            Self::OtherBegin { .. } => "otherBegin",
             Self::Cut { .. } => "cut",
             Self::OtherHead { .. } => "otherHead",
         }
@@ -87,6 +98,7 @@ impl Tampering {
             | Self::Dropped { seq, .. }
             | Self::Reordered { seq, .. }
             | Self::Inserted { seq }
+            | Self::OtherBegin { seq, .. }
             | Self::OtherHead { seq } => seq,
             Self::Cut { last, .. } => last.saturating_add(1),
         }
@@ -115,6 +127,9 @@ pub fn verify(
             Some(link) if follows(&link, &last) => {
                 last = Head { seq: link.seq, chained_at: link.chained_at, hash: link.hash };
                 must_be(head, &last)?;
+            }
+            Some(link) if begin.is_some_and(|at| *at == last && link.seq <= at.seq) => {
+                return Err(Tampering::OtherBegin { seq: link.seq, begin: last.seq });
             }
             doubtful => return Err(name(doubtful.as_ref(), last.seq.saturating_add(1), links)),
         }
@@ -294,6 +309,34 @@ mod tests {
             let seq = at as u64 + 2;
             assert_eq!(verify(all, None, None), Err(Tampering::Replaced { seq }));
         }
+    }
+
+    #[test]
+    fn a_log_that_begins_elsewhere_than_its_checkpoint_says_is_named() {
+        let all = log(20);
+        let (begin, head) = (head_of(&all, 8), head_of(&all, 18));
+        let from = |first: usize| all[first - 1..].to_vec();
+        assert_eq!(verify(from(9), Some(&begin), Some(&head)).unwrap().seq, 20);
+        for first in 1..=8 {
+            let seq = first as u64;
+            let early = verify(from(first), Some(&begin), Some(&head));
+            assert_eq!(early, Err(Tampering::OtherBegin { seq, begin: 8 }));
+        }
+        for first in 10..=20 {
+            let late = verify(from(first), Some(&begin), Some(&head));
+            assert_eq!(late, Err(Tampering::Dropped { seq: 9, next: first as u64 }));
+        }
+        // Behind a checkpoint of the same number over another chain.
+        let other = Head { hash: NO_HASH.to_owned(), ..begin.clone() };
+        assert_eq!(verify(from(9), Some(&other), None), Err(Tampering::Replaced { seq: 9 }));
+        // Cut at both ends, it is named by its beginning; at its end alone, by that.
+        let both = verify(all[9..15].to_vec(), Some(&begin), Some(&head));
+        assert_eq!(both, Err(Tampering::Dropped { seq: 9, next: 10 }));
+        let tail = verify(all[8..15].to_vec(), Some(&begin), Some(&head));
+        assert_eq!(tail, Err(Tampering::Cut { last: 15, head: 18 }));
+        let nothing = verify(Vec::new(), Some(&begin), Some(&head));
+        assert_eq!(nothing, Err(Tampering::Cut { last: 8, head: 18 }));
+        assert_eq!(verify(Vec::new(), Some(&begin), Some(&begin)).unwrap(), begin);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::account::KnownNetworks;
 use crate::api_key::ApiKey;
 use crate::api_keys::{LastUse, ListedKey};
 use crate::audit::chain::{Head, Link};
-use crate::audit::{Note, SignedHead};
+use crate::audit::{Chain, Checkpoint, Note, SignedHead};
 use crate::client::{Client, FormerClient};
 use crate::clock::Timestamp;
 use crate::deployment::Deployment;
@@ -81,6 +81,12 @@ pub(super) enum Fact {
     TenantAdmins { tenant: TenantId, counted: BTreeSet<UserId>, away: BTreeSet<UserId> },
     /// A membership.
     Member { tenant: TenantId, user: UserId, token: Option<String>, administers: bool },
+    /// A link of a chain of audit events.
+    Link { chain: Chain, seq: u64, prev_hash: String, hash: String },
+    /// Where a chain ends.
+    Head { chain: Chain, seq: u64, hash: String },
+    /// Behind which event a chain begins.
+    Checkpoint { chain: Chain, seq: u64, hash: String },
     /// An entry of a list of API keys, a tenant's or the deployment's: how the key is to be, unless it is
     /// to go.
     ApiKeyEntry { owner: Option<TenantId>, id: ApiKeyId, wanted: Option<Box<ApiKey>> },
@@ -129,7 +135,8 @@ pub(super) fn read(key: &Key, stored: &Stored) -> Result<Fact, Broken> {
         "g" => place.of_deployment(),
         "u" => place.of_user(),
         "t" => place.of_tenant(),
-        "a" | "e" | "s" | "k" | "i" | "l" | "m" | "n" | "o" => place.of_others(prefix),
+        "a" => place.of_chain(),
+        "e" | "s" | "k" | "i" | "l" | "m" | "n" | "o" => place.of_others(prefix),
         _ => Err(unknown()),
     }
 }
@@ -151,6 +158,29 @@ impl Place<'_> {
             ("fence", id) if !id.is_empty() => Ok(Fact::Plain),
             // The mark of `tikti_store::copy`: what it was to hold is not all there.
             ("copying", "") => Err((Rule::UnfinishedCopy, String::new())),
+            _ => Err(unknown()),
+        }
+    }
+
+    /// Of a chain of audit events, which outlives its tenant.
+    fn of_chain(&self) -> Result<Fact, Broken> {
+        let chain = keyspace::chain_in(self.key.partition()).ok_or_else(unknown)?;
+        match (self.key.kind(), self.id) {
+            ("link", id) => {
+                let Link { seq, prev_hash, hash, .. } = self.decode()?;
+                self.must_be(&format!("{seq:016x}"), id)?;
+                Ok(Fact::Link { chain, seq, prev_hash, hash })
+            }
+            ("head", "") => {
+                let Head { seq, hash, .. } = self.decode()?;
+                Ok(Fact::Head { chain, seq, hash })
+            }
+            ("checkpoint", "") => {
+                let Checkpoint { seq, hash, .. } = self.decode()?;
+                Ok(Fact::Checkpoint { chain, seq, hash })
+            }
+            ("signed", _) => self.decode::<SignedHead>().map(|_| Fact::Plain),
+            ("chained", id) if !id.is_empty() => Ok(Fact::Plain),
             _ => Err(unknown()),
         }
     }
@@ -179,13 +209,7 @@ impl Place<'_> {
                 self.decode::<LastUse>()?;
                 Ok(Fact::ApiKeyUse(ApiKeyId::parse(self.owner).map_err(|_| unknown())?))
             }
-            ("k", "fence", id) if !id.is_empty() => Ok(Fact::Plain),
             ("k" | "m", "note", id) if !id.is_empty() => self.decode::<Note>().map(|_| Fact::Plain),
-            // A chain outlives its tenant.
-            ("a", "link", _) => self.decode::<Link>().map(|_| Fact::Plain),
-            ("a", "head", "") => self.decode::<Head>().map(|_| Fact::Plain),
-            ("a", "signed", _) => self.decode::<SignedHead>().map(|_| Fact::Plain),
-            ("a", "chained", id) if !id.is_empty() => Ok(Fact::Plain),
             ("l", "block", "") => self.decode::<Block>().map(|_| Fact::Plain),
             ("n", "user", id) => {
                 let user = UserId::parse(id).map_err(|_| unknown())?;

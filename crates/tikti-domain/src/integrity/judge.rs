@@ -14,6 +14,8 @@ use super::fact::{Broken, Fact};
 use super::is_overdue;
 use super::rule::Rule;
 use crate::api_key::ApiKey;
+use crate::audit::Chain;
+use crate::audit::chain::NO_HASH;
 use crate::client::TIKTI;
 use crate::clock::Timestamp;
 use crate::id::{ApiKeyId, ClientId, OperationId, TenantId, UserId};
@@ -78,7 +80,10 @@ pub(super) fn subjects(fact: &Fact) -> Vec<Partition> {
         | Fact::Intent { .. }
         | Fact::Admins(_)
         | Fact::UserTombstone
-        | Fact::TenantTombstone(_) => Vec::new(),
+        | Fact::TenantTombstone(_)
+        | Fact::Link { .. }
+        | Fact::Head { .. }
+        | Fact::Checkpoint { .. } => Vec::new(),
         Fact::EmailClaim { user: id, .. }
         | Fact::User { id, .. }
         | Fact::UserEntry(id)
@@ -154,6 +159,15 @@ pub(super) fn needs(fact: &Fact) -> Vec<Key> {
             owner.map(keyspace::tenant).into_iter().chain([entry]).collect()
         }
         Fact::ApiKeyUse(id) => vec![keyspace::api_key(id)],
+        Fact::Link { chain, seq, .. } => {
+            vec![keyspace::link(chain, seq.saturating_sub(1)), keyspace::checkpoint(chain)]
+        }
+        Fact::Head { chain, seq, .. } => {
+            vec![keyspace::link(chain, *seq), keyspace::checkpoint(chain)]
+        }
+        Fact::Checkpoint { chain, seq, .. } => {
+            vec![keyspace::head(chain), keyspace::link(chain, seq.saturating_add(1))]
+        }
     }
 }
 
@@ -213,6 +227,11 @@ pub(super) fn judge(
         Fact::ApiKeyEntry { owner, id, wanted } => {
             return api_key_entry((owner.as_ref(), id), wanted.as_deref(), seen);
         }
+        Fact::Link { chain, seq, prev_hash, hash } => {
+            return link((chain, *seq), (prev_hash, hash), seen);
+        }
+        Fact::Head { chain, seq, hash } => return head((chain, *seq, hash), seen),
+        Fact::Checkpoint { chain, seq, .. } => return checkpoint(chain, *seq, seen),
         Fact::ApiKey(key) => return api_key(key, seen),
         Fact::ApiKeyUse(id) => {
             found(!seen.has(&keyspace::api_key(id))?, Rule::RecordWithoutApiKey, id)
@@ -279,6 +298,53 @@ fn api_key_entry(
         broken.extend(found(!seen.tenant_lives(tenant)?, Rule::RecordWithoutTenant, tenant));
     }
     Ok(broken)
+}
+
+/// A link stands behind the one before it, or behind the checkpoint. What the checkpoint names is on its way
+/// out, and what came before it may be gone.
+fn link(
+    (chain, seq): (&Chain, u64),
+    (prev_hash, hash): (&str, &str),
+    seen: &Sights,
+) -> Result<Vec<Broken>, Unknown> {
+    let before = seq.saturating_sub(1);
+    let (to, last) = match seen.at(&keyspace::checkpoint(chain))? {
+        Some(Fact::Checkpoint { seq, hash, .. }) => (*seq, hash.as_str()),
+        Some(_) | None => (0, NO_HASH),
+    };
+    let fits = if seq == to {
+        hash == last
+    } else if before == to {
+        prev_hash == last
+    } else if seq < to {
+        true
+    } else {
+        let one = seen.at(&keyspace::link(chain, before))?;
+        matches!(one, Some(Fact::Link { hash, .. }) if hash == prev_hash)
+    };
+    Ok(found(!fits, Rule::AuditLinkDiffers, &seq))
+}
+
+/// A chain ends with the link that its head names, or that one was removed, as the checkpoint says.
+fn head((chain, seq, hash): (&Chain, u64, &str), seen: &Sights) -> Result<Vec<Broken>, Unknown> {
+    let end = seen.at(&keyspace::link(chain, seq))?;
+    let is_last = matches!(end, Some(Fact::Link { hash: last, .. }) if last == hash);
+    let is_gone = matches!(
+        seen.at(&keyspace::checkpoint(chain))?,
+        Some(Fact::Checkpoint { seq: to, hash: last, .. }) if *to == seq && last == hash
+    );
+    Ok(found(!is_last && !is_gone, Rule::AuditHeadDiffers, &seq))
+}
+
+/// Behind a checkpoint the first link that is left stands, or none was ever added.
+fn checkpoint(chain: &Chain, seq: u64, seen: &Sights) -> Result<Vec<Broken>, Unknown> {
+    let end = match seen.at(&keyspace::head(chain))? {
+        Some(Fact::Head { seq, .. }) => *seq,
+        Some(_) | None => 0,
+    };
+    let first_left = seen.has(&keyspace::link(chain, seq.saturating_add(1)))?;
+    let fits = if end == seq { !first_left } else { end > seq && first_left };
+    Ok(found(!fits, Rule::AuditCheckpointDiffers, &seq))
 }
 
 fn ghosts<'a>(

@@ -66,6 +66,9 @@ rules! {
     ApiKeyDiffers "An API key is not as its list says." "HTTP API, \"API key\"";
     RecordWithoutApiKey "Something is left of an API key that there is not." "Domain, rule 4";
     ApiKeyWithoutTenant "An API key is of a tenant that does not live." "Domain, rule 4";
+    AuditLinkDiffers "An audit event was not written behind the one before it, or that one is missing." "Authorization, \"Audit\"";
+    AuditHeadDiffers "A chain of audit events does not end as its head says." "Authorization, \"Audit\"";
+    AuditCheckpointDiffers "A chain of audit events does not begin as its checkpoint says." "Authorization, \"Audit\"";
     AdminNotListed "An administrator is missing from the set of administrators." "Domain, \"Global roles\"";
     TenantAdminNotListed "A member who administers a tenant does not count as one who does." "Authorization, \"Administrative endpoints\"";
     GhostTenantAdmin "A tenant counts somebody among those who administer it who is no active one." "Authorization, \"Administrative endpoints\"";

@@ -7,8 +7,6 @@ use tikti_store::{Entry, Kind, OpenOptions};
 
 use super::*;
 use crate::account::{NewUser, OobRequest, change_email, create_user, delete_user};
-use crate::api_key::{ApiKey, KeyScope};
-use crate::api_keys::LastUse;
 use crate::email::Email;
 use crate::id::{ApiKeyId, ClientId, OperationId, RoleName, Slug, TenantId};
 use crate::record::Record;
@@ -20,6 +18,8 @@ use crate::tenant::{NameClaim, Tenant, TenantStatus};
 use crate::testing::{Fixture, START, bearing, new_directory};
 use crate::user::{Admins, EmailClaim, GlobalRole, User};
 
+mod api_keys;
+mod chains;
 mod intents;
 mod tenant_admins;
 
@@ -129,6 +129,9 @@ impl World {
             | Rule::ApiKeyDiffers
             | Rule::ApiKeyWithoutTenant
             | Rule::RecordWithoutApiKey => return self.break_a_key(rule).await,
+            Rule::AuditLinkDiffers | Rule::AuditHeadDiffers | Rule::AuditCheckpointDiffers => {
+                self.break_a_chain(rule).await;
+            }
             Rule::NameClaimWithoutTenant
             | Rule::TenantWithoutNameClaim
             | Rule::TenantEntryWithoutTenant
@@ -237,34 +240,6 @@ impl World {
         let away = away.iter().map(|user| (user.id.clone(), by())).collect();
         let key = keyspace::tenant_admins(&self.acme.id);
         self.put(&key, &TenantAdmins { user_ids, away }).await;
-    }
-
-    async fn break_a_key(&self, rule: Rule) -> Vec<Rule> {
-        match rule {
-            Rule::ApiKeyNotListed => {
-                self.delete(&keyspace::api_key_entry(Some(&self.acme.id), &self.key)).await;
-            }
-            Rule::ApiKeyEntryWithoutKey => {
-                self.delete(&keyspace::api_key(&self.key)).await;
-                return vec![Rule::RecordWithoutApiKey];
-            }
-            Rule::ApiKeyDiffers => {
-                let mut key: ApiKey = self.read(&keyspace::api_key(&self.key)).await;
-                key.scopes.insert(KeyScope::OobReturn);
-                self.put(&keyspace::api_key(&self.key), &key).await;
-            }
-            Rule::RecordWithoutApiKey => {
-                let nowhere = ApiKeyId::parse("nowhere").unwrap();
-                self.put(&keyspace::api_key_use(&nowhere), &LastUse { at: START }).await;
-            }
-            _ => {
-                let nowhere = Some(TenantId::parse("t-none").unwrap());
-                let put = self.fixture.api_key("lost", &[], |key| key.tenant_id = nowhere);
-                put.await;
-                return vec![Rule::RecordWithoutTenant];
-            }
-        }
-        Vec::new()
     }
 
     async fn break_a_tenant(&self, rule: Rule) {

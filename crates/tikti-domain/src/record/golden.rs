@@ -8,7 +8,7 @@ use crate::account::KnownNetworks;
 use crate::api_key::ApiKey;
 use crate::api_keys::{LastUse, ListedKey};
 use crate::audit::chain::{Head, Link};
-use crate::audit::{Note, SignedHead};
+use crate::audit::{Checkpoint, Note, SignedHead};
 use crate::client::{Client, FormerClient};
 use crate::deployment::Deployment;
 use crate::fence::Fence;
@@ -121,6 +121,7 @@ fn records_of_operations_load_whole() {
     loads::<Link>(include_str!("../../tests/domain/golden/link-1.json"));
     loads::<Head>(include_str!("../../tests/domain/golden/head-1.json"));
     loads::<SignedHead>(include_str!("../../tests/domain/golden/signed-head-1.json"));
+    loads::<Checkpoint>(include_str!("../../tests/domain/golden/checkpoint-1.json"));
     loads::<Admins>(include_str!("../../tests/domain/golden/admins-2.json"));
 }
 
@@ -130,6 +131,9 @@ fn records_of_api_keys_load_whole() {
     loads::<ListedKey>(include_str!("../../tests/domain/golden/listed-key-1.json"));
     loads::<LastUse>(include_str!("../../tests/domain/golden/last-use-1.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-handle-api-key-1.json"));
+}
+
+#[test]
 fn records_of_who_administers_a_tenant_load_whole() {
     loads::<TenantAdmins>(include_str!("../../tests/domain/golden/tenant-admins-1.json"));
     loads::<TenantAdmins>(include_str!("../../tests/domain/golden/tenant-admins-2.json"));

@@ -1,11 +1,12 @@
 //! Tenants: making, reading, changing and deleting them, resolving their names, who stands where in them.
 
 pub(crate) mod administer;
+mod admission;
+pub(crate) mod change_member;
 #[cfg_attr(not(test), expect(dead_code, reason = "no creation shows a secret yet"))]
 mod change_once;
 mod change_tenant;
 mod clients;
-pub(crate) mod change_member;
 pub(crate) mod create_tenant;
 pub(crate) mod delete_tenant;
 mod manage_members;

@@ -222,44 +222,17 @@ async fn find_or_make(domain: &Domain, email: &Email, now: Timestamp) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock;
     use crate::id::{ClientId, TenantId};
     use crate::scope::ScopeSet;
-    use crate::testing::{Fixture, keyed, worker_id};
-    use crate::worker::{Worker, WorkerStatus};
+    use crate::testing::{Fixture, keyed, worker, worker_token};
 
     /// A worker that holds `users:write` in the tenant, by a token of its own.
-    async fn worker(fixture: &Fixture, tenant: &TenantId) -> SecretString {
-        let (domain, now) = (&fixture.domain, fixture.now());
-        let worker = Worker {
-            id: worker_id("worker-01"),
-            clients: [ClientId::parse("tikti").unwrap()].into(),
-            scopes: ScopeSet::parse(WRITE).unwrap(),
-            event_types: [].into(),
-            mintable_by: [].into(),
-            status: WorkerStatus::Active,
-            wver: 1,
-            created_at: now,
-        };
+    async fn token_of_worker(fixture: &Fixture, tenant: &TenantId) -> SecretString {
+        let mut worker = worker("worker-01", fixture.now());
+        worker.clients = [ClientId::parse("tikti").unwrap()].into();
+        worker.scopes = ScopeSet::parse(WRITE).unwrap();
         fixture.put_worker(tenant, &worker).await;
-        let claims = tikti_token::AccessClaims {
-            iss: domain.settings.issuer.clone(),
-            aud: "tikti".to_owned(),
-            iat: clock::seconds(now),
-            exp: clock::seconds(now) + 900,
-            sub: worker.id.as_str().to_owned(),
-            tid: tenant.as_str().to_owned(),
-            scope: WRITE.to_owned(),
-            sid: None,
-            ver: None,
-            mver: None,
-            wver: Some(1),
-            client_id: "tikti".to_owned(),
-            act: None,
-            jti: "01JD0000000000000000000000".to_owned(),
-        };
-        let typ = domain.settings.access_token_type;
-        tikti_token::mint_access(&domain.key_ring.signer, typ, &claims).unwrap().into()
+        worker_token(&fixture.domain, tenant, &worker, &worker.scopes)
     }
 
     #[tokio::test]
@@ -267,7 +240,7 @@ mod tests {
         let fixture = Fixture::new().await;
         fixture.admin("root@corp.sys").await;
         let acme = fixture.tenant("root@corp.sys", "acme").await;
-        let bearer = Some(worker(&fixture, &acme.id).await);
+        let bearer = Some(token_of_worker(&fixture, &acme.id).await);
         for (kind, mails) in [(TenantCode::PasswordReset, 0), (TenantCode::EmailSignIn, 1)] {
             let email = Email::parse("new@example.org").unwrap();
             let ask = SendCode { kind, email, continue_url: None, language: None };

@@ -6,16 +6,42 @@ use secrecy::SecretString;
 use tikti_store::{Entry, Key};
 use tikti_token::AccessClaims;
 
+use crate::api_key::{ApiKey, ApiKeyStatus, KeyScope, parse_key_id};
+use crate::api_keys::ListedKey;
 use crate::client::{Client, TIKTI};
 use crate::clock;
 use crate::domain::Domain;
-use crate::id::{self, TenantId, UserId, WorkerId};
+use crate::id::{self, OperationId, TenantId, UserId, WorkerId};
 use crate::keyspace;
 use crate::record::{Cause, Lasting, Record, Tombstone};
 use crate::scope::ScopeSet;
 use crate::tenant::{Tenant, TenantStatus};
 use crate::user::{User, UserStatus};
 use crate::worker::Worker;
+
+/// Stores an API key of the form `tk_<id>_<secret>` with these scopes, as `change` leaves it.
+pub async fn put_api_key(
+    domain: &Domain,
+    text: &str,
+    scopes: &[KeyScope],
+    change: impl FnOnce(&mut ApiKey) + Send,
+) {
+    let mut record = ApiKey {
+        id: parse_key_id(text).expect("an API key"),
+        name: None,
+        hash: domain.peppers.hash(text).expect("a pepper"),
+        scopes: scopes.iter().copied().collect(),
+        tenant_id: None,
+        status: ApiKeyStatus::Active,
+        created_at: domain.clock.now(),
+        expires_at: None,
+        rev: 1,
+    };
+    change(&mut record);
+    put(domain, &keyspace::api_key(&record.id), &record).await;
+    let entry = keyspace::api_key_entry(record.tenant_id.as_ref(), &record.id);
+    put(domain, &entry, &ListedKey::new(record, OperationId::default())).await;
+}
 
 /// Writes a client as it is given.
 pub async fn put_client(domain: &Domain, tenant: &TenantId, client: &Client) {

@@ -193,11 +193,10 @@ impl World {
 
 /// Fails for what is neither done nor one of these refusals.
 fn is_ok<T>(outcome: Result<T, Error>, refusals: &[Code], seed: u64) -> bool {
-    match outcome {
-        Ok(_) => true,
-        Err(Error::Refused(refusal)) if refusals.contains(&refusal.code) => false,
-        Err(error) => panic!("run {seed}: {error:?}"),
-    }
+    let Err(error) = outcome else { return true };
+    let expected = matches!(&error, Error::Refused(refusal) if refusals.contains(&refusal.code));
+    assert!(expected, "run {seed}: {error:?}");
+    false
 }
 
 #[tokio::test]

@@ -38,6 +38,9 @@ pub struct AuditListReply {
     /// The newest signed head of the chain, a compact JWS; absent while none was signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<String>,
+    /// The newest checkpoint of the chain, as `checkpoint` of its head; absent while no event was removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
     /// `pageToken` of the next page; absent on the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_page_token: Option<String>,
@@ -54,4 +57,20 @@ pub struct AuditHeadReply {
     pub signed_at: String,
     /// A compact JWS, RS256, `typ` `tikti-audit-head+jwt`, over `iss iat chain seq chainedAt hash`.
     pub head: String,
+    /// Behind which event the chain begins; absent while none was removed because of its age.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<AuditCheckpointReply>,
+}
+
+/// Up to where a chain was pruned, by the deployment's word.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditCheckpointReply {
+    /// The number of the last event that was removed, and of all that were.
+    pub seq: u64,
+    /// When it was signed: RFC 3339, UTC, with milliseconds.
+    #[schema(format = DateTime)]
+    pub signed_at: String,
+    /// A compact JWS like that of a head, with the claim `pruned`: how many events are gone.
+    pub checkpoint: String,
 }

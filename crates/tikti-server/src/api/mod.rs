@@ -35,6 +35,7 @@ pub use accounts::{
 pub use api_keys::{
     ApiKeyListReply, ApiKeyReply, CreateApiKeyRequest, CreatedApiKeyReply, UpdateApiKeyRequest,
 };
+pub use audit::{AuditCheckpointReply, AuditHeadReply, AuditLinkReply, AuditListReply};
 pub use audit::{AuditHeadReply, AuditLinkReply, AuditListReply};
 pub use authorization::{ExplainReply, ExplainRequest, ExplainStep};
 pub use error::ErrorReply;

@@ -20,7 +20,7 @@ use tikti_domain::password::{COSTS, LOWEST_COST};
 use tikti_domain::secret::{
     ExposeSecret, LegacySecrets, MIN_SECRET_BYTES, NamedSecret, SecretBytes, Secrets, TokenHash,
 };
-use tikti_domain::settings::{Settings, Tenantless};
+use tikti_domain::settings::{LEAST_AUDIT_RETENTION, Settings, Tenantless};
 use tikti_domain::{AccessTokenType, RsaSize};
 
 use super::section::{Problems, Section};
@@ -37,6 +37,8 @@ const MAX_SKEW_SECONDS: u64 = 300;
 const MAX_ID_TTL_SECONDS: u64 = 24 * 3600;
 /// A session that lasts longer than a year lasts for ever.
 const MAX_SESSION_SECONDS: u64 = 365 * 24 * 3600;
+/// Events that are kept for longer are kept for ever.
+const MAX_RETENTION_SECONDS: u64 = 36_500 * 24 * 3600;
 const MAX_KID_CHARACTERS: usize = 64;
 const MAX_THREADS: u64 = 256;
 const MAX_QUEUE: u64 = 10_000;
@@ -89,6 +91,7 @@ fn settings(root: &mut Section<'_>) -> Option<Settings> {
     keys(root.section("keys"), &mut settings);
     passwords(root.section("passwords"), &mut settings);
     limits::limits(root.section("limits"), &mut settings.limits);
+    audit(root.section("audit"), &mut settings);
     if let Some(servers) = policy::resource_servers(root) {
         settings.resource_servers = servers;
     }
@@ -126,6 +129,22 @@ fn tokens(mut tokens: Section<'_>, settings: &mut Settings) {
     settings.access_token_type =
         tokens.choice("accessTokenType", &types).unwrap_or(settings.access_token_type);
     tokens.finish();
+}
+
+fn audit(mut audit: Section<'_>, settings: &mut Settings) {
+    if let Some(retention) = audit.duration("retention") {
+        if retention < LEAST_AUDIT_RETENTION {
+            audit.refuse(
+                "retention",
+                "must be at least 30 days: audit events are not removed sooner",
+            );
+        }
+        if retention.as_secs() > MAX_RETENTION_SECONDS {
+            audit.refuse("retention", "must be at most 36500 days");
+        }
+        settings.audit_retention = retention;
+    }
+    audit.finish();
 }
 
 fn keys(mut keys: Section<'_>, settings: &mut Settings) {

@@ -19,6 +19,8 @@ use super::*;
 use crate::extract::client_ip::ClientIp;
 use crate::state::{AppState, Pages};
 
+mod audit;
+
 #[test]
 fn every_handler_is_documented_where_its_row_mounts_it() {
     for route in ROUTES {

@@ -1,18 +1,21 @@
 //! `/v1/tenants/{t}/audit` and `/v1/audit`: who did what.
+//!
+//! Spec: HTTP API, audit; Authorization, "Audit".
 
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use tikti_domain::audit::{self, EventPage, SignedHead};
+use tikti_domain::audit::{self, Checkpoint, EventPage, SignedEnds};
 use tikti_domain::clock::rfc3339;
 use tikti_domain::error::{Code, Refusal};
 
-use crate::api::{AuditHeadReply, AuditLinkReply, AuditListReply};
+use crate::api::{AuditCheckpointReply, AuditHeadReply, AuditLinkReply, AuditListReply, JwksReply};
 use crate::audit_log;
 use crate::error::ApiError;
 use crate::extract::{AsLines, BearerAsker, Events, LINES, TenantAsker};
 use crate::reply::Reply;
+use crate::routes::oauth2::jwks;
 use crate::state::Shared;
 
 /// Where the token of the next page stands, in a reply of lines.
@@ -84,7 +87,8 @@ pub(crate) async fn list_deployment_events(
 /// Shows where a tenant's chain of audit events ended when that was last signed.
 ///
 /// Chains that have grown are signed hourly. Kept elsewhere, a head shows later that no event up to it was
-/// cut off: `tikti audit verify --head`.
+/// cut off: `tikti audit verify --head`. Events older than `audit.retention` are removed, and then the
+/// checkpoint is what a log begins with: `tikti audit verify --begin`.
 #[utoipa::path(
     get,
     path = "/v1/tenants/{t}/audit/head",
@@ -115,8 +119,31 @@ pub(crate) async fn read_deployment_head(
     Ok(Reply::new(shown(head)))
 }
 
-fn shown(SignedHead { seq, signed_at, jws }: SignedHead) -> AuditHeadReply {
-    AuditHeadReply { seq, signed_at: rfc3339(signed_at), head: jws }
+/// Gives the public keys that signed heads and checkpoints are verified with, newest first.
+///
+/// Also those that sign no more and that no token is verified with any more: a head has no expiry. A key that
+/// was revoked is not among them, since what it has signed may be a thief's.
+#[utoipa::path(
+    get,
+    path = "/v1/audit/keys",
+    tag = "platform",
+    params(
+        ("If-None-Match" = Option<String>, Header, description = "`ETag` of the keys that the caller has"),
+    ),
+    responses(
+        (status = 200, description = "The keys.", body = JwksReply),
+        (status = 304, description = "The caller has these keys already."),
+    ),
+)]
+pub(crate) async fn keys(State(state): State<Shared>, headers: HeaderMap) -> Response {
+    jwks::served(&state.domain.audit_keys(), &headers)
+}
+
+fn shown(SignedEnds { head, checkpoint }: SignedEnds) -> AuditHeadReply {
+    let checkpoint = checkpoint.map(|Checkpoint { seq, signed_at, jws, .. }| {
+        AuditCheckpointReply { seq, signed_at: rfc3339(signed_at), checkpoint: jws }
+    });
+    AuditHeadReply { seq: head.seq, signed_at: rfc3339(head.signed_at), head: head.jws, checkpoint }
 }
 
 fn answer(page: EventPage, AsLines(as_lines): AsLines) -> Result<Response, ApiError> {
@@ -127,6 +154,7 @@ fn answer(page: EventPage, AsLines(as_lines): AsLines) -> Result<Response, ApiEr
         let reply = AuditListReply {
             events,
             head: page.head.map(|head| head.jws),
+            checkpoint: page.checkpoint.map(|checkpoint| checkpoint.jws),
             next_page_token: page.next,
         };
         return Ok(Reply::new(reply).into_response());

@@ -14,6 +14,7 @@ fn head() -> AuditHeadClaims {
         seq: 7,
         chained_at: "2026-01-27T16:43:34.000Z".to_owned(),
         hash: "0".repeat(64),
+        pruned: None,
     }
 }
 
@@ -35,6 +36,18 @@ fn a_head_that_was_minted_is_verified_by_its_own_key_alone() {
     let mut changed = jws.into_bytes();
     changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
     assert!(verify_audit_head(&String::from_utf8(changed).unwrap(), public_keys()).is_err());
+}
+
+#[test]
+fn a_checkpoint_says_how_many_events_are_gone_and_a_head_does_not() {
+    let checkpoint = AuditHeadClaims { pruned: Some(7), ..head() };
+    let jws = mint_audit_head(rsa_key(), &checkpoint).unwrap();
+    assert_eq!(verify_audit_head(&jws, public_keys()).unwrap().into_claims(), checkpoint);
+    assert!(serde_json::to_value(head()).unwrap().get("pruned").is_none());
+    let header = json!({"alg": "RS256", "typ": "tikti-audit-head+jwt", "kid": "rsa-1"});
+    let mut claims = serde_json::to_value(head()).unwrap();
+    claims["pruned"] = json!("7");
+    assert!(verify_audit_head(&forge(&header, &claims), public_keys()).is_err());
 }
 
 #[test]

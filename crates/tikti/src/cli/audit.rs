@@ -7,7 +7,7 @@
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
-use tikti_server::api::{AuditLinkReply, AuditListReply};
+use tikti_server::api::{AuditHeadReply, AuditLinkReply, AuditListReply};
 use url::Url;
 
 use super::audit_verify::{self, VerifyArgs};
@@ -30,6 +30,11 @@ pub(crate) enum AuditCommand {
     /// Print events as JSON lines, oldest first, as `tikti audit verify` takes them
     #[command(after_help = "Example:\n  tikti audit export --tenant codecompany > audit.jsonl")]
     Export(ExportArgs),
+    /// Print where the log ended when that was last signed: a signed head, to be kept elsewhere
+    #[command(
+        after_help = "Examples:\n  tikti audit head --tenant codecompany > head.jws\n  tikti audit head --tenant codecompany --checkpoint > begin.jws"
+    )]
+    Head(HeadArgs),
     Verify(VerifyArgs),
 }
 
@@ -49,13 +54,28 @@ pub(crate) struct ListArgs {
 }
 
 #[derive(Args)]
-pub(crate) struct ExportArgs {
+pub(crate) struct HeadArgs {
+    #[command(flatten)]
+    of: ChainArgs,
+    /// The checkpoint behind which the log begins, where old events were removed
+    #[arg(long)]
+    checkpoint: bool,
+}
+
+#[derive(Args)]
+struct ChainArgs {
     /// Tenant whose events are meant [default: the one of the profile]
     #[arg(long, value_name = "REF", value_parser = super::tenant::reference)]
     tenant: Option<String>,
     /// The deployment's own events, instead of a tenant's
     #[arg(long, conflicts_with = "tenant")]
     deployment: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    of: ChainArgs,
     /// Only events that were added then or later (RFC 3339)
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
@@ -68,16 +88,39 @@ pub(crate) async fn run(context: &Context, command: &AuditCommand) -> Result<(),
     match command {
         AuditCommand::List(args) => list(context, args).await,
         AuditCommand::Export(args) => export(context, args).await,
+        AuditCommand::Head(args) => head(context, args).await,
         AuditCommand::Verify(args) => audit_verify::run(context, args).await,
     }
 }
 
-/// The events that are asked for, page by page.
-struct Pages {
+/// The log of a tenant or of the deployment.
+struct Log {
     client: HttpClient,
     target: Target,
     url: Url,
 }
+
+impl Log {
+    /// At the path of its events, with `more` behind it.
+    fn new(context: &Context, of: &ChainArgs, more: &[&str]) -> Result<Self, Failure> {
+        let target = context.target()?;
+        let client = context.client(&target.host)?;
+        let path = if of.deployment {
+            vec!["v1", "audit"]
+        } else {
+            let tenant = of.tenant.as_ref().or(target.tenant.as_ref()).ok_or_else(|| {
+                Failure::usage("no tenant is named")
+                    .next("name one: `--tenant REF`, or `--deployment` for what no tenant has")
+            })?;
+            vec!["v1", "tenants", tenant, "audit"]
+        };
+        let url = client.url(&[path.as_slice(), more].concat());
+        Ok(Self { client, target, url })
+    }
+}
+
+/// The events that are asked for, page by page.
+struct Pages(Log);
 
 impl Pages {
     fn new(
@@ -85,59 +128,74 @@ impl Pages {
         args: &ExportArgs,
         more: &[(&str, Option<&String>)],
     ) -> Result<Self, Failure> {
-        let target = context.target()?;
-        let client = context.client(&target.host)?;
-        let mut url = if args.deployment {
-            client.url(&["v1", "audit"])
-        } else {
-            let tenant = args.tenant.as_ref().or(target.tenant.as_ref()).ok_or_else(|| {
-                Failure::usage("no tenant is named")
-                    .next("name one: `--tenant REF`, or `--deployment` for what no tenant has")
-            })?;
-            client.url(&["v1", "tenants", tenant, "audit"])
-        };
+        let mut log = Log::new(context, &args.of, &[])?;
         let own = [("from", args.from.as_ref()), ("to", args.to.as_ref())];
         for (name, value) in own.iter().chain(more) {
             if let Some(value) = value {
-                url.query_pairs_mut().append_pair(name, value);
+                log.url.query_pairs_mut().append_pair(name, value);
             }
         }
-        Ok(Self { client, target, url })
+        Ok(Self(log))
     }
 
     async fn page(&self, size: usize, token: Option<&str>) -> Result<AuditListReply, Failure> {
-        let mut url = self.url.clone();
+        let Log { client, target, url } = &self.0;
+        let mut url = url.clone();
         url.query_pairs_mut().append_pair("pageSize", &size.clamp(1, LARGEST_PAGE).to_string());
         if let Some(token) = token {
             url.query_pairs_mut().append_pair("pageToken", token);
         }
-        self.client.get(url, Credential::Bearer(self.target.id_token()?)).await
+        client.get(url, Credential::Bearer(target.id_token()?)).await
     }
 }
 
 async fn export(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
     let pages = Pages::new(context, args, &[])?;
-    let mut token = None;
+    let (mut token, mut is_pruned) = (None, false);
     loop {
         let page = pages.page(LARGEST_PAGE, token.as_deref()).await?;
+        is_pruned |= page.checkpoint.is_some();
         let lines = page.events.iter().map(serde_json::to_string);
         let lines: Vec<String> = lines.collect::<Result<_, _>>().map_err(|c| unwritable(&c))?;
         context.output.script(&lines.join("\n"))?;
         token = page.next_page_token;
         if token.is_none() {
-            return Ok(());
+            break;
         }
     }
+    if is_pruned {
+        context.output.note(
+            "old events were removed: keep the checkpoint beside it, `tikti audit head --checkpoint`",
+        );
+    }
+    Ok(())
+}
+
+async fn head(context: &Context, args: &HeadArgs) -> Result<(), Failure> {
+    let Log { client, target, url } = Log::new(context, &args.of, &["head"])?;
+    let reply: AuditHeadReply = client.get(url, Credential::Bearer(target.id_token()?)).await?;
+    if !args.checkpoint {
+        context.output.note(&format!("the log up to event {}, {}", reply.seq, reply.signed_at));
+        return context.output.answer(&reply, &reply.head, &reply.head);
+    }
+    let checkpoint = reply.checkpoint.ok_or_else(|| {
+        Failure::refused(
+            "there is no checkpoint: no event was removed, the log begins with event 1",
+        )
+    })?;
+    let jws = checkpoint.checkpoint.clone();
+    context.output.note(&format!("the log begins behind event {}", checkpoint.seq));
+    context.output.answer(&checkpoint, &jws, &jws)
 }
 
 async fn list(context: &Context, args: &ListArgs) -> Result<(), Failure> {
     let filters = [("action", args.action.as_ref()), ("actor", args.actor.as_ref())];
     let pages = Pages::new(context, &args.chosen, &filters)?;
-    let (mut events, mut head, mut token) = (Vec::new(), None, None);
+    let (mut events, mut head, mut checkpoint, mut token) = (Vec::new(), None, None, None);
     while events.len() < args.limit {
         let page = pages.page(args.limit - events.len(), token.as_deref()).await?;
         events.extend(page.events);
-        head = page.head;
+        (head, checkpoint) = (page.head, page.checkpoint);
         token = page.next_page_token;
         if token.is_none() {
             break;
@@ -146,7 +204,7 @@ async fn list(context: &Context, args: &ListArgs) -> Result<(), Failure> {
     let seqs = Vec::from_iter(events.iter().map(|link| link.seq.to_string())).join("\n");
     let people = table(&events);
     let has_more = token.is_some();
-    let reply = AuditListReply { events, head, next_page_token: token };
+    let reply = AuditListReply { events, head, checkpoint, next_page_token: token };
     // As a plain value, whose text every format can write.
     let reply = serde_json::to_value(reply).map_err(|cause| unwritable(&cause))?;
     context.output.answer(&reply, &people, &seqs)?;

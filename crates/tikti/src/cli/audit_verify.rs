@@ -1,7 +1,8 @@
 //! `tikti audit verify`: was anything changed, dropped, moved, put in or cut off?
 //!
 //! The log is read line by line, so that its size does not matter. What the lines prove and what only a
-//! signed head can prove is kept apart: without a head the end of a log is nobody's word.
+//! signed head can prove is kept apart: without a head the end of a log is nobody's word, and without a
+//! checkpoint it begins with the first event that there ever was.
 //!
 //! Spec: Command line, `audit`; Authorization, "Audit".
 
@@ -15,7 +16,6 @@ use tikti_server::audit_log::{Head, Link, Tampering, read_head, read_line, verif
 use tikti_token::{Jwks, KeySet, verify_audit_head};
 use url::Url;
 
-use super::keys::trusted_keys;
 use crate::base_url::BaseUrl;
 use crate::context::Context;
 use crate::exit::Failure;
@@ -29,7 +29,10 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 #[command(after_help = "\
 Examples:
   tikti audit verify audit.jsonl
-  tikti audit verify audit.jsonl --head head.jws --jwks jwks.json")]
+  tikti audit verify audit.jsonl --head head.jws --jwks audit-keys.json
+  tikti audit verify audit.jsonl --begin checkpoint.jws --head head.jws
+
+The keys of a server are at /v1/audit/keys.")]
 pub(crate) struct VerifyArgs {
     /// Log of `tikti audit export`, - for standard input
     #[arg(value_name = "FILE")]
@@ -54,6 +57,18 @@ struct Whole<'a> {
     hash: &'a str,
     /// Up to which event a signed head proves that nothing was cut off.
     signed_to: Option<u64>,
+    /// Behind which event it begins, by a signed head or checkpoint.
+    begins_behind: Option<u64>,
+    /// How many events before that were removed because of their age, by a signed checkpoint.
+    pruned: Option<u64>,
+}
+
+/// A head that was verified.
+struct Signed {
+    chain: String,
+    head: Head,
+    /// How many events are gone, where it is a checkpoint.
+    pruned: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -74,13 +89,15 @@ pub(crate) async fn run(context: &Context, args: &VerifyArgs) -> Result<(), Fail
             None
         }
     });
-    let verified = verify(lines, begin.as_ref(), head.as_ref());
+    let head = head.map(|signed| signed.head);
+    let begins = begin.as_ref().map(|signed| &signed.head);
+    let verified = verify(lines, begins, head.as_ref());
     if let Some(cause) = unreadable {
         return Err(Failure::file("reading", Path::new(&args.file), &cause));
     }
     match verified {
-        Ok(end) => whole(context, &end, head.as_ref()),
-        Err(tampering) => Err(broken(context, tampering)?),
+        Ok(end) => whole(context, &end, begin.as_ref(), head.as_ref()),
+        Err(tampering) => Err(broken(context, tampering, begin.is_some())?),
     }
 }
 
@@ -102,7 +119,7 @@ fn link(line: &[u8]) -> Option<Link> {
 async fn heads(
     context: &Context,
     args: &VerifyArgs,
-) -> Result<(Option<Head>, Option<Head>), Failure> {
+) -> Result<(Option<Signed>, Option<Signed>), Failure> {
     let text = |argument: &Option<String>| argument.as_deref().map(jws).transpose();
     let (begin, head) = (text(&args.begin)?, text(&args.head)?);
     if begin.is_none() && head.is_none() {
@@ -111,23 +128,25 @@ async fn heads(
     let keys = keys(context, args.jwks.as_deref()).await?;
     let signed = |text: Option<String>| text.map(|text| signed(&text, &keys)).transpose();
     let (begin, head) = (signed(begin)?, signed(head)?);
-    if let (Some((one, _)), Some((other, _))) = (&begin, &head)
+    if let (Some(Signed { chain: one, .. }), Some(Signed { chain: other, .. })) = (&begin, &head)
         && one != other
     {
         return Err(Failure::refused(format!("the heads are of two chains, {one} and {other}")));
     }
-    let of = |signed: Option<(String, Head)>| signed.map(|(_, head)| head);
-    Ok((of(begin), of(head)))
+    Ok((begin, head))
 }
 
-/// Which chain a signed head is of, and where that ended.
-fn signed(jws: &str, keys: &KeySet) -> Result<(String, Head), Failure> {
+/// What a signed head says.
+fn signed(jws: &str, keys: &KeySet) -> Result<Signed, Failure> {
     let claims = verify_audit_head(jws, keys).map_err(|cause| {
         Failure::refused(format!("the signed head is refused at step {}: {cause}", cause.step()))
     })?;
     let head = read_head(claims.seq, &claims.chained_at, &claims.hash);
     let head = head.ok_or_else(|| Failure::refused("the signed head names no time"))?;
-    Ok((claims.chain.clone(), head))
+    if claims.pruned.is_some_and(|pruned| pruned != claims.seq) {
+        return Err(Failure::refused("the checkpoint names another number of events than its own"));
+    }
+    Ok(Signed { chain: claims.chain.clone(), head, pruned: claims.pruned })
 }
 
 /// A signed head that stands there itself, or in the file of that name.
@@ -148,7 +167,13 @@ fn bounded(file: &str) -> Result<String, Failure> {
 
 async fn keys(context: &Context, jwks: Option<&str>) -> Result<KeySet, Failure> {
     let Some(jwks) = jwks else {
-        return Ok(trusted_keys(context, &context.target()?.host).await?.keys);
+        // Not those of tokens: heads are verified long after their keys have retired.
+        let host = context.target()?.host;
+        let client = context.client(&host)?;
+        let set: Jwks =
+            client.get(client.url(&["v1", "audit", "keys"]), Credential::Nothing).await?;
+        return KeySet::from_jwks(&set)
+            .map_err(|cause| Failure::refused(format!("the keys of {host}: {cause}")));
     };
     let wrong = |cause: &dyn std::fmt::Display| {
         Failure::usage(format!("{jwks} is no usable set of keys: {cause}"))
@@ -163,21 +188,44 @@ async fn keys(context: &Context, jwks: Option<&str>) -> Result<KeySet, Failure> 
     KeySet::from_jwks(&set).map_err(|cause| wrong(&cause))
 }
 
-fn whole(context: &Context, end: &Head, head: Option<&Head>) -> Result<(), Failure> {
+fn whole(
+    context: &Context,
+    end: &Head,
+    begin: Option<&Signed>,
+    head: Option<&Head>,
+) -> Result<(), Failure> {
     let output = &context.output;
     output.done(&format!("The log is whole up to event {}.", end.seq));
+    let begins_behind = begin.map(|begin| begin.head.seq);
+    let pruned = begin.and_then(|begin| begin.pruned);
+    match (begins_behind, pruned) {
+        (Some(seq), Some(_)) => output.note(&format!(
+            "it begins behind event {seq}: what came before was removed, as a signed checkpoint says"
+        )),
+        (Some(seq), None) => output.note(&format!(
+            "it begins behind event {seq}, by a signed head; what came before is not shown here"
+        )),
+        (None, _) => {}
+    }
     let signed_to = head.map(|head| head.seq);
     match signed_to {
         Some(seq) => output.note(&format!("a signed head vouches for it up to event {seq}")),
         None => output.note("without a signed head nobody knows whether later events were cut off"),
     }
-    let answer = Whole { valid: true, seq: end.seq, hash: &end.hash, signed_to };
+    let (seq, hash) = (end.seq, &end.hash);
+    let answer = Whole { valid: true, seq, hash, signed_to, begins_behind, pruned };
     output.answer(&answer, "", &end.hash)
 }
 
 /// Answers programs with what was done to the log, and gives the failure that ends the command.
-fn broken(context: &Context, tampering: Tampering) -> Result<Failure, Failure> {
+fn broken(context: &Context, tampering: Tampering, has_begin: bool) -> Result<Failure, Failure> {
     let (kind, seq, reason) = (tampering.kind(), tampering.seq(), tampering.to_string());
     context.output.answer(&Broken { valid: false, kind, seq, reason }, "", "")?;
-    Ok(Failure::refused(format!("the log is not whole: {tampering}")))
+    let failure = Failure::refused(format!("the log is not whole: {tampering}"));
+    Ok(match tampering {
+        Tampering::Dropped { seq: 1, .. } if !has_begin => failure.next(
+            "where old events were removed, name the checkpoint behind which it begins: `--begin`",
+        ),
+        _ => failure,
+    })
 }

@@ -106,24 +106,93 @@ fn a_tail_that_was_cut_off_is_found_by_a_signed_head() {
     assert!(refused.contains("signature"), "{refused}");
 }
 
+#[test]
+fn a_pruned_log_is_whole_behind_its_checkpoint_and_behind_nothing_else() {
+    let (home, all) = (Home::new(), log());
+    let key = new_key();
+    let jwks = keys_file(&home, "both", &key);
+    let (begin, head) = (sign(&key, &all[99], Some(100)), sign(&key, &all[8_999], None));
+    let with = |begin: &str| format!("--begin {begin} --head {head} --jwks {jwks}");
+    let (code, told) = verify(&home, &all[100..], &with(&begin));
+    assert_eq!((code, &told["beginsBehind"], &told["pruned"]), (Some(0), &json!(100), &json!(100)));
+    assert_eq!((&told["signedTo"], &told["seq"]), (&json!(9_000), &json!(EVENTS)));
+    let file = home.path().join("audit.jsonl").display().to_string();
+    let said = home.run(&format!("audit verify {file} {}", with(&begin)));
+    assert!(
+        said.stderr.contains("it begins behind event 100: what came before was removed"),
+        "{said:?}"
+    );
+
+    // A head that is no checkpoint vouches for no removal.
+    let (code, told) = verify(&home, &all[100..], &with(&sign(&key, &all[99], None)));
+    assert_eq!(
+        (code, &told["beginsBehind"], &told["pruned"]),
+        (Some(0), &json!(100), &json!(null))
+    );
+
+    let named = |lines: &[String], kind: &str, seq: u64| {
+        let (code, told) = verify(&home, lines, &with(&begin));
+        assert_eq!((code, &told["kind"], &told["seq"]), (Some(1), &json!(kind), &json!(seq)));
+    };
+    named(&all[101..], "dropped", 101);
+    named(&all[50..], "otherBegin", 51);
+    named(&all, "otherBegin", 1);
+    named(&all[100..8_000], "cut", 8_001);
+    named(&all[200..8_000], "dropped", 101);
+    named(&[], "cut", 101);
+
+    // Without its checkpoint nobody knows who removed the first events, and is told what to name.
+    verify(&home, &all[100..], "");
+    let said = home.run(&format!("audit verify {file}")).fails(1);
+    assert!(said.contains("event 1 is missing") && said.contains("--begin"), "{said}");
+    // A checkpoint that contradicts itself, one of another chain, and one by an unknown key.
+    for (begin, reason) in [
+        (sign(&key, &all[99], Some(50)), "another number"),
+        (sign_of(&key, &all[99], "t-2", Some(100)), "two chains"),
+        (sign(&new_key(), &all[99], Some(100)), "signature"),
+    ] {
+        let said = home.run(&format!("audit verify {file} {}", with(&begin))).fails(1);
+        assert!(said.contains(reason), "{said}");
+    }
+}
+
+fn new_key() -> tikti_token::SigningKey {
+    let der = tikti_token::generate_rsa(tikti_token::RsaSize::Bits2048).unwrap();
+    tikti_token::SigningKey::from_pkcs8("rsa-1", &der).unwrap()
+}
+
+/// A file with the public part of this key.
+fn keys_file(home: &Home, name: &str, key: &tikti_token::SigningKey) -> String {
+    let jwks = tikti_token::KeySet::new([key.public_key()]).to_jwks();
+    let file = home.path().join(format!("jwks-{name}.json"));
+    std::fs::write(&file, serde_json::to_string(&jwks).unwrap()).unwrap();
+    file.display().to_string()
+}
+
 /// A head over this line, and the file of the keys that it is verified with.
 fn signed(home: &Home, line: &str) -> (String, String) {
+    let key = new_key();
+    let seq = read_line(line).unwrap().seq;
+    (sign(&key, line, None), keys_file(home, &seq.to_string(), &key))
+}
+
+fn sign(key: &tikti_token::SigningKey, line: &str, pruned: Option<u64>) -> String {
+    sign_of(key, line, "t-1", pruned)
+}
+
+/// A head over this line, or a checkpoint that says that so many events are gone.
+fn sign_of(key: &tikti_token::SigningKey, line: &str, chain: &str, pruned: Option<u64>) -> String {
     let link = read_line(line).unwrap();
-    let der = tikti_token::generate_rsa(tikti_token::RsaSize::Bits2048).unwrap();
-    let key = tikti_token::SigningKey::from_pkcs8("rsa-1", &der).unwrap();
     let claims = tikti_token::AuditHeadClaims {
         iss: "https://tikti.test".to_owned(),
         iat: 1_769_532_215,
-        chain: "t-1".to_owned(),
+        chain: chain.to_owned(),
         seq: link.seq,
         chained_at: "2026-01-27T16:43:34.005Z".to_owned(),
         hash: link.hash,
+        pruned,
     };
-    let jws = tikti_token::mint_audit_head(&key, &claims).unwrap();
-    let jwks = tikti_token::KeySet::new([key.public_key()]).to_jwks();
-    let file = home.path().join(format!("jwks-{}.json", link.seq));
-    std::fs::write(&file, serde_json::to_string(&jwks).unwrap()).unwrap();
-    (jws, file.display().to_string())
+    tikti_token::mint_audit_head(key, &claims).unwrap()
 }
 
 #[test]
@@ -141,6 +210,15 @@ fn what_a_server_exports_is_whole() {
     assert_eq!(listed["events"].as_array().unwrap().len(), lines.len());
     home.run("audit export --deployment").done();
     home.run("audit list").fails(3);
+    // The first head is signed in the background, minutes later at most.
+    home.run("audit head --deployment").fails(1);
+    home.run("audit head --tenant codecompany --checkpoint").fails(1);
+    // Its keys are had from the server: a head by others is refused.
+    let (stranger, _) =
+        signed(&home, &exported.lines().next().map_or(log()[0].clone(), str::to_owned));
+    let file = home.path().join("audit.jsonl").display().to_string();
+    let refused = home.run(&format!("audit verify {file} --head {stranger}")).fails(1);
+    assert!(refused.contains("key"), "{refused}");
 }
 
 #[test]

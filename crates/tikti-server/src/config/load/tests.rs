@@ -72,6 +72,7 @@ tokens:
   tenantless: admin
   accessTokenType: at+jwt
 keys: {{rsaBits: 3072}}
+audit: {{retention: 90d}}
 passwords: {{cost: 10, threads: 3, queue: 7}}
 trustedProxies: [10.0.0.0/8, '::1']
 log: {{level: 'warn,tikti_domain=debug', format: json}}
@@ -98,6 +99,7 @@ log: {{level: 'warn,tikti_domain=debug', format: json}}
     assert_eq!(settings.tenantless, Tenantless::Admin);
     assert_eq!(settings.access_token_type, AccessTokenType::AtJwt);
     assert_eq!(settings.rsa_size, RsaSize::Bits3072);
+    assert_eq!(settings.audit_retention.as_secs(), 90 * 86_400);
     assert_eq!(settings.password_cost, 10);
     assert_eq!((settings.password_pool.threads, settings.password_pool.queue), (3, 7));
     assert!(config.trusted_proxies.trust([10, 1, 2, 3].into()));
@@ -167,7 +169,7 @@ colour: green
         apiKeyHash.pepper: and hmac belong together
         log.level: must be off, error, warn, info, debug or trace, or a list such as info,tikti_domain=debug
         log.format: must be one of: auto, json, text
-        colour: unknown setting; known here: apiKey, apiKeyHash, defaultAudience, forwardedHeader, issuer, issuerChangeFrom, keys, limits, listen, log, mail, passwords, resourceServers, secrets, store, tenantTemplate, tokens, trustedProxies
+        colour: unknown setting; known here: apiKey, apiKeyHash, audit, defaultAudience, forwardedHeader, issuer, issuerChangeFrom, keys, limits, listen, log, mail, passwords, resourceServers, secrets, store, tenantTemplate, tokens, trustedProxies
         tokens.sessionTtl: must not be longer than tokens.sessionMax
     ");
 }
@@ -269,7 +271,7 @@ fn secrets_may_lie_in_files_other_settings_may_not() {
     insta::assert_snapshot!(lines.join("\n"), @r"
         apiKey (TIKTI__API_KEY_FILE): is given twice in the environment
         TIKTI__SECRETS__PEPPER_FILE: the file that it names cannot be read: No such file or directory (os error 2)
-        listenFile (TIKTI__LISTEN_FILE): unknown setting; known here: apiKey, apiKeyHash, defaultAudience, forwardedHeader, issuer, issuerChangeFrom, keys, limits, listen, log, mail, passwords, resourceServers, secrets, store, tenantTemplate, tokens, trustedProxies
+        listenFile (TIKTI__LISTEN_FILE): unknown setting; known here: apiKey, apiKeyHash, audit, defaultAudience, forwardedHeader, issuer, issuerChangeFrom, keys, limits, listen, log, mail, passwords, resourceServers, secrets, store, tenantTemplate, tokens, trustedProxies
     ");
 }
 
@@ -402,6 +404,24 @@ fn lives_beyond_every_bound_are_refused() {
         tokens.sessionTtl: must be at most 365 days
         tokens.sessionMax: must be at most 365 days
     ");
+}
+
+#[test]
+fn audit_events_are_kept_for_thirty_days_at_least() {
+    let retention =
+        |text: &str| load_text(&format!("{}\naudit: {{retention: {text}}}", smallest()), &[]);
+    assert_eq!(
+        load_text(&smallest(), &[]).unwrap().domain.settings.audit_retention.as_secs(),
+        400 * 86_400
+    );
+    retention("30d").unwrap();
+    for short in ["2591999", "29d", "0"] {
+        let lines = retention(short).err().unwrap();
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(lines.join("\n"), @"audit.retention: must be at least 30 days: audit events are not removed sooner");
+        }
+    }
+    assert!(retention("40000d").is_err());
 }
 
 #[test]

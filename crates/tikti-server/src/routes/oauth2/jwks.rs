@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use tikti_domain::JwksDocument;
 
 use crate::api::JwksReply;
 use crate::state::Shared;
@@ -29,9 +30,13 @@ use crate::state::Shared;
     ),
 )]
 pub(crate) async fn jwks(State(state): State<Shared>, headers: HeaderMap) -> Response {
-    let document = state.domain.jwks();
+    served(&state.domain.jwks(), &headers)
+}
+
+/// Gives a set of keys, unless the caller has it.
+pub(crate) fn served(document: &JwksDocument, headers: &HeaderMap) -> Response {
     let validators = [(ETAG, document.etag.as_str()), (CACHE_CONTROL, "public, max-age=300")];
-    if is_known(&headers, &document.etag) {
+    if is_known(headers, &document.etag) {
         return (StatusCode::NOT_MODIFIED, validators).into_response();
     }
     (validators, [(CONTENT_TYPE, "application/json")], document.body.clone()).into_response()

@@ -112,7 +112,9 @@ impl Server {
         let mut config = setup.config(&format!("http://{address}"));
         config.domain.settings.password_cost = CHEAP;
         change(&mut config);
-        let running = tikti_server::start(listener, config, setup.seed()).await.unwrap();
+        // It holds a whole deployment while it starts, and so would every test.
+        let starting = Box::pin(tikti_server::start(listener, config, setup.seed()));
+        let running = starting.await.unwrap();
         assert_eq!(running.local_address(), address);
         let secrets = secrets(&setup);
         Self {
