@@ -13,6 +13,7 @@ mod accounts;
 mod api_keys;
 mod audit;
 mod authorization;
+mod clients;
 mod error;
 mod members;
 mod oob_codes;
@@ -38,6 +39,9 @@ pub use api_keys::{
 pub use audit::{AuditCheckpointReply, AuditHeadReply, AuditLinkReply, AuditListReply};
 pub use audit::{AuditHeadReply, AuditLinkReply, AuditListReply};
 pub use authorization::{ExplainReply, ExplainRequest, ExplainStep};
+pub use clients::{
+    ClientListReply, ClientReply, CreateClientRequest, CreatedClientReply, UpdateClientRequest,
+};
 pub use error::ErrorReply;
 pub use members::{
     CreateMemberRequest, MemberListReply, MemberReply, RemoveMemberRequest, RemovedMemberReply,

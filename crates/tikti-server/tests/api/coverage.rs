@@ -60,7 +60,7 @@ fn any_body() -> Value {
     json!({
         "email": "a@b", "password": "p", "idToken": "t", "audience": "a", "slug": "codecompany",
         "status": "ACTIVE", "scope": "global", "token": "t", "requestType": "PASSWORD_RESET",
-        "oobCode": "c", "name": "R", "permissions": [], "id": "w", "keys": [],
+        "oobCode": "c", "name": "R", "permissions": [], "id": "w", "keys": [], "clientId": "c",
     })
 }
 

@@ -41,7 +41,7 @@ fn comparable(mut reply: Reply, slug: &str) -> (String, Option<Value>) {
             reply.replace(made, word);
         }
     }
-    // Each worker has its own.
+    // Each worker and each client has its own.
     if let Some(secret) = reply.json()["secret"].as_str() {
         reply.replace(secret, "the-secret");
     }

@@ -1,6 +1,7 @@
 //! Tenants and what is in them: administered by whoever holds the management scopes there.
 
 pub(crate) mod change;
+pub(crate) mod clients;
 pub(crate) mod create;
 pub(crate) mod list;
 pub(crate) mod members;

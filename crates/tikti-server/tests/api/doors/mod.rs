@@ -165,6 +165,10 @@ impl Door {
             if path.ends_with("/apiKeys/{id}") || path.starts_with("/v1/tenants/{t}/workers") {
                 body["status"] = json!("DISABLED");
             }
+            if path == "/v1/tenants/{t}/clients/{id}" {
+                body["status"] = json!("DISABLED");
+                body["clientId"] = Value::Null;
+            }
             return body;
         };
         let mut body = match (self.route.path, name.as_str()) {
@@ -196,7 +200,7 @@ fn all_members() -> Value {
         "scope": "global", "requestType": "PASSWORD_RESET", "grant_type": "refresh_token",
         "token": "t", "idToken": "t", "oobCode": "c", "refresh_token": "r", "roles": [],
         "name": "TENANT_USER", "permissions": [], "scopes": ["introspect"],
-        "id": "made-by-a-forger", "keys": [],
+        "id": "made-by-a-forger", "keys": [], "clientId": "made-by-a-forger",
     })
 }
 

@@ -106,6 +106,8 @@ impl Server {
             "/v1/tenants/{t}/workers/{id}" => json!({"eventTypes": ["render"]}),
             "/v1/tenants/{t}/workers/{id}/secrets" => json!({}),
             "/v1/tenants/{t}/workers/{id}/jwks" => json!({"keys": [public_key("first")]}),
+            "/v1/tenants/{t}/clients" => json!({"clientId": slug, "defaultScopes": ["bills:read"]}),
+            "/v1/tenants/{t}/clients/{id}" => json!({"tokenTtlSeconds": 1800}),
             "/v1/tenants/{t}/roles" => json!({"name": slug, "permissions": ["a:b"]}),
             "/v1/tenants/{t}/roles/{name}" => json!({"permissions": ["a:b"]}),
             // A new call fails in the tests until it has its body here.
@@ -163,6 +165,13 @@ impl Server {
                 slug.to_owned()
             }
             "n" => "1".to_owned(),
+            // Each has its own client.
+            "id" if route.path.starts_with("/v1/tenants/{t}/clients/") => {
+                let path = format!("/v1/tenants/{COMPANY}/clients");
+                let ask = json!({"clientId": slug, "defaultScopes": ["bills:read"]});
+                self.post(&path).bearer(&self.admin().await).json(ask).send().await;
+                slug.to_owned()
+            }
             "id" if route.path.starts_with("/v1/tenants/{t}/") => {
                 self.member(slug).await["userId"].as_str().unwrap().to_owned()
             }

@@ -4,6 +4,7 @@ mod api_keys;
 mod audit;
 mod boundary;
 mod change;
+mod clients;
 mod create;
 mod last_admin;
 mod list;
