@@ -7,6 +7,8 @@ use tikti_store::{Entry, Kind, OpenOptions};
 
 use super::*;
 use crate::account::{NewUser, OobRequest, change_email, create_user, delete_user};
+use crate::api_key::KeyScope;
+use crate::api_keys::LastUse;
 use crate::email::Email;
 use crate::id::{ApiKeyId, ClientId, OperationId, RoleName, Slug, TenantId};
 use crate::record::Record;

@@ -37,7 +37,6 @@ pub use api_keys::{
     ApiKeyListReply, ApiKeyReply, CreateApiKeyRequest, CreatedApiKeyReply, UpdateApiKeyRequest,
 };
 pub use audit::{AuditCheckpointReply, AuditHeadReply, AuditLinkReply, AuditListReply};
-pub use audit::{AuditHeadReply, AuditLinkReply, AuditListReply};
 pub use authorization::{ExplainReply, ExplainRequest, ExplainStep};
 pub use clients::{
     ClientListReply, ClientReply, CreateClientRequest, CreatedClientReply, UpdateClientRequest,

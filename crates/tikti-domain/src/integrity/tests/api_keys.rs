@@ -1,8 +1,7 @@
 //! An API key, its entry in the list and its last use, broken apart.
 
 use super::*;
-use crate::api_key::{ApiKey, KeyScope};
-use crate::api_keys::LastUse;
+use crate::api_key::ApiKey;
 
 impl World {
     pub(super) async fn break_a_key(&self, rule: Rule) -> Vec<Rule> {
