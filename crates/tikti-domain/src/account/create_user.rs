@@ -54,7 +54,8 @@ pub struct NewUser {
 ///
 /// Spec: Domain, rule 1.
 pub async fn create_user(domain: &Domain, new: NewUser, now: Timestamp) -> Result<User, Error> {
-    make_user(domain, new, |_| None, now).await
+    // On the heap: whoever starts a deployment holds it deep inside.
+    Box::pin(make_user(domain, new, |_| None, now)).await
 }
 
 /// Makes a user, as [`create_user`] does, for somebody of whom the audit says `draft` of the new id.
@@ -67,7 +68,7 @@ pub(super) async fn create_user_for(
     draft: impl FnOnce(&UserId) -> Draft + Send,
     now: Timestamp,
 ) -> Result<User, Error> {
-    make_user(domain, new, |id| Some(draft(id)), now).await
+    Box::pin(make_user(domain, new, |id| Some(draft(id)), now)).await
 }
 
 async fn make_user(
