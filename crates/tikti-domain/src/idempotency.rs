@@ -6,11 +6,10 @@
 //! transaction. Invariant: of several that come at once with one key, by one caller, for one path, exactly
 //! one makes something, and only its answer has the secret.
 //!
-//! How an operation uses it: it asks for [`Once::keys`] together with what it decides from, and where
-//! [`Once::answered`] finds something it answers that, before it looks whether what it would make exists.
-//! Then it makes the change by [`Administrator::change_once`](crate::tenancy::Administrator), or
-//! in a transaction of its own that has declared the keys, by [`Once::recall`] before anything else and
-//! [`Once::remember`] with the change.
+//! How an operation uses it: it asks for `Once::keys` together with what it decides from, and where
+//! `Once::answered` finds something it answers that, before it looks whether what it would make exists.
+//! Then it makes the change by `Administrator::change_once`, or in a transaction of its own that has declared
+//! the keys, by `Once::recall` before anything else and `Once::remember` with the change.
 //!
 //! Spec: HTTP API, "Tenant administration" (`Idempotency-Key`). Why: docs/decisions/0033.
 
