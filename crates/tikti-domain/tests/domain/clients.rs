@@ -1,8 +1,11 @@
 //! Clients: who may make and change them, and what is dead with one that was deleted.
 
 use secrecy::{ExposeSecret, SecretString};
-use tikti_domain::account::{Validate, validate};
+use tikti_domain::account::{
+    Lookup, Refresh, SignIn, SignInCall, Validate, lookup, refresh, sign_in, validate,
+};
 use tikti_domain::client::{Client, ClientStatus, ClientType, GrantType, SubjectPolicy};
+use tikti_domain::email::Email;
 use tikti_domain::error::{Code, Error};
 use tikti_domain::etag::Precondition;
 use tikti_domain::id::{ClientId, EventType, RoleName, TenantRef};
@@ -11,7 +14,7 @@ use tikti_domain::tenancy::{
     ClientSettings, CreateClient, CreatedClient, PutRole, UpdateClient, create_client, create_role,
     delete_client, get_client, get_tenant, update_client,
 };
-use tikti_domain::testing::{Fixture, all, bearing, keyed, keyed_bearing};
+use tikti_domain::testing::{Fixture, PASSWORD, all, bearing, keyed, keyed_bearing};
 use tikti_domain::token_exchange::{Exchange, exchange};
 use tikti_domain::user::GlobalRole;
 use tikti_domain::{Caller, Domain};
@@ -286,6 +289,37 @@ async fn a10_a_client_made_again_in_the_same_second_revives_no_token() {
 }
 
 #[tokio::test]
+async fn a10_an_application_made_again_revives_no_session() {
+    let (fixture, root) = place().await;
+    let domain = &fixture.domain;
+    clerk(&fixture, &root, "bills:read").await;
+    let app = || CreateClient { kind: ClientType::Application, ..new("app", "") };
+    make(domain, &root, app()).await.unwrap();
+    let ask = SignIn {
+        call: SignInCall::Open,
+        email: Email::parse("bob@corp.sys").unwrap(),
+        password: PASSWORD.to_owned().into(),
+        tenant: Some(acme()),
+        client: Some(client_id("app")),
+        return_secure_token: true,
+    };
+    let session = Box::pin(sign_in(domain, &Caller::default(), &ask)).await.unwrap();
+    let looked_up = async || {
+        let ask = Lookup { id_token: session.id_token.clone(), memberships: false };
+        lookup(domain, &keyed(), &ask).await.map(|_| ())
+    };
+    looked_up().await.unwrap();
+    drop_client(domain, &root, "app").await.unwrap();
+    make(domain, &root, app()).await.unwrap();
+    for advanced in [0, 1000] {
+        fixture.clock.advance(advanced);
+        assert!(looked_up().await.is_err(), "{advanced}");
+        let ask = Refresh { token: session.refresh_token.clone().unwrap(), tenant: None };
+        assert!(Box::pin(refresh(domain, &ask)).await.is_err(), "{advanced}");
+    }
+}
+
+#[tokio::test]
 async fn a8_a_disabled_client_is_served_by_no_grant_and_its_tokens_are_refused() {
     let (fixture, root) = place().await;
     let domain = &fixture.domain;
@@ -321,7 +355,7 @@ async fn a_service_has_a_secret_that_is_kept_as_a_hash_and_an_application_none()
     let domain = &fixture.domain;
     let made = make(domain, &root, new("bills", "bills:read")).await.unwrap();
     let secret = made.secret.unwrap().expose_secret().to_owned();
-    assert_eq!((secret.starts_with("cs_"), secret.len()), (true, 47));
+    assert!(secret.starts_with("cs_") && secret.len() == 47);
     let ask = set(|ask| ask.token_ttl_seconds = Some(1800));
     let changed = change(domain, &root, ("bills", ask)).await.unwrap();
     assert_eq!(changed.secret, made.client.secret);
