@@ -1,4 +1,4 @@
-//! `GET /v1/tenants/{t}/audit` and `GET /v1/audit`
+//! `GET /v1/tenants/{t}/audit` and `GET /v1/audit`, with `/v1/audit/keys`
 
 use serde_json::json;
 use tikti_server::audit_log::{read_line, verify};
@@ -200,4 +200,17 @@ async fn only_who_may_read_the_audit_of_this_very_tenant_reads_it() {
     let none = server.get(&format!("/v1/tenants/{t}/audit/head")).bearer(&admin).send().await;
     none.assert_refusal(404, "NOT_FOUND");
     server.get("/v1/audit/head").bearer(&admin).send().await.assert_refusal(404, "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn the_keys_of_heads_are_open_to_everybody_and_cached() {
+    let server = Server::start().await;
+    let of_heads = server.get("/v1/audit/keys").send().await;
+    // No key has retired here: they are those of tokens.
+    let of_tokens = server.get("/.well-known/jwks.json").send().await;
+    assert_eq!((of_heads.status, of_heads.text()), (200, of_tokens.text()));
+    assert_eq!(of_heads.header("cache-control"), Some("public, max-age=300"));
+    let etag = of_heads.header("etag").unwrap();
+    let again = server.get("/v1/audit/keys").header("If-None-Match", etag).send().await;
+    assert_eq!((again.status, again.text()), (304, ""));
 }
