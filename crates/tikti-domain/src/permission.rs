@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
+use tikti_store::Key;
 use tikti_token::{AccessClaims, Audience, Policy, VerifyError};
 
 use crate::audit::{Action, Actor, Draft, Who};
@@ -63,6 +64,17 @@ pub(crate) enum Bearer {
     User(Box<Principal>),
     /// A worker, by an access token of its own.
     Worker(WorkerPrincipal),
+}
+
+impl Bearer {
+    /// What is read of a tenant to decide what the bearer may do there.
+    pub(crate) fn keys_in(&self, tenant: &TenantId) -> Vec<Key> {
+        let own = match self {
+            Self::User(principal) => keyspace::member(tenant, &principal.user.id),
+            Self::Worker(worker) => keyspace::worker(tenant, &worker.id),
+        };
+        vec![keyspace::tenant(tenant), keyspace::roles(tenant), own]
+    }
 }
 
 /// Recognises the bearer of an idToken; for deployment-level routes, which take nothing else.

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use tikti_store::{Key, Stored, Txn};
 
 pub(crate) use super::admission::Admission;
-use super::resolve;
+use super::resolve_alike;
 use crate::audit::{self, Action, Actor, Chain, Draft, NotePlace, Who};
 use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
@@ -84,7 +84,8 @@ impl Administrator {
         now: Timestamp,
     ) -> Result<Self, Error> {
         let bearer = permission::by_bearer(domain, caller, now).await?;
-        let resolved = resolve(domain, reference, now).await?;
+        let beside = |tenant: &TenantId| bearer.keys_in(tenant);
+        let resolved = resolve_alike(domain, reference, beside, now).await?;
         let tenant_id = resolved.ok_or(Code::TenantNotFound)?;
         let (who, session_id) = match &bearer {
             Bearer::User(principal) => {
@@ -114,12 +115,7 @@ impl Administrator {
     /// What an admission is decided from; all in the tenant's partition, so that a transaction there can
     /// declare them.
     pub(crate) fn keys(&self) -> Vec<Key> {
-        let tenant = &self.tenant_id;
-        let own = match &self.bearer {
-            Bearer::User(principal) => keyspace::member(tenant, &principal.user.id),
-            Bearer::Worker(worker) => keyspace::worker(tenant, &worker.id),
-        };
-        vec![keyspace::tenant(tenant), keyspace::roles(tenant), own]
+        self.bearer.keys_in(&self.tenant_id)
     }
 
     /// Requires an administrator of the deployment, with all that he may do and a recent sign-in.
@@ -185,18 +181,24 @@ impl Administrator {
         };
         let mut facts = Facts {
             tenant: Lasting::decode_optional(tenant, stored(tenant)?)?.and_then(Lasting::live),
-            roles: Roles::decode_optional(roles, stored(roles)?)?.unwrap_or_default(),
+            roles: Roles::default(),
             membership: None,
             worker: None,
         };
-        match &self.bearer {
-            Bearer::User(_) => {
+        let belongs = match &self.bearer {
+            Bearer::User(principal) => {
                 facts.membership = Membership::decode_optional(own, stored(own)?)?;
+                facts.membership.is_some() || principal.user.is_admin()
             }
             Bearer::Worker(_) => {
                 let worker = Lasting::decode_optional(own, stored(own)?)?;
                 facts.worker = worker.and_then(Lasting::live);
+                facts.worker.is_some()
             }
+        };
+        // A stranger must not wait for the roles of a tenant that there is: it is the largest record.
+        if belongs {
+            facts.roles = Roles::decode_optional(roles, stored(roles)?)?.unwrap_or_default();
         }
         Ok(facts)
     }

@@ -36,7 +36,7 @@ pub use manage_members::{
 };
 pub use member_sessions::{end_member_sessions, list_member_sessions};
 pub use members::{add_member, remove_member};
-pub(crate) use names::{NameCache, find, resolve};
+pub(crate) use names::{NameCache, find, resolve, resolve_alike};
 pub use read_tenants::{get_tenant, list_tenants};
 pub(crate) use revoke_membership::revoke_membership;
 pub use roles::{

@@ -10,6 +10,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use tikti_store::Key;
+
 use crate::claim::{self, Claimed};
 use crate::clock::Timestamp;
 use crate::domain::Domain;
@@ -17,6 +19,7 @@ use crate::error::{Code, Error};
 use crate::fence;
 use crate::id::{Slug, TenantId, TenantRef};
 use crate::keyspace;
+use crate::reads::Reads;
 use crate::record::{Cause, Lasting, Record, Tombstone};
 use crate::tenant::{NameClaim, Tenant};
 
@@ -74,6 +77,29 @@ pub(crate) async fn resolve(
     let key = keyspace::name_claim(reference.as_str());
     let stored = domain.store.get(&key, now).await?;
     let claim = NameClaim::decode_optional(&key, stored.as_ref())?;
+    if let Some(claim) = &claim {
+        domain.names.keep(reference, &claim.tenant_id, now);
+    }
+    Ok(claim.map(|claim| claim.tenant_id))
+}
+
+/// As [`resolve`], for a call that then reads `beside` of the tenant. With a name that was not resolved
+/// lately as much is read as of the tenant whose id it could be: whoever asks for one that nobody bears
+/// waits as long as whoever asks for one that he does not belong to.
+pub(crate) async fn resolve_alike(
+    domain: &Domain,
+    reference: &TenantRef,
+    beside: impl Fn(&TenantId) -> Vec<Key> + Send,
+    now: Timestamp,
+) -> Result<Option<TenantId>, Error> {
+    if let Some(tenant) = domain.names.find(reference, now) {
+        return Ok(Some(tenant));
+    }
+    let key = keyspace::name_claim(reference.as_str());
+    let mut keys = vec![key.clone()];
+    keys.extend(TenantId::parse(reference.as_str()).iter().flat_map(beside));
+    let reads = Reads::load(&domain.store, keys, now).await?;
+    let claim: Option<NameClaim> = reads.find(&key)?;
     if let Some(claim) = &claim {
         domain.names.keep(reference, &claim.tenant_id, now);
     }
