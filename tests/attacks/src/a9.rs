@@ -19,6 +19,9 @@ fn kept(slot: &Slot) -> Option<Value> {
             Some(json!(["codeq:admin"]))
         }
         "roles" | "mintableBy" => Some(json!(["CODEQ_ADMIN"])),
+        "clients" => Some(json!(["codeq-producer"])),
+        // It signs in whomever it names.
+        "customTokens" => Some(json!(true)),
         _ => None,
     }
 }
