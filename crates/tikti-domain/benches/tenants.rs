@@ -9,7 +9,6 @@
 //!
 //! Target (spec, HTTP API, "Lists"): a page costs by its size, never by that of the collection.
 
-#![recursion_limit = "256"]
 #![expect(clippy::expect_used, reason = "a benchmark that cannot run should stop")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is what it is for")]
 
@@ -48,7 +47,7 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         println!("{:<48} {:>9} {:>9}   ratio (least to most)", "", "small", "large");
-        members(&sizes).await;
+        Box::pin(members(&sizes)).await;
         Box::pin(tenants(&sizes)).await;
     });
 }

@@ -223,7 +223,8 @@ impl Fixture {
     pub async fn tenant(&self, admin: &str, slug: &str) -> Tenant {
         let session = self.sign_in(admin).await;
         let ask = CreateTenant { slug: Slug::parse(slug).expect("a slug"), name: None, id: None };
-        create_tenant(&self.domain, &bearing(&session.id_token), &ask).await.expect("a new tenant")
+        let caller = bearing(&session.id_token);
+        Box::pin(create_tenant(&self.domain, &caller, &ask)).await.expect("a new tenant")
     }
 
     /// Adds a user to a tenant, or gives a member these roles.
@@ -232,7 +233,8 @@ impl Fixture {
         let key = keyspace::member(tenant, &user.id);
         let stored = self.domain.store.get(&key, self.now()).await.expect("the store");
         let Some(stored) = stored else {
-            let added = add_member(&self.domain, tenant, &user.id, roles, self.now()).await;
+            let added =
+                Box::pin(add_member(&self.domain, tenant, &user.id, roles, self.now())).await;
             return added.expect("a new member");
         };
         let held = Membership::decode(&key, &stored).expect("a membership");

@@ -70,7 +70,8 @@ pub(super) async fn add_for(
     let work = AddingMember { tenant_id: tenant_id.clone(), user_id: user_id.clone() };
     let operation = intent::begin(domain, Work::AddMember(work.clone()), now).await?;
     let membership = Membership::new(tenant_id.clone(), user_id.clone(), roles, now);
-    let outcome = add(domain, &operation, (&membership, warrant), now).await;
+    // On the heap: it is held deep inside by whoever makes a tenant or takes an invitation.
+    let outcome = Box::pin(add(domain, &operation, (&membership, warrant), now)).await;
     if matches!(outcome, Ok(_) | Err(Error::Refused(_))) {
         intent::rest(&operation, settle(domain, &operation, &work, now).await);
     }
