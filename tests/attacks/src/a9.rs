@@ -65,6 +65,11 @@ async fn a9_what_the_deployment_keeps_is_granted_by_no_route() {
             }
             for credential in administrators(&world) {
                 let mut call = Call::as_it_is(route, good);
+                if ["allowedScopes", "defaultScopes"].contains(&slot.member()) {
+                    // What is given unasked is among what is allowed.
+                    call.body["allowedScopes"] = kept.clone();
+                    call.body["defaultScopes"] = json!([]);
+                }
                 call.body[slot.member()] = kept.clone();
                 let reply = call.send(&world, &credential).await;
                 let what = format!("{} by {}", slot.shown(), credential.name);
