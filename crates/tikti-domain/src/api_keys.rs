@@ -146,7 +146,8 @@ pub async fn create_api_key(
         None => Ok(ListedKey::new(record.clone(), operation.clone())),
         Some(_) => Err(Code::Conflict.into()),
     });
-    made.await?;
+    // On the heap: what changes a key is held deep inside.
+    Box::pin(made).await?;
     Ok(CreatedApiKey { record, key })
 }
 

@@ -193,7 +193,7 @@ impl Fixture {
             client: None,
             return_secure_token: true,
         };
-        sign_in(&self.domain, &Caller { ip, ..Caller::default() }, &ask).await
+        Box::pin(sign_in(&self.domain, &Caller { ip, ..Caller::default() }, &ask)).await
     }
 
     /// Has a code sent and gives it, as the deployment's own key gets it.
