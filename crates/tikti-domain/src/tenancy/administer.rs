@@ -84,7 +84,8 @@ impl Administrator {
         now: Timestamp,
     ) -> Result<Self, Error> {
         let bearer = permission::by_bearer(domain, caller, now).await?;
-        let beside = |tenant: &TenantId| bearer.keys_in(tenant);
+        let alike = TenantId::parse(reference.as_str());
+        let beside = alike.map(|tenant| bearer.keys_in(&tenant)).unwrap_or_default();
         let resolved = resolve_alike(domain, reference, beside, now).await?;
         let tenant_id = resolved.ok_or(Code::TenantNotFound)?;
         let (who, session_id) = match &bearer {

@@ -83,21 +83,31 @@ pub(crate) async fn resolve(
     Ok(claim.map(|claim| claim.tenant_id))
 }
 
-/// As [`resolve`], for a call that then reads `beside` of the tenant. With a name that was not resolved
-/// lately as much is read as of the tenant whose id it could be: whoever asks for one that nobody bears
-/// waits as long as whoever asks for one that he does not belong to.
+/// As [`resolve`]; with a name that was not resolved lately `beside` is read, which is what the call would read
+/// of the tenant whose id it could be: whoever asks for one that nobody bears waits as long as whoever asks
+/// for one that he does not belong to.
 pub(crate) async fn resolve_alike(
     domain: &Domain,
     reference: &TenantRef,
-    beside: impl Fn(&TenantId) -> Vec<Key> + Send,
+    beside: Vec<Key>,
     now: Timestamp,
 ) -> Result<Option<TenantId>, Error> {
     if let Some(tenant) = domain.names.find(reference, now) {
         return Ok(Some(tenant));
     }
+    // On the heap: administrative calls are deep as it is.
+    Box::pin(read_beside(domain, reference, beside, now)).await
+}
+
+async fn read_beside(
+    domain: &Domain,
+    reference: &TenantRef,
+    beside: Vec<Key>,
+    now: Timestamp,
+) -> Result<Option<TenantId>, Error> {
     let key = keyspace::name_claim(reference.as_str());
-    let mut keys = vec![key.clone()];
-    keys.extend(TenantId::parse(reference.as_str()).iter().flat_map(beside));
+    let mut keys = beside;
+    keys.push(key.clone());
     let reads = Reads::load(&domain.store, keys, now).await?;
     let claim: Option<NameClaim> = reads.find(&key)?;
     if let Some(claim) = &claim {
