@@ -58,7 +58,7 @@ async fn why_an_exchange_is_allowed_and_why_no_more_after_a_role_is_gone() {
         shown("result"),
         ["assumed", "assumed", "pass", "pass", "pass", "pass", "pass", "SCOPE_NOT_PERMITTED"]
     );
-    assert_eq!(steps[7]["input"], "jobs:read of ");
+    assert_eq!(steps[7]["input"], "jobs:read of none");
     exchange().await.assert_refusal(403, "SCOPE_NOT_PERMITTED");
 }
 
