@@ -12,6 +12,12 @@ fn is_of_background(key: &[u8]) -> bool {
     matches!(parts[..], [_, b"signed" | b"used", ..])
 }
 
+/// A mail that waits to go out.
+fn is_mail(key: &[u8]) -> bool {
+    let parts: Vec<_> = key.split(|byte| *byte == b'/').collect();
+    matches!(parts[..], [queue, b"mail", ..] if queue.starts_with(b"m:"))
+}
+
 /// Every record with its expiry and its write id, expired ones too.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Contents(BTreeMap<Vec<u8>, Vec<u8>>);
@@ -32,10 +38,14 @@ impl Contents {
         Self(records)
     }
 
-    /// The keys whose records are not the same in both.
-    pub(super) fn differences(&self, other: &Self) -> Vec<String> {
-        let keys = self.0.keys().chain(other.0.keys());
-        let mut keys: Vec<_> = keys.filter(|key| self.0.get(*key) != other.0.get(*key)).collect();
+    /// The keys whose records are other ones in what is there `later`; but for mails that have gone out by
+    /// then, as they do by themselves.
+    pub(super) fn differences(&self, later: &Self) -> Vec<String> {
+        let keys = self.0.keys().chain(later.0.keys());
+        let has_gone = |key: &[u8]| is_mail(key) && !later.0.contains_key(key);
+        let mut keys: Vec<_> = keys
+            .filter(|key| self.0.get(*key) != later.0.get(*key) && !has_gone(key.as_slice()))
+            .collect();
         keys.sort();
         keys.dedup();
         keys.into_iter().map(|key| key.escape_ascii().to_string()).collect()
