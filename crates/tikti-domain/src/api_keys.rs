@@ -28,6 +28,7 @@ use crate::domain::{Caller, Domain};
 use crate::error::{Code, Error, Refusal};
 use crate::fence;
 use crate::id::{ApiKeyId, OperationId, TenantId, TenantRef};
+use crate::idempotency::{Answer, Once};
 use crate::intent::{self, HandlingApiKey, Work};
 use crate::keyspace;
 use crate::page::{Page, PageRequest};
@@ -94,8 +95,8 @@ pub struct UpdateApiKey {
 pub struct CreatedApiKey {
     /// Its record.
     pub record: ApiKey,
-    /// The key itself, which is shown here and never again.
-    pub key: SecretString,
+    /// The key itself, which is shown here and never again: the answer to a request that came again has none.
+    pub key: Option<SecretString>,
 }
 
 /// A key as it is shown.
@@ -113,8 +114,8 @@ pub struct ShownApiKey {
 /// Of a tenant: those of every administrative call (`administer`), `TENANT_DISABLED`, and
 /// `ESCALATION_DENIED` for a scope that reaches beyond the tenant. Of the deployment: `UNAUTHENTICATED`,
 /// `ADMIN_REQUIRED`, `CREDENTIAL_TOO_OLD`. Of both: `INVALID_ARGUMENT` without a scope, for a bad name and
-/// for an end that is past; `LIMIT_EXCEEDED`; `CONFLICT` where it took longer than a minute; the store's:
-/// then the key may exist, and nobody knows it.
+/// for an end that is past; `LIMIT_EXCEEDED`; `CONFLICT` where it took longer than a minute, and where
+/// an earlier request of this name had another body; the store's: then the key may exist, and nobody knows it.
 pub async fn create_api_key(
     domain: &Domain,
     caller: &Caller,
@@ -125,6 +126,10 @@ pub async fn create_api_key(
     let name = ask.name.as_deref().map(|name| parse_display_name("name", name)).transpose()?;
     check_scopes(keeper.owner(), &ask.scopes)?;
     check_end(ask.expires_at, now)?;
+    let once = keeper.once(domain, caller);
+    if let Some(record) = made_before(domain, &keeper, &once, now).await? {
+        return Ok(CreatedApiKey { record, key: None });
+    }
     check_number(domain, keeper.owner(), now).await?;
     let id = ApiKeyId::parse(&domain.random.text(ID_ALPHABET, ID_LENGTH)?)?;
     let secret = domain.random.text(SECRET_ALPHABET, SECRET_LENGTH)?;
@@ -142,13 +147,28 @@ pub async fn create_api_key(
     };
     let details = BTreeMap::from([("scopes".to_owned(), names(&record.scopes))]);
     let act = act(Action::ApiKeyCreate, &record.id, details);
-    let made = change(domain, &keeper, (&record.id, &act), now, |found, operation| match found {
+    let what = (&record.id, &act, &once);
+    let made = change(domain, &keeper, what, now, |found, operation| match found {
         None => Ok(ListedKey::new(record.clone(), operation.clone())),
         Some(_) => Err(Code::Conflict.into()),
     });
     // On the heap: what changes a key is held deep inside.
-    Box::pin(made).await?;
-    Ok(CreatedApiKey { record, key })
+    let (listed, key) = Box::pin(made).await?.with(key);
+    Ok(CreatedApiKey { record: listed.key, key })
+}
+
+/// The key that an earlier request of this name made, which stands by now.
+async fn made_before(
+    domain: &Domain,
+    keeper: &Keeper<'_>,
+    once: &Once,
+    now: Timestamp,
+) -> Result<Option<ApiKey>, Error> {
+    let reads = Reads::load(&domain.store, once.keys().collect(), now).await?;
+    let Some(listed) = once.answered::<ListedKey>(&reads)? else { return Ok(None) };
+    // Whoever made it may have died before.
+    follow(domain, keeper.owner(), &listed.key.id, now).await?;
+    Ok(Some(listed.key))
 }
 
 /// Changes a key. What it may no longer do ends at once, everywhere. The same once more changes nothing and
@@ -175,7 +195,8 @@ pub async fn update_api_key(
     // Most refusals are seen before anything is written.
     let shown = load(domain, owner, id, now).await?;
     let act = act(Action::ApiKeyUpdate, id, changes(ask));
-    let changed = change(domain, &keeper, (id, &act), now, |found, _| {
+    let what = (id, &act, &Once::default());
+    let changed = change(domain, &keeper, what, now, |found, _| {
         let mut listed = listed::standing(found)?;
         let record = &mut listed.key;
         record.name = name.clone().or(record.name.take());
@@ -184,7 +205,7 @@ pub async fn update_api_key(
         record.expires_at = ask.expires_at.or(record.expires_at);
         Ok(listed)
     });
-    Ok(ShownApiKey { record: changed.await?.key, last_used_at: shown.last_used_at })
+    Ok(ShownApiKey { record: changed.await?.reply().key, last_used_at: shown.last_used_at })
 }
 
 /// Deletes a key: it is refused at once, everywhere. A deletion under way may be asked for again.
@@ -204,20 +225,22 @@ pub async fn delete_api_key(
         return Err(Code::ApiKeyNotFound.into());
     }
     let act = act(Action::ApiKeyDelete, id, BTreeMap::new());
-    let gone = change(domain, &keeper, (id, &act), now, |found, _| {
+    let what = (id, &act, &Once::default());
+    let gone = change(domain, &keeper, what, now, |found, _| {
         Ok(ListedKey { is_going: true, ..found.ok_or(Code::ApiKeyNotFound)? })
     });
     gone.await.map(|_| ())
 }
 
-/// Puts what `next` makes of an entry in its place, with the audit note, and lets the key follow.
+/// Puts what `next` makes of an entry in its place, with the audit note, and lets the key follow; a request
+/// that comes again is answered as before.
 async fn change(
     domain: &Domain,
     keeper: &Keeper<'_>,
-    (id, act): (&ApiKeyId, &Act),
+    (id, act, once): (&ApiKeyId, &Act, &Once),
     now: Timestamp,
     next: impl Fn(Option<ListedKey>, &OperationId) -> Result<ListedKey, Error> + Send + Sync,
-) -> Result<ListedKey, Error> {
+) -> Result<Answer<ListedKey>, Error> {
     let owner = keeper.owner();
     let partition = keyspace::of_api_keys(owner);
     let entry = keyspace::api_key_entry(owner, id);
@@ -225,26 +248,32 @@ async fn change(
     let operation = intent::begin(domain, Work::HandleApiKey(work), now).await?;
     let mut reads = keeper.keys();
     reads.extend([entry.clone(), keyspace::fence(&partition, &operation)]);
-    let listed = domain.store.transact(&partition, &reads, now, |txn| {
+    reads.extend(once.keys());
+    let answer = domain.store.transact(&partition, &reads, now, |txn| {
         fence::check(txn, &partition, &operation)?;
         let draft = keeper.readmit(txn, act)?;
+        if let Some(listed) = once.recall(txn)? {
+            return Ok(Answer::Again(listed));
+        }
         let found = ListedKey::decode_optional(&entry, txn.get(&entry)?)?;
         let mut listed = next(found.clone(), &operation)?;
         if found.as_ref() == Some(&listed) {
-            return Ok(listed);
+            return Ok(Answer::First(listed));
         }
         // Of two that let the key follow, the one who has read an earlier entry does no harm.
         listed.key.rev += 1;
         audit::note(txn, &partition, &operation, (&keeper.chain(), &draft), now)?;
         txn.put(&entry, Entry::new(&listed.encode()?))?;
-        Ok::<_, Error>(listed)
+        once.remember(txn, &listed, now)?;
+        Ok::<_, Error>(Answer::First(listed))
     });
-    match listed.await {
-        Ok(listed) => {
+    match answer.await {
+        Ok(answer) => {
             // Part of the answer: what fails here is left to the sweep, and the caller is told.
-            follow(domain, owner, id, now).await?;
+            let (Answer::First(listed) | Answer::Again(listed)) = &answer;
+            follow(domain, owner, &listed.key.id, now).await?;
             intent::rest(&operation, listed::finish(domain, &operation, owner, now).await);
-            Ok(listed)
+            Ok(answer)
         }
         Err(Error::Refused(refusal)) => {
             intent::rest(&operation, intent::end(domain, &operation).await);

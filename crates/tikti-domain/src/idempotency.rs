@@ -86,8 +86,12 @@ pub(crate) enum Answer<T> {
 }
 
 impl<T> Answer<T> {
+    /// The answer, where no secret goes with it.
+    pub(crate) fn reply(self) -> T {
+        self.with(()).0
+    }
+
     /// The answer with its secret, where that was shown to nobody yet.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no creation shows a secret yet"))]
     pub(crate) fn with<S>(self, secret: S) -> (T, Option<S>) {
         match self {
             Self::First(reply) => (reply, Some(secret)),
@@ -97,7 +101,7 @@ impl<T> Answer<T> {
 }
 
 /// Where the answer to one request stands; nowhere, where its client gave it no name.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Once {
     /// By pepper, the newest first: an answer is found after the pepper was rotated.
     places: Vec<Place>,
@@ -140,7 +144,6 @@ impl Once {
     ///
     /// # Errors
     /// `CONFLICT` where it was an answer to another body.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no creation shows a secret yet"))]
     pub(crate) fn answered<T: DeserializeOwned>(&self, reads: &Reads) -> Result<Option<T>, Error> {
         self.find(|key| reads.stored(key))
     }

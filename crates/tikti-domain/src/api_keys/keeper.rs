@@ -15,6 +15,7 @@ use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
 use crate::error::{Code, Error};
 use crate::id::TenantId;
+use crate::idempotency::Once;
 use crate::keyspace;
 use crate::permission::{self, Principal};
 use crate::record::Record;
@@ -90,6 +91,17 @@ impl<'a> Keeper<'a> {
     /// Where it is written down what the keeper does.
     pub(super) fn chain(&self) -> Chain {
         self.owner().map_or(Chain::Deployment, |tenant| Chain::Tenant(tenant.clone()))
+    }
+
+    /// Where the answer to this request stands, if its client gave it a name.
+    pub(super) fn once(&self, domain: &Domain, caller: &Caller) -> Once {
+        match self {
+            Self::OfTenant(administrator) => administrator.once(domain, caller),
+            Self::OfDeployment(principal, _) => {
+                let who = format!("user {}", principal.user.id);
+                Once::of(domain, (caller, &who), &keyspace::of_api_keys(None))
+            }
+        }
     }
 
     /// What a change is decided from once more, in the partition of the list.

@@ -4,6 +4,7 @@
 use crate::account::{Lookup, lookup};
 use crate::audit::Chain;
 use crate::audit::tests::links_of;
+use crate::idempotency::Repeatable;
 use crate::keyspace;
 use crate::sweep::{SWEEP_AFTER_MILLIS, SweepCursor, sweep};
 use crate::tenancy::delete_tenant;
@@ -189,6 +190,57 @@ async fn the_257th_key_is_refused_and_room_is_made_by_deleting_one() {
     create_api_key(domain, &root, (of, &ask())).await.unwrap();
 }
 
+/// Whoever is answered again knows that the key is as he was told, although its maker died halfway.
+#[tokio::test]
+async fn a_named_creation_that_died_is_finished_by_its_repeat_wherever_it_died() {
+    let body = serde_json::json!({});
+    let repeatable = Repeatable::new("n1", ("POST", "/v1/apiKeys"), &body).unwrap();
+    for of_tenant in [true, false] {
+        let mut shown_again = 0;
+        for calls in 0.. {
+            let when = format!("of a tenant: {of_tenant}, after {calls} calls");
+            let (fixture, root, _) = place().await;
+            let acme = acme();
+            let of = if of_tenant { KeysOf::Tenant(&acme) } else { KeysOf::Deployment };
+            let named = Caller { repeatable: Some(repeatable.clone()), ..root.clone() };
+            let plan = FaultPlan::crash_after(calls);
+            let replica = fixture.replica(2, &plan).await;
+            let _ = Box::pin(create_api_key(&replica, &named, (of, &ask()))).await;
+            let again = Box::pin(create_api_key(&fixture.domain, &named, (of, &ask()))).await;
+            let again = again.unwrap();
+            shown_again += usize::from(again.key.is_none());
+            let key = keyspace::api_key(&again.record.id);
+            let stored = fixture.store().get(&key, fixture.now()).await.unwrap();
+            let stands = ApiKey::decode_optional(&key, stored.as_ref()).unwrap();
+            assert_eq!(stands.as_ref(), Some(&again.record), "{when}");
+            sweep_and_verify(&fixture, &when).await;
+            let root = bearing(&fixture.sign_in("root@corp.sys").await.id_token);
+            assert_eq!(keys(&fixture, &root, of).await.len(), 1, "{when}");
+            if plan.calls() <= calls {
+                break;
+            }
+        }
+        assert!(shown_again > 2, "{shown_again}");
+    }
+}
+
+/// The last that there is room for, asked for once more.
+#[tokio::test]
+async fn a_repeat_of_the_256th_creation_is_answered() {
+    let (fixture, root, tenant) = place().await;
+    let (domain, acme) = (&fixture.domain, acme());
+    for number in 1..MAX_API_KEYS {
+        let of_tenant = |key: &mut ApiKey| key.tenant_id = Some(tenant.clone());
+        fixture.api_key(&format!("key{number}"), &[KeyScope::Lookup], of_tenant).await;
+    }
+    let repeatable = Repeatable::new("n1", ("POST", "/"), &serde_json::json!({})).unwrap();
+    let named = Caller { repeatable: Some(repeatable), ..root };
+    let of = KeysOf::Tenant(&acme);
+    let first = create_api_key(domain, &named, (of, &ask())).await.unwrap();
+    let again = create_api_key(domain, &named, (of, &ask())).await.unwrap();
+    assert_eq!((first.record, again.key.is_none()), (again.record, true));
+}
+
 #[tokio::test]
 async fn a_key_is_used_once_an_hour_as_far_as_the_store_is_concerned() {
     let (fixture, root, _) = place().await;
@@ -202,7 +254,7 @@ async fn a_key_is_used_once_an_hour_as_far_as_the_store_is_concerned() {
         assert!(keys(&fixture, &root, of).await.contains(&shown));
         shown.last_used_at
     };
-    let caller = Caller { api_key: Some(made.key.clone()), ..Caller::default() };
+    let caller = Caller { api_key: made.key.clone(), ..Caller::default() };
     let carry =
         async |domain: &Domain, scope| domain.require_key(&caller, scope, now(domain)).await;
     let write = async |domain: &Domain| write_key_uses(domain, now(domain)).await.unwrap();
@@ -270,7 +322,8 @@ async fn who_is_stripped_of_his_right_meanwhile_changes_no_key() {
         let gone = |found: Option<ListedKey>, _: &OperationId| {
             Ok(ListedKey { is_going: true, ..found.unwrap() })
         };
-        let refused = change(domain, &keeper, (&made.id, &act), fixture.now(), gone).await;
+        let what = (&made.id, &act, &Once::default());
+        let refused = change(domain, &keeper, what, fixture.now(), gone).await;
         assert_eq!(refused.unwrap_err().code(), code);
         assert_eq!(keys(&fixture, &root, of).await.len(), 1);
     }

@@ -29,6 +29,7 @@ use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
 use crate::error::{Code, Error, Refusal};
 use crate::id::{ClientId, TenantRef};
+use crate::idempotency::{Answer, Once};
 use crate::keyspace;
 use crate::page::{Page, PageRequest};
 use crate::page_token;
@@ -71,7 +72,8 @@ pub struct UpdateClient {
 pub struct CreatedClient {
     /// Its record.
     pub client: Client,
-    /// Its secret, which is shown here and never again; an application has none.
+    /// Its secret, which is shown here and never again; an application has none, and neither has the answer
+    /// to a request that came again.
     pub secret: Option<SecretString>,
 }
 
@@ -79,8 +81,9 @@ pub struct CreatedClient {
 ///
 /// # Errors
 /// Those of every administrative call (`administer`); `INVALID_ARGUMENT`, `INVALID_TTL` for settings that do
-/// not fit together; `CLIENT_EXISTS`, also for a reserved id; `ESCALATION_DENIED`; the store's: then the
-/// client may be there, and nobody knows its secret.
+/// not fit together; `CLIENT_EXISTS`, also for a reserved id; `ESCALATION_DENIED`; `CONFLICT` where an
+/// earlier request of this name had another body; the store's: then the client may be there, and nobody
+/// knows its secret.
 pub async fn create_client(
     domain: &Domain,
     caller: &Caller,
@@ -106,8 +109,10 @@ pub async fn create_client(
         let client = Client { created_at: begins, ..new.clone() };
         Ok(Next::Put(Box::new(client.clone()), client))
     };
-    let client = Box::pin(change.make(domain, (&administrator, tenant), now, decide)).await?;
-    Ok(CreatedClient { client, secret: secret.map(|(secret, _)| secret) })
+    let by = (&administrator, tenant, &administrator.once(domain, caller));
+    let made = Box::pin(change.make(domain, by, now, decide)).await?;
+    let (client, secret) = made.with(secret.map(|(secret, _)| secret));
+    Ok(CreatedClient { client, secret: secret.flatten() })
 }
 
 /// On the heap, as the changes are: futures nest no deeper than the compiler follows.
@@ -208,7 +213,8 @@ pub async fn update_client(
         rights::check(domain, found.admission, (Some(before), &after))?;
         Ok(Next::Put(Box::new(after.clone()), after))
     };
-    Box::pin(change.make(domain, (&administrator, tenant), now, decide)).await
+    let by = (&administrator, tenant, &Once::default());
+    Box::pin(change.make(domain, by, now, decide)).await.map(Answer::reply)
 }
 
 /// Deletes a client: its tokens are dead from then on, also for one that is made again under its id.
@@ -230,5 +236,6 @@ pub async fn delete_client(
         rights::require_changeable(domain, found.admission, client)?;
         Ok(Next::Delete(FormerClient::of(client, now), ()))
     };
-    Box::pin(change.make(domain, (&administrator, tenant), now, decide)).await
+    let by = (&administrator, tenant, &Once::default());
+    Box::pin(change.make(domain, by, now, decide)).await.map(Answer::reply)
 }

@@ -3,7 +3,6 @@
 pub(crate) mod administer;
 mod admission;
 pub(crate) mod change_member;
-#[cfg_attr(not(test), expect(dead_code, reason = "no creation shows a secret yet"))]
 mod change_once;
 mod change_tenant;
 mod clients;

@@ -34,6 +34,7 @@ use crate::audit::Action;
 use crate::domain::{Caller, Domain};
 use crate::error::{Code, Error, Refusal};
 use crate::id::{ClientId, EventType, RoleName, TenantRef, UserId, WorkerId};
+use crate::idempotency::{Answer, Once};
 use crate::keyspace;
 use crate::page::{Page, PageRequest};
 use crate::page_token;
@@ -77,7 +78,8 @@ pub struct UpdateWorker {
 pub struct CreatedWorker {
     /// Its record.
     pub worker: Worker,
-    /// Its secret, which is shown here and never again; none where it has keys of its own.
+    /// Its secret, which is shown here and never again; none where it has keys of its own, and in the answer
+    /// to a request that came again.
     pub secret: Option<SecretString>,
 }
 
@@ -87,7 +89,7 @@ pub struct CreatedWorker {
 /// # Errors
 /// Those of every administrative call (`administer`); `INVALID_ARGUMENT` for an id that is a user's and for
 /// more than a record may hold; `WORKER_EXISTS`; `CLIENT_NOT_FOUND`; `ROLE_NOT_FOUND`; `ESCALATION_DENIED`;
-/// the store's: then the worker may be registered, and nobody knows its secret.
+/// `CONFLICT` where an earlier request of this name had another body; the store's: then the worker may be registered, and nobody knows its secret.
 pub async fn create_worker(
     domain: &Domain,
     caller: &Caller,
@@ -138,8 +140,9 @@ pub async fn create_worker(
         let worker = Worker { wver, ..new.clone() };
         Ok(Next::Put(Lasting::Live(worker.clone()), worker))
     };
-    let worker = change.make(domain, (&administrator, tenant), now, decide).await?;
-    Ok(CreatedWorker { worker, secret })
+    let by = (&administrator, tenant, &administrator.once(domain, caller));
+    let (worker, secret) = change.make(domain, by, now, decide).await?.with(secret);
+    Ok(CreatedWorker { worker, secret: secret.flatten() })
 }
 
 /// Reads one worker.
@@ -223,7 +226,8 @@ pub async fn update_worker(
         }
         Ok(Next::Put(Lasting::Live(after.clone()), after))
     };
-    change.make(domain, (&administrator, tenant), now, decide).await
+    let by = (&administrator, tenant, &Once::default());
+    change.make(domain, by, now, decide).await.map(Answer::reply)
 }
 
 impl UpdateWorker {
@@ -281,5 +285,6 @@ pub async fn delete_worker(
         rights::require_changeable(domain, found.admission, worker)?;
         Ok(Next::Put(worker.tombstone(now), ()))
     };
-    change.make(domain, (&administrator, tenant), now, decide).await
+    let by = (&administrator, tenant, &Once::default());
+    change.make(domain, by, now, decide).await.map(Answer::reply)
 }

@@ -65,7 +65,7 @@ impl World {
         let ask = CreateApiKey { name: None, scopes: KeyScope::TENANT.into(), expires_at: None };
         let of = KeysOf::Tenant(&acme());
         let made = create_api_key(&fixture.domain, &root, (of, &ask)).await.unwrap();
-        let key = Caller { api_key: Some(made.key), ..Caller::default() };
+        let key = Caller { api_key: made.key, ..Caller::default() };
         Self { fixture, root, acme: tenant.id, id: made.record.id, key, token }
     }
 

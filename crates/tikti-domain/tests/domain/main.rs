@@ -9,6 +9,7 @@ mod api_keys;
 mod clients;
 mod clock;
 mod codes;
+mod idempotency;
 mod interleavings;
 mod legacy;
 mod limits;

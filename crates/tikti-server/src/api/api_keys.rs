@@ -71,8 +71,9 @@ pub struct ApiKeyReply {
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreatedApiKeyReply {
-    /// The key itself, shown here and never again.
-    pub key: String,
+    /// The key itself, shown here and never again; absent where the request had come before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// What is shown of it from now on.
     #[serde(flatten)]
     pub shown: ApiKeyReply,

@@ -118,7 +118,7 @@ pub struct ClientReply {
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreatedClientReply {
-    /// Its secret, shown here and never again; an application has none.
+    /// Its secret, shown here and never again; absent for an application, and where the request had come before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
     /// What is shown of it from now on.

@@ -163,7 +163,7 @@ pub struct WorkerSecretReply {
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreatedWorkerReply {
-    /// Its secret, shown here and never again; absent where it has keys of its own.
+    /// Its secret, shown here and never again; absent where it has keys of its own, and where the request had come before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
     /// What is shown of it from now on.
@@ -177,8 +177,9 @@ pub struct CreatedWorkerReply {
 pub struct AddedWorkerSecretReply {
     /// Number that names it.
     pub n: u32,
-    /// The secret, shown here and never again.
-    pub secret: String,
+    /// The secret, shown here and never again; absent where the request had come before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
     /// When it ends by itself: RFC 3339, UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]

@@ -47,20 +47,6 @@ impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
     }
 }
 
-/// A JSON body that may be left out, read into the wire type `T`.
-pub(crate) struct JsonOrNothing<T>(pub(crate) T);
-
-impl<T: DeserializeOwned + Default> FromRequest<Shared> for JsonOrNothing<T> {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, _: &Shared) -> Result<Self, ApiError> {
-        let (parts, body) = request.into_parts();
-        check_media_type(&parts.headers, "must be application/json")?;
-        let bytes = read_in_time(&parts, body).await?;
-        Ok(Self(if bytes.is_empty() { T::default() } else { parse(&bytes)? }))
-    }
-}
-
 /// A body that nobody wants: read and thrown away, as far as one that is wanted would be read. Left unread,
 /// it would cut the connection off under the client's next request.
 pub(crate) struct UnusedBody;

@@ -3,7 +3,8 @@
 //!
 //! A handler takes an [`Asker`], [`KeyAsker`], [`BearerAsker`],
 //! [`KeyBearerAsker`] or [`TenantAsker`] for who asks and a
-//! [`JsonBody`], [`RepeatableBody`] or [`FormOrJson`] for what is asked; nothing else in the server looks at headers, query or body.
+//! [`JsonBody`], [`RepeatableBody`] or [`FormOrJson`] for what is asked; nothing else in the server looks at
+//! headers, query or body.
 //!
 //! Spec: HTTP API.
 
@@ -23,7 +24,6 @@ mod listed;
 mod page;
 mod path;
 mod query;
-#[cfg_attr(not(test), expect(dead_code, reason = "no creation shows a secret yet"))]
 mod repeatable;
 pub(crate) mod request_id;
 mod tenant_ref;
@@ -34,13 +34,12 @@ pub(crate) use asker::{Asker, BearerAsker, KeyAsker, KeyBearerAsker, Visitor};
 pub(crate) use audit::{AsLines, Events, LINES};
 pub(crate) use form::FormOrJson;
 pub(crate) use if_match::IfMatch;
-pub(crate) use json::{JsonBody, JsonOrNothing, UnusedBody};
+pub(crate) use json::{JsonBody, UnusedBody};
 pub(crate) use language::Reads;
 pub(crate) use listed::Listed;
 pub(crate) use page::Paging;
 pub(crate) use path::PathId;
 pub(crate) use query::member as query_member;
-#[expect(unused_imports, reason = "no creation shows a secret yet")]
-pub(crate) use repeatable::RepeatableBody;
+pub(crate) use repeatable::{RepeatableBody, RepeatableOrNothing};
 pub(crate) use tenant_ref::{TenantAsker, TenantHeader};
 pub(crate) use user::EmailFilter;

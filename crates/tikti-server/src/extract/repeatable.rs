@@ -5,6 +5,7 @@
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tikti_domain::error::Refusal;
 use tikti_domain::idempotency::Repeatable;
 
@@ -26,19 +27,42 @@ impl<T: DeserializeOwned> FromRequest<Shared> for RepeatableBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &Shared) -> Result<Self, ApiError> {
-        Ok(read(request).await?)
+        Ok(read(request, json::parse).await?)
     }
 }
 
-async fn read<T: DeserializeOwned>(request: Request) -> Result<RepeatableBody<T>, Refusal> {
+/// As [`RepeatableBody`], where the body may be left out.
+pub(crate) struct RepeatableOrNothing<T>(pub(crate) RepeatableBody<T>);
+
+impl<T: DeserializeOwned + Default> FromRequest<Shared> for RepeatableOrNothing<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &Shared) -> Result<Self, ApiError> {
+        Ok(Self(read(request, or_nothing).await?))
+    }
+}
+
+fn or_nothing<T: DeserializeOwned + Default>(bytes: &[u8]) -> Result<T, Refusal> {
+    if bytes.is_empty() { Ok(T::default()) } else { json::parse(bytes) }
+}
+
+async fn read<T>(
+    request: Request,
+    parse: impl Fn(&[u8]) -> Result<T, Refusal>,
+) -> Result<RepeatableBody<T>, Refusal> {
     let (parts, body) = request.into_parts();
     let name = name(&parts.headers)?;
     json::check_media_type(&parts.headers, "must be application/json")?;
     let bytes = json::read_in_time(&parts, body).await?;
-    let request = json::parse(&bytes)?;
+    let request = parse(&bytes)?;
     let line = (parts.method.as_str(), parts.uri.path());
-    let named = |name| Repeatable::new(name, line, &json::parse(&bytes)?);
+    let named = |name| Repeatable::new(name, line, &document(&bytes)?);
     Ok(RepeatableBody { repeatable: name.map(named).transpose()?, request })
+}
+
+/// The body as it was meant; a body that may be left out is none then.
+fn document(bytes: &[u8]) -> Result<Value, Refusal> {
+    if bytes.is_empty() { Ok(Value::Null) } else { json::parse(bytes) }
 }
 
 /// The value of the header. Whatever is no text is no name either: the grammar refuses it.
@@ -57,7 +81,7 @@ mod tests {
     use tikti_domain::error::Code;
 
     use super::*;
-    use crate::api::CreateRoleRequest;
+    use crate::api::{AddWorkerSecretRequest, CreateRoleRequest};
 
     const BODY: &str = r#"{"name":"CLERK","permissions":[]}"#;
 
@@ -66,7 +90,8 @@ mod tests {
         for name in names {
             request = request.header(HEADER, *name);
         }
-        let read = read::<CreateRoleRequest>(request.body(Body::from(body)).unwrap()).await?;
+        let read =
+            read(request.body(Body::from(body)).unwrap(), json::parse::<CreateRoleRequest>).await?;
         assert_eq!(read.request.name, "CLERK");
         Ok(read.repeatable.is_some())
     }
@@ -92,5 +117,13 @@ mod tests {
             let refused = reads(&[b"n1"], body).await.unwrap_err();
             assert!(!refused.details.contains_key("Idempotency-Key"), "{refused}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_body_may_be_left_out_where_the_route_says_so() {
+        let request = Request::post("/v1/tenants/acme/workers/w/secrets").header(HEADER, "n1");
+        let request = request.body(Body::empty()).unwrap();
+        let read = read(request, or_nothing::<AddWorkerSecretRequest>).await.unwrap();
+        assert!(read.request.expires_at.is_none() && read.repeatable.is_some());
     }
 }

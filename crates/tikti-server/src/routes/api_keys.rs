@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::extract::State;
+use tikti_domain::Caller;
 use tikti_domain::api_key::{ApiKeyStatus, KeyScope};
 use tikti_domain::api_keys::{
     self, CreateApiKey, CreatedApiKey, KeysOf, ShownApiKey, UpdateApiKey,
@@ -18,7 +19,7 @@ use crate::api::{
     UpdateApiKeyRequest,
 };
 use crate::error::ApiError;
-use crate::extract::{BearerAsker, JsonBody, Listed, Paging, PathId, TenantAsker};
+use crate::extract::{BearerAsker, JsonBody, Listed, Paging, PathId, RepeatableBody, TenantAsker};
 use crate::reply::Reply;
 use crate::state::Shared;
 
@@ -30,15 +31,19 @@ use crate::state::Shared;
     post,
     path = "/v1/tenants/{t}/apiKeys",
     tag = "tenants",
-    params(("t" = String, Path, description = "Id or slug of the tenant")),
+    params(
+        ("t" = String, Path, description = "Id or slug of the tenant"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Name of this request, 1 to 255 visible ASCII characters: for ten minutes the same one is answered as before, without the secret"),
+    ),
     request_body = CreateApiKeyRequest,
     responses((status = 200, description = "The key.", body = CreatedApiKeyReply)),
 )]
 pub(crate) async fn create_api_key(
     State(state): State<Shared>,
     TenantAsker { caller, tenant }: TenantAsker,
-    JsonBody(request): JsonBody<CreateApiKeyRequest>,
+    RepeatableBody { repeatable, request }: RepeatableBody<CreateApiKeyRequest>,
 ) -> Result<Reply<CreatedApiKeyReply>, ApiError> {
+    let caller = Caller { repeatable, ..caller };
     let (of, ask) = (KeysOf::Tenant(&tenant), CreateApiKey::try_from(request)?);
     let made = api_keys::create_api_key(&state.domain, &caller, (of, &ask)).await?;
     Ok(Reply::new(made.into()))
@@ -140,14 +145,18 @@ pub(crate) async fn delete_api_key(
     post,
     path = "/v1/apiKeys",
     tag = "platform",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "Name of this request, 1 to 255 visible ASCII characters: for ten minutes the same one is answered as before, without the secret"),
+    ),
     request_body = CreateApiKeyRequest,
     responses((status = 200, description = "The key.", body = CreatedApiKeyReply)),
 )]
 pub(crate) async fn create_deployment_api_key(
     State(state): State<Shared>,
     BearerAsker(caller): BearerAsker,
-    JsonBody(request): JsonBody<CreateApiKeyRequest>,
+    RepeatableBody { repeatable, request }: RepeatableBody<CreateApiKeyRequest>,
 ) -> Result<Reply<CreatedApiKeyReply>, ApiError> {
+    let caller = Caller { repeatable, ..caller };
     let (of, ask) = (KeysOf::Deployment, CreateApiKey::try_from(request)?);
     let made = api_keys::create_api_key(&state.domain, &caller, (of, &ask)).await?;
     Ok(Reply::new(made.into()))
@@ -265,7 +274,7 @@ fn end(text: Option<&str>) -> Result<Option<Timestamp>, Refusal> {
 
 impl From<CreatedApiKey> for CreatedApiKeyReply {
     fn from(made: CreatedApiKey) -> Self {
-        let key = made.key.expose_secret().to_owned();
+        let key = made.key.map(|key| key.expose_secret().to_owned());
         Self { key, shown: ShownApiKey { record: made.record, last_used_at: None }.into() }
     }
 }

@@ -26,6 +26,7 @@ mod enumeration;
 mod errors;
 mod hang_up;
 mod hostile;
+mod idempotency;
 mod identity;
 mod legacy;
 mod lifecycle;

@@ -8,6 +8,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tikti_store::{Entry, Key, Stored, Txn};
 
 use super::WRITE;
@@ -17,6 +19,7 @@ use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::error::{Code, Error};
 use crate::id::{ClientId, TenantId, TenantRef};
+use crate::idempotency::{Answer, Once};
 use crate::keyspace;
 use crate::record::Record;
 use crate::tenancy::administer::{Act, Administrator, Admission, Done};
@@ -59,32 +62,39 @@ pub(super) enum Next<T> {
 }
 
 impl Change<'_> {
-    /// Makes the change that `decide` decides on; it may be asked several times, and has no effect.
+    /// Makes the change that `decide` decides on, which may be asked several times and has no effect; a
+    /// request that comes again is answered as before.
     ///
     /// # Errors
-    /// Those of every administrative call (`administer`); what `decide` refuses; the store's.
-    pub(super) async fn make<T: Send>(
+    /// Those of every administrative call (`administer`); what `decide` refuses; `CONFLICT` where
+    /// an earlier request of this name had another body; the store's.
+    pub(super) async fn make<T: Serialize + DeserializeOwned + Send>(
         self,
         domain: &Domain,
-        (administrator, tenant): (&Administrator, &TenantRef),
+        (administrator, tenant, once): (&Administrator, &TenantRef, &Once),
         now: Timestamp,
         decide: impl Fn(&Found<'_>) -> Result<Next<T>, Error> + Send + Sync,
-    ) -> Result<T, Error> {
+    ) -> Result<Answer<T>, Error> {
         let tenant_id = administrator.tenant_id();
         let keys = self.keys(tenant_id);
-        let admitted = administrator.admit(domain, (tenant, WRITE), keys.to_vec(), now).await?;
+        let more = keys.iter().cloned().chain(once.keys()).collect();
+        let admitted = administrator.admit(domain, (tenant, WRITE), more, now).await?;
         let (admission, reads) = &admitted;
+        if let Some(reply) = once.answered(reads)? {
+            return Ok(Answer::Again(reply));
+        }
         let found = self.found(admission, |key| reads.stored(key).map_err(Error::from))?;
         if let Next::Same(same) = decide(&found)? {
-            return Ok(same);
+            return Ok(Answer::First(same));
         }
         let (action, details) = (self.action, self.details.clone());
         let act = Act { scope: WRITE, action, target: self.id.to_string(), details };
-        let changed = administrator.change(domain, (act, &keys), now, |txn, admission| {
-            let found = self.found(admission, |key| txn.get(key).map_err(Error::from))?;
-            let next = decide(&found)?;
-            write(txn, &keys, next)
-        });
+        let changed =
+            administrator.change_once(domain, (act, &keys, once), now, |txn, admission| {
+                let found = self.found(admission, |key| txn.get(key).map_err(Error::from))?;
+                let next = decide(&found)?;
+                write(txn, &keys, next)
+            });
         // On the heap, as the change itself is.
         Box::pin(changed).await
     }

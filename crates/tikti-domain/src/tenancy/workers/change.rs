@@ -8,6 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tikti_store::{Entry, Key, Stored};
 
 use super::WRITE;
@@ -17,6 +19,7 @@ use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::error::{Code, Error};
 use crate::id::{ClientId, TenantId, TenantRef, WorkerId};
+use crate::idempotency::{Answer, Once};
 use crate::keyspace;
 use crate::record::{Lasting, Record};
 use crate::tenancy::administer::{Act, Administrator, Admission, Done};
@@ -67,33 +70,38 @@ pub(super) enum Next<T> {
 }
 
 impl Change<'_> {
-    /// Makes the change that `decide` decides on; it may be asked several times, and has no effect.
+    /// Makes the change that `decide` decides on, which may be asked several times and has no effect; a
+    /// request that comes again is answered as before.
     ///
     /// # Errors
-    /// Those of every administrative call (`administer`); what `decide` refuses; the store's.
-    pub(super) async fn make<T: Send>(
+    /// Those of every administrative call (`administer`); what `decide` refuses; `CONFLICT` where
+    /// an earlier request of this name had another body; the store's.
+    pub(super) async fn make<T: Serialize + DeserializeOwned + Send>(
         self,
         domain: &Domain,
-        (administrator, tenant): (&Administrator, &TenantRef),
+        (administrator, tenant, once): (&Administrator, &TenantRef, &Once),
         now: Timestamp,
         decide: impl Fn(&Found<'_>) -> Result<Next<T>, Error> + Send + Sync,
-    ) -> Result<T, Error> {
+    ) -> Result<Answer<T>, Error> {
         let keys = self.keys(administrator.tenant_id());
-        let more = keys.iter().cloned().chain(self.also_read.clone()).collect();
+        let more = keys.iter().cloned().chain(self.also_read.clone()).chain(once.keys()).collect();
         let (admission, reads) = administrator.admit(domain, (tenant, WRITE), more, now).await?;
+        if let Some(reply) = once.answered(&reads)? {
+            return Ok(Answer::Again(reply));
+        }
         let mut found = self.found(&admission, |key| reads.stored(key).map_err(Error::from))?;
         found.also_is_there = match &self.also_read {
             Some(key) => reads.stored(key)?.is_some(),
             None => false,
         };
         if let Next::Same(same) = decide(&found)? {
-            return Ok(same);
+            return Ok(Answer::First(same));
         }
         let (action, details) = (self.action, self.details.clone());
         let act = Act { scope: WRITE, action, target: self.id.to_string(), details };
         let key = keyspace::worker(administrator.tenant_id(), self.id);
         administrator
-            .change(domain, (act, &keys), now, |txn, admission| {
+            .change_once(domain, (act, &keys, once), now, |txn, admission| {
                 let found = self.found(admission, |key| txn.get(key).map_err(Error::from))?;
                 match decide(&found)? {
                     Next::Same(same) => Ok(Done::Same(same)),

@@ -20,6 +20,7 @@ use crate::clock::{self, Timestamp};
 use crate::domain::{Caller, Domain};
 use crate::error::{Code, Error, Refusal};
 use crate::id::{TenantRef, WorkerId};
+use crate::idempotency::{Answer, Once};
 use crate::record::Lasting;
 use crate::secret::TokenHash;
 use crate::tenancy::administer::Administrator;
@@ -36,8 +37,8 @@ const LENGTH: usize = 44;
 pub struct AddedSecret {
     /// What it is called by.
     pub n: SecretNumber,
-    /// The secret, which is shown here and never again.
-    pub secret: SecretString,
+    /// The secret, which is shown here and never again: the answer to a request that came again has none.
+    pub secret: Option<SecretString>,
     /// When it ends by itself.
     pub expires_at: Option<Timestamp>,
 }
@@ -84,7 +85,8 @@ pub fn parse_worker_keys(
 /// # Errors
 /// Those of every administrative call (`administer`); `INVALID_ARGUMENT` for an end that is past;
 /// `WORKER_NOT_FOUND`; `ESCALATION_DENIED` for a worker that may do more than the administrator;
-/// `LIMIT_EXCEEDED` where two are valid; the store's: then there may be one more, which nobody knows.
+/// `LIMIT_EXCEEDED` where two are valid; `CONFLICT` where an earlier request of this name had another body;
+/// the store's: then there may be one more, which nobody knows.
 pub async fn add_worker_secret(
     domain: &Domain,
     caller: &Caller,
@@ -105,7 +107,8 @@ pub async fn add_worker_secret(
         let n = worker.credentials.add((hash.clone(), expires_at), now)?;
         Ok(Next::Put(Lasting::Live(worker), n))
     };
-    let n = change.make(domain, (&administrator, tenant), now, decide).await?;
+    let by = (&administrator, tenant, &administrator.once(domain, caller));
+    let (n, secret) = change.make(domain, by, now, decide).await?.with(secret);
     Ok(AddedSecret { n, secret, expires_at })
 }
 
@@ -136,7 +139,8 @@ pub async fn remove_worker_secret(
         worker.revoke_tokens(now);
         Ok(Next::Put(Lasting::Live(worker), ()))
     };
-    change.make(domain, (&administrator, tenant), now, decide).await
+    let by = (&administrator, tenant, &Once::default());
+    change.make(domain, by, now, decide).await.map(Answer::reply)
 }
 
 /// Puts these public keys, checked by [`parse_worker_keys`], in the place of those that a worker has. Where
@@ -172,7 +176,8 @@ pub async fn set_worker_keys(
         }
         Ok(Next::Put(Lasting::Live(worker.clone()), worker))
     };
-    change.make(domain, (&administrator, tenant), now, decide).await
+    let by = (&administrator, tenant, &Once::default());
+    change.make(domain, by, now, decide).await.map(Answer::reply)
 }
 
 fn change(id: &WorkerId, action: Action, details: BTreeMap<String, String>) -> Change<'_> {

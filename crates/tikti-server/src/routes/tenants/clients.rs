@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::extract::State;
 use serde_json::Value;
+use tikti_domain::Caller;
 use tikti_domain::client::{Client, ClientStatus, ClientType, GrantType, SubjectPolicy};
 use tikti_domain::error::Refusal;
 use tikti_domain::id::{ClientId, EventType};
@@ -16,7 +17,7 @@ use crate::api::{
     UpdateClientRequest,
 };
 use crate::error::ApiError;
-use crate::extract::{JsonBody, Listed, Paging, PathId, TenantAsker};
+use crate::extract::{JsonBody, Listed, Paging, PathId, RepeatableBody, TenantAsker};
 use crate::reply::Reply;
 use crate::state::Shared;
 
@@ -25,15 +26,19 @@ use crate::state::Shared;
     post,
     path = "/v1/tenants/{t}/clients",
     tag = "tenants",
-    params(("t" = String, Path, description = "Id or slug of the tenant")),
+    params(
+        ("t" = String, Path, description = "Id or slug of the tenant"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Name of this request, 1 to 255 visible ASCII characters: for ten minutes the same one is answered as before, without the secret"),
+    ),
     request_body = CreateClientRequest,
     responses((status = 200, description = "The client.", body = CreatedClientReply)),
 )]
 pub(crate) async fn create_client(
     State(state): State<Shared>,
     TenantAsker { caller, tenant }: TenantAsker,
-    JsonBody(request): JsonBody<CreateClientRequest>,
+    RepeatableBody { repeatable, request }: RepeatableBody<CreateClientRequest>,
 ) -> Result<Reply<CreatedClientReply>, ApiError> {
+    let caller = Caller { repeatable, ..caller };
     let kind = request.kind.as_deref().map(ClientType::parse).transpose()?;
     let ask = CreateClient {
         id: ClientId::parse(&request.client_id).map_err(|refusal| refusal.about("clientId"))?,

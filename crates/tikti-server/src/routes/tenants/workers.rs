@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use axum::extract::State;
 use serde_json::{Map, Value};
-use tikti_domain::AssertionKey;
 use tikti_domain::clock::{Timestamp, parse_rfc3339, rfc3339};
 use tikti_domain::error::{Code, Refusal};
 use tikti_domain::id::{ClientId, EventType, RoleName, WorkerId};
@@ -12,13 +11,16 @@ use tikti_domain::scope::ScopeSet;
 use tikti_domain::secret::ExposeSecret;
 use tikti_domain::tenancy::{self, CreateWorker, UpdateWorker, WorkerRights, parse_worker_keys};
 use tikti_domain::worker::{SecretNumber, Worker, WorkerSecret, WorkerStatus};
+use tikti_domain::{AssertionKey, Caller};
 
 use crate::api::{
     AddWorkerSecretRequest, AddedWorkerSecretReply, CreateWorkerRequest, CreatedWorkerReply,
     EmptyReply, UpdateWorkerRequest, WorkerKeys, WorkerListReply, WorkerReply, WorkerSecretReply,
 };
 use crate::error::ApiError;
-use crate::extract::{JsonBody, JsonOrNothing, Listed, Paging, PathId, TenantAsker};
+use crate::extract::{
+    JsonBody, Listed, Paging, PathId, RepeatableBody, RepeatableOrNothing, TenantAsker,
+};
 use crate::reply::Reply;
 use crate::state::Shared;
 
@@ -27,15 +29,19 @@ use crate::state::Shared;
     post,
     path = "/v1/tenants/{t}/workers",
     tag = "tenants",
-    params(("t" = String, Path, description = "Id or slug of the tenant")),
+    params(
+        ("t" = String, Path, description = "Id or slug of the tenant"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Name of this request, 1 to 255 visible ASCII characters: for ten minutes the same one is answered as before, without the secret"),
+    ),
     request_body = CreateWorkerRequest,
     responses((status = 200, description = "The worker.", body = CreatedWorkerReply)),
 )]
 pub(crate) async fn create_worker(
     State(state): State<Shared>,
     TenantAsker { caller, tenant }: TenantAsker,
-    JsonBody(request): JsonBody<CreateWorkerRequest>,
+    RepeatableBody { repeatable, request }: RepeatableBody<CreateWorkerRequest>,
 ) -> Result<Reply<CreatedWorkerReply>, ApiError> {
+    let caller = Caller { repeatable, ..caller };
     let rights = WorkerRights {
         clients: clients(request.clients)?.unwrap_or_default(),
         scopes: scopes(request.scopes)?.unwrap_or_default(),
@@ -154,6 +160,7 @@ pub(crate) async fn delete_worker(
     params(
         ("t" = String, Path, description = "Id or slug of the tenant"),
         ("id" = String, Path, description = "Id of the worker"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Name of this request, 1 to 255 visible ASCII characters: for ten minutes the same one is answered as before, without the secret"),
     ),
     request_body = AddWorkerSecretRequest,
     responses((status = 200, description = "The secret.", body = AddedWorkerSecretReply)),
@@ -162,13 +169,15 @@ pub(crate) async fn add_worker_secret(
     State(state): State<Shared>,
     TenantAsker { caller, tenant }: TenantAsker,
     PathId(id): PathId<WorkerId>,
-    JsonOrNothing(request): JsonOrNothing<AddWorkerSecretRequest>,
+    RepeatableOrNothing(body): RepeatableOrNothing<AddWorkerSecretRequest>,
 ) -> Result<Reply<AddedWorkerSecretReply>, ApiError> {
+    let RepeatableBody { repeatable, request } = body;
+    let caller = Caller { repeatable, ..caller };
     let end = end(request.expires_at.as_deref())?;
     let added = tenancy::add_worker_secret(&state.domain, &caller, (&tenant, &id), end).await?;
     Ok(Reply::new(AddedWorkerSecretReply {
         n: added.n.as_number(),
-        secret: added.secret.expose_secret().to_owned(),
+        secret: added.secret.map(|secret| secret.expose_secret().to_owned()),
         expires_at: added.expires_at.map(rfc3339),
     }))
 }
