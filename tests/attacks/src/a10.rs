@@ -3,12 +3,14 @@
 
 use serde_json::{Value, json};
 use tikti_domain::clock::Clock;
-use tikti_domain::tenancy::delete_tenant;
+use tikti_domain::id::{TenantRef, WorkerId};
+use tikti_domain::scope::management_scopes;
+use tikti_domain::secret::SecretString;
+use tikti_domain::tenancy::get_worker;
 use tikti_domain::testing;
-use tikti_domain::worker::Worker;
 
 use crate::support::{COMPANY, PASSWORD, Reply};
-use crate::world::{Person, World, client, exchanged, member, signed_in};
+use crate::world::{Person, World, client, exchanged, member, signed_in, token_of};
 
 async fn post(world: &World, path: &str, ask: Value) -> Reply {
     world.server.post(&format!("/v1/accounts/{path}")).keyed().json(ask).send().await
@@ -16,6 +18,19 @@ async fn post(world: &World, path: &str, ask: Value) -> Reply {
 
 async fn roles(world: &World, tenant: &str, bearer: &str) -> Reply {
     world.server.get(&format!("/v1/tenants/{tenant}/roles")).bearer(bearer).send().await
+}
+
+/// Deletes something, by its route.
+async fn delete(world: &World, path: &str) {
+    let gone = world.server.delete(path).bearer(&world.root).send().await;
+    assert_eq!(gone.status, 200, "{path}: {}", gone.text());
+}
+
+/// Makes something in the company, by its route.
+async fn make(world: &World, list: &str, ask: &Value) {
+    let path = format!("/v1/tenants/{COMPANY}/{list}");
+    let made = world.server.post(&path).bearer(&world.root).json(ask.clone()).send().await;
+    assert_eq!(made.status, 200, "{ask}: {}", made.text());
 }
 
 /// What somebody could still hold: tokens of each kind, and codes.
@@ -135,8 +150,7 @@ async fn a10_a_tenant_made_again_is_another_and_opens_to_nothing_of_before() {
     let world = Box::pin(World::new()).await;
     let (server, company) = (&world.server, &world.company);
     let dora = Kept::of(&world, world.of_both("dora@both.sys").await).await;
-    let now = Clock::system().now();
-    delete_tenant(&world.domain, &company.tenant(), now).await.unwrap();
+    delete(&world, &format!("/v1/tenants/{COMPANY}")).await;
     for ask in [
         json!({"slug": COMPANY}),
         json!({"slug": company.id}),
@@ -172,61 +186,158 @@ async fn a10_a_tenant_made_again_is_another_and_opens_to_nothing_of_before() {
     }
 }
 
+/// The token that the worker of this name shows at Tikti, as it is now.
+async fn token_of_worker(world: &World, id: &str) -> String {
+    let caller = testing::bearing(&SecretString::from(world.root.clone()));
+    let place = (&TenantRef::from(&world.company.tenant()), &WorkerId::parse(id).unwrap());
+    token_of(world, &get_worker(&world.domain, &caller, place).await.unwrap())
+}
+
+/// Several times in a row, as fast as it goes: in a version that is the time alone they would be the same.
 #[tokio::test]
 async fn a10_a_worker_made_again_is_no_subject_of_before() {
     let world = Box::pin(World::new()).await;
-    let (company, domain) = (&world.company, &world.domain);
-    let id = company.worker.id.as_str();
-    assert_eq!(roles(&world, COMPANY, &company.worker_token).await.status, 200);
-    testing::bury_worker(domain, &company.tenant(), &company.worker.id).await;
-    let dead = async || {
-        let reply = roles(&world, COMPANY, &company.worker_token).await;
-        assert!([401, 404].contains(&reply.status), "{}", reply.text());
+    let (company, id) = (&world.company, "worker-again");
+    let clients = ["tikti", "backend-worker"];
+    let ask = json!({"id": id, "clients": clients, "scopes": management_scopes()});
+    // By policy `any` a token is made for whatever name is nobody's to take.
+    let minted = async |subject: &str| {
+        let ask =
+            json!({"audience": "backend-worker", "subject": subject, "scopes": ["jobs:read"]});
+        world.exchange(&company.member.id_token, ask).await
     };
-    dead().await;
-    // By policy `any`, too: the name is nobody's to take.
-    for token in [&company.admin.id_token, &company.member.id_token] {
-        let ask = json!({"audience": "backend-worker", "subject": id, "scopes": ["jobs:read"]});
-        let reply = world.exchange(token, ask).await;
+    for name in [id, "worker-that-never-was"] {
+        let reply = minted(name).await;
+        assert_eq!(reply.status, 200, "{name}: {}", reply.text());
+    }
+    // To a tenant whoever was its worker is a stranger.
+    let dead = async |before: &[String]| {
+        for token in before {
+            let reply = roles(&world, COMPANY, token).await;
+            assert!([401, 404].contains(&reply.status), "{}", reply.text());
+        }
+    };
+    let mut before: Vec<String> = vec![];
+    for _ in 0..3 {
+        make(&world, "workers", &ask).await;
+        dead(&before).await;
+        let token = token_of_worker(&world, id).await;
+        assert_eq!(roles(&world, COMPANY, &token).await.status, 200);
+        before.push(token);
+        delete(&world, &format!("/v1/tenants/{COMPANY}/workers/{id}")).await;
+        dead(&before).await;
+        let reply = minted(id).await;
         assert_eq!(reply.status, 403, "{}", reply.text());
     }
-    // A version begins where the time is: never at one of before.
-    let wver = Clock::system().now().as_millis();
-    let again = Worker { wver, ..company.worker.clone() };
-    testing::put_worker(domain, &company.tenant(), &again).await;
-    dead().await;
-    let fresh = crate::world::token_of(&world, &again);
-    assert_eq!(roles(&world, COMPANY, &fresh).await.status, 200);
+}
+
+/// What an application gave the company's member: idToken and refresh token.
+async fn at_application(world: &World, application: &str) -> [String; 2] {
+    let ask = json!({
+        "email": world.company.member.email, "password": PASSWORD, "clientId": application,
+        "returnSecureToken": true,
+    });
+    let opened = world.server.post("/v1/accounts/signIn").json(ask).send().await;
+    assert_eq!(opened.status, 200, "{}", opened.text());
+    ["idToken", "refreshToken"].map(|name| opened.json()[name].as_str().unwrap().to_owned())
+}
+
+/// What comes of a session at an application, and of a token for an audience, at every door that asks whose
+/// they are. The session is spent by it.
+async fn doors_of_clients(
+    world: &World,
+    [id_token, refresh_token]: &[String; 2],
+    (token, audience): (&str, &str),
+) -> [Reply; 3] {
+    let validated = json!({"token": token, "audience": audience});
+    let shown = world.server.post("/v1/accounts/validate").keyed().bearer(&world.root);
+    let refresh = json!({"grant_type": "refresh_token", "refresh_token": refresh_token});
+    [
+        shown.json(validated).send().await,
+        world.exchange(id_token, json!({})).await,
+        world.server.post("/v1/token").json(refresh).send().await,
+    ]
 }
 
 /// A client made again takes no token of before: neither the one whose audience it is, nor the idToken of
-/// a sign-in to it.
+/// a sign-in to it; and a session of before goes on no more.
 #[tokio::test]
 async fn a10_a_client_made_again_takes_no_token_of_before() {
     let world = Box::pin(World::new()).await;
+    let (audience, application) = ("audience-again", "application-again");
+    let asks = [
+        json!({"clientId": audience, "defaultScopes": ["jobs:read"]}),
+        json!({"clientId": application, "type": "APPLICATION"}),
+    ];
+    let make_both = async || {
+        for ask in &asks {
+            make(&world, "clients", ask).await;
+        }
+    };
+    let token = async || {
+        let ask = json!({"audience": audience, "tenantId": COMPANY});
+        exchanged(&world.server, &world.company.member.id_token, ask).await
+    };
+    make_both().await;
+    let old = token().await;
+    let [first, second, third] = [
+        at_application(&world, application).await,
+        at_application(&world, application).await,
+        at_application(&world, application).await,
+    ];
+    for reply in doors_of_clients(&world, &first, (&old, audience)).await {
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    }
+    for id in [audience, application] {
+        delete(&world, &format!("/v1/tenants/{COMPANY}/clients/{id}")).await;
+    }
+    for reply in doors_of_clients(&world, &second, (&old, audience)).await {
+        assert!((400..500).contains(&reply.status), "{}", reply.text());
+    }
+    make_both().await;
+    // Of the session that nobody has tried meanwhile first, then of the others.
+    for session in [&third, &first, &second] {
+        for reply in doors_of_clients(&world, session, (&old, audience)).await {
+            assert_eq!(reply.status, 401, "{}", reply.text());
+        }
+    }
+    // Tokens count in seconds: those that are made from the next one on are taken again.
+    let begun = Clock::system().now().as_millis();
+    loop {
+        let fresh = (token().await, at_application(&world, application).await);
+        let replies = doors_of_clients(&world, &fresh.1, (&fresh.0, audience)).await;
+        if replies.iter().all(|reply| reply.status == 200) {
+            break;
+        }
+        let is_late = Clock::system().now().as_millis() > begun + 60_000;
+        let told = replies.iter().map(Reply::text).collect::<Vec<_>>();
+        assert!(!is_late, "what is made anew is not taken: {told:?}");
+    }
+}
+
+/// The client that stands for the service itself is never deleted nor made again, by nobody; and if one day
+/// it were, it would take no token of before either.
+#[tokio::test]
+async fn a10_the_built_in_client_is_never_made_again() {
+    let world = Box::pin(World::new()).await;
     let (server, company, domain) = (&world.server, &world.company, &world.domain);
-    let ask = json!({
-        "email": company.member.email, "password": PASSWORD, "clientId": company.application,
-        "returnSecureToken": true,
-    });
-    let opened = server.post("/v1/accounts/signIn").json(ask).send().await.json();
-    let id_token = opened["idToken"].as_str().unwrap();
-    assert_eq!(world.exchange(id_token, json!({})).await.status, 200);
-    assert_eq!(roles(&world, COMPANY, &company.access).await.status, 200);
-    // Tokens count in seconds.
+    for bearer in [&world.root, &company.admin.id_token] {
+        let path = format!("/v1/tenants/{COMPANY}/clients");
+        let gone = server.delete(&format!("{path}/tikti")).bearer(bearer).send().await;
+        gone.assert_refusal(409, "CONFLICT");
+        let made = server.post(&path).bearer(bearer).json(json!({"clientId": "tikti"}));
+        made.send().await.assert_refusal(409, "CLIENT_EXISTS");
+    }
+    for bearer in [&company.access, &company.worker_token] {
+        assert_eq!(roles(&world, COMPANY, bearer).await.status, 200);
+    }
+    // What no route does.
     let later = Clock::system().now().as_millis() + 5_000;
-    let scopes = tikti_domain::scope::management_scopes();
-    let tikti = json!({"createdAt": later, "allowedScopes": scopes, "subjectPolicy": "user"});
-    testing::put_client(domain, &company.tenant(), &client("tikti", &tikti)).await;
-    let application = json!({"createdAt": later, "type": "APPLICATION"});
-    let application = client(&company.application, &application);
-    testing::put_client(domain, &company.tenant(), &application).await;
+    let change = json!({
+        "createdAt": later, "allowedScopes": management_scopes(), "subjectPolicy": "user",
+    });
+    testing::put_client(domain, &company.tenant(), &client("tikti", &change)).await;
     for bearer in [&company.access, &company.worker_token] {
         roles(&world, COMPANY, bearer).await.assert_refusal(401, "UNAUTHENTICATED");
     }
-    let refused = world.exchange(id_token, json!({})).await;
-    assert_eq!(refused.status, 401, "{}", refused.text());
-    let validated = json!({"token": company.access, "audience": "tikti"});
-    let shown = server.post("/v1/accounts/validate").keyed().bearer(&world.root).json(validated);
-    assert_eq!(shown.send().await.status, 401);
 }
