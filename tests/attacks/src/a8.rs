@@ -9,7 +9,7 @@ use tikti_domain::tenancy::delete_tenant;
 use tikti_domain::tenant::TenantStatus;
 use tikti_domain::testing;
 use tikti_domain::user::UserStatus;
-use tikti_domain::worker::Worker;
+use tikti_domain::worker::{Worker, WorkerStatus};
 
 use crate::support::{COMPANY, PASSWORD, Reply};
 use crate::world::{Person, World, client, exchanged, member, worker};
@@ -71,7 +71,8 @@ enum State {
     ApplicationDisabled,
     TiktiDisabled,
     WorkerDisabled,
-    WorkerBuried,
+    WorkerDisabledByRoute,
+    WorkerDeleted,
     KeyDisabled,
     KeyExpired,
     TenantSuspended,
@@ -80,7 +81,7 @@ enum State {
 }
 
 /// Each state with the grants that it ends. Those of the tenant are last, since no way leads back.
-const STATES: [(State, &[Grant]); 15] = {
+const STATES: [(State, &[Grant]); 16] = {
     const OF_USER: &[Grant] = &[
         Lookup,
         LookupWithKey,
@@ -150,7 +151,8 @@ const STATES: [(State, &[Grant]); 15] = {
         ),
         (State::TiktiDisabled, &[AccessTokenAdministers, WorkerAdministers]),
         (State::WorkerDisabled, &[ExchangeForWorker, WorkerAdministers]),
-        (State::WorkerBuried, &[ExchangeForWorker, WorkerAdministers]),
+        (State::WorkerDisabledByRoute, &[ExchangeForWorker, WorkerAdministers]),
+        (State::WorkerDeleted, &[ExchangeForWorker, WorkerAdministers]),
         (State::KeyDisabled, OF_KEY),
         (State::KeyExpired, OF_KEY),
         (State::TenantSuspended, OF_TENANT),
@@ -216,6 +218,15 @@ impl Cast {
     }
 }
 
+/// How the record of the built-in client differs from a common one, with this status.
+fn tikti(status: &str) -> Value {
+    let scopes = tikti_domain::scope::management_scopes();
+    json!({
+        "allowedScopes": scopes, "defaultScopes": scopes, "subjectPolicy": "user", "managed": true,
+        "status": status,
+    })
+}
+
 impl State {
     async fn come(self, world: &World, cast: &Cast) {
         let (domain, tenant) = (&world.domain, world.company.tenant());
@@ -260,18 +271,36 @@ impl State {
                 let change = json!({"status": "DISABLED", "type": "APPLICATION"});
                 put_client(&cast.application, change).await;
             }
-            Self::TiktiDisabled => put_client("tikti", disabled).await,
-            Self::WorkerDisabled => {
-                let record = worker(cast.worker.id.as_str(), &disabled);
-                testing::put_worker(domain, &tenant, &record).await;
+            Self::TiktiDisabled => put_client("tikti", tikti("DISABLED")).await,
+            Self::WorkerDisabled | Self::WorkerDisabledByRoute | Self::WorkerDeleted => {
+                self.come_to_worker(world, &cast.worker).await;
             }
-            Self::WorkerBuried => testing::bury_worker(domain, &tenant, &cast.worker.id).await,
             Self::KeyDisabled => put_key(|key| key.status = ApiKeyStatus::Disabled).await,
             Self::KeyExpired => {
                 put_key(|key| key.expires_at = Some(Timestamp::from_millis(1))).await
             }
             Self::TenantSuspended | Self::TenantDeleting | Self::TenantDeleted => {
                 self.come_to_tenant(world).await;
+            }
+        }
+    }
+
+    async fn come_to_worker(self, world: &World, worker: &Worker) {
+        let path = format!("/v1/tenants/{COMPANY}/workers/{}", worker.id);
+        match self {
+            // The route gives it another version, too: here its status is all that there is against it.
+            Self::WorkerDisabled => {
+                let record = Worker { status: WorkerStatus::Disabled, ..worker.clone() };
+                testing::put_worker(&world.domain, &world.company.tenant(), &record).await;
+            }
+            Self::WorkerDisabledByRoute => {
+                let request = world.server.patch(&path).bearer(&world.root);
+                let changed = request.json(json!({"status": "DISABLED"})).send().await;
+                assert_eq!(changed.status, 200, "{}", changed.text());
+            }
+            _ => {
+                let gone = world.server.delete(&path).bearer(&world.root).send().await;
+                assert_eq!(gone.status, 200, "{}", gone.text());
             }
         }
     }
@@ -291,12 +320,7 @@ impl State {
         let (domain, tenant) = (&world.domain, world.company.tenant());
         match self {
             Self::TiktiDisabled => {
-                let scopes = tikti_domain::scope::management_scopes();
-                let tikti = json!({
-                    "allowedScopes": scopes, "defaultScopes": scopes, "subjectPolicy": "user",
-                    "managed": true,
-                });
-                testing::put_client(domain, &tenant, &client("tikti", &tikti)).await;
+                testing::put_client(domain, &tenant, &client("tikti", &tikti("ACTIVE"))).await;
             }
             Self::TenantSuspended | Self::TenantDeleting => {
                 testing::set_tenant_status(domain, &tenant, TenantStatus::Active).await;
