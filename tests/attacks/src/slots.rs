@@ -148,10 +148,11 @@ pub(crate) fn slots(document: &Value) -> Vec<Slot> {
             .filter(|parameter| parameter["in"] == "header")
             .map(|parameter| parameter["name"].as_str().unwrap().to_owned())
             .collect();
-        // Whoever administers a tenant may name it in the header, too.
+        // Whoever administers a tenant, or ends it, may name it in the header, too.
         let header = "X-Tenant-Id".to_owned();
-        let takes_header = matches!(route.needs, Needs::Scope(_)) && !headers.contains(&header);
-        headers.extend(takes_header.then_some(header));
+        let names_tenant = matches!(route.needs, Needs::Scope(_) | Needs::ScopeOfBody(_))
+            || route.path.contains("{t}");
+        headers.extend((names_tenant && !headers.contains(&header)).then_some(header));
         places.extend(headers.into_iter().map(|name| (name, At::Header)));
         for (name, place) in places {
             let member = name.split(['.', '[']).next().unwrap();
