@@ -9,7 +9,7 @@ use tikti_server::router::Route;
 use crate::call::good_requests;
 use crate::fields::Place;
 use crate::slots::{At, Slot};
-use crate::support::{GoodRequest, Reply};
+use crate::support::{GoodRequest, PASSWORD, Reply, public_key};
 use crate::world::World;
 
 /// The parts of a good request that can be spoilt as text.
@@ -50,17 +50,66 @@ impl Written {
     }
 }
 
-/// Two values that the place could hold.
-fn two(good: &Value, slot: &Slot, types: &[&str]) -> [Value; 2] {
-    let one = good.get(slot.member()).filter(|value| !value.is_null()).cloned();
-    let made = match types {
-        ["boolean", ..] => json!(true),
-        ["integer" | "number", ..] => json!(900),
-        ["array", ..] => json!([]),
-        ["object", ..] => json!({}),
-        _ => json!("another"),
-    };
-    [one.unwrap_or_else(|| made.clone()), made]
+/// Two values of which the place could hold the one as well as the other.
+fn two(world: &World, slot: &Slot) -> [Value; 2] {
+    let (company, other) = (&world.company, &world.other);
+    let path = slot.route.path;
+    let pair = |one: &str, another: &str| [json!(one), json!(another)];
+    match slot.member() {
+        "email" | "newEmail" => pair(&company.member.email, &other.member.email),
+        "tenantId" | "defaultTenantId" | "X-Tenant-Id" => pair(&company.id, &other.id),
+        "actor" | "userId" => pair(&company.admin.id, &company.member.id),
+        "idToken" | "token" => pair(&company.admin.id_token, &company.member.id_token),
+        "refreshToken" | "refresh_token" => {
+            pair(&company.admin.refresh_token, &company.member.refresh_token)
+        }
+        "audience" => pair("backend-worker", "codeq-worker"),
+        "clientId" if path.starts_with("/v1/accounts") => {
+            pair(&company.application, &other.application)
+        }
+        // What something new is called.
+        "clientId" | "displayName" | "id" | "name" | "slug" => pair("said-once", "said-twice"),
+        "subject" => pair("worker-01", "worker-02"),
+        "oobCode" => pair(&"A".repeat(43), &"B".repeat(43)),
+        "pageToken" => pair("QUFB", "QkJC"),
+        "password" | "newPassword" => pair(PASSWORD, "a staple that is correct"),
+        "continueUrl" => pair("https://one.example/", "https://another.example/"),
+        "from" | "to" | "expiresAt" => pair("2999-01-01T00:00:00Z", "2999-01-02T00:00:00Z"),
+        "action" => pair("member.add", "role.create"),
+        "mode" => pair("resetPassword", "signIn"),
+        "requestType" => pair("PASSWORD_RESET", "EMAIL_SIGNIN"),
+        "role" => pair("COMPANY_EMPLOYEE", "SYSTEM_ADMIN"),
+        "scope" => pair("global", "tenant"),
+        "status" if path == "/v1/tenants/{t}" => pair("ACTIVE", "SUSPENDED"),
+        "status" if path.contains("users") || path.contains("accounts") => {
+            pair("ACTIVE", "INACTIVE")
+        }
+        "status" => pair("ACTIVE", "DISABLED"),
+        "subjectPolicy" => pair("user", "any"),
+        "type" => pair("SERVICE", "APPLICATION"),
+        // There is one alone.
+        "grant_type" => pair("refresh_token", "refresh_token"),
+        "allowedGrantTypes" => [json!(["token_exchange"]), json!(["client_credentials"])],
+        "clients" => [json!(["backend-worker"]), json!(["codeq-worker"])],
+        "eventTypes" => [json!(["build"]), json!(["render"])],
+        "roles" | "mintableBy" => [json!(["TENANT_USER"]), json!(["TENANT_ADMIN"])],
+        "scopes" if path.contains("apiKeys") => [json!(["introspect"]), json!(["exchange"])],
+        "allowedScopes" | "defaultScopes" | "permissions" | "scopes" => {
+            [json!(["jobs:read"]), json!(["jobs:write"])]
+        }
+        "jwks" => ["one", "two"].map(|kid| json!({"keys": [public_key(kid)]})),
+        "keys" => ["one", "two"].map(|kid| json!([public_key(kid)])),
+        "create" | "customTokens" | "emailVerified" | "everywhere" | "memberships"
+        | "returnSecureToken" | "selfSignUp" | "strict" => [json!(true), json!(false)],
+        "pageSize" => [json!(1), json!(2)],
+        "tokenTtlSeconds" | "ttlSeconds" => [json!(900), json!(1800)],
+        _ => panic!("say two values of {}", slot.shown()),
+    }
+}
+
+/// As it stands in a header or a query.
+fn bare(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[tokio::test]
@@ -75,21 +124,21 @@ async fn t2_a_place_that_is_filled_twice_is_refused_on_every_route() {
                 // Whether a cached copy is still good is asked of a list of tags.
                 At::Header if slot.name == "If-None-Match" || slot.name == "If-Match" => continue,
                 At::Header => {
-                    for value in ["codecompany", "othercorp"] {
-                        written.headers.push((slot.name.clone(), value.to_owned()));
+                    for value in two(&world, slot) {
+                        written.headers.push((slot.name.clone(), bare(&value)));
                     }
                 }
                 At::Field(field) => match field.place {
                     Place::Path => continue,
                     Place::Query => {
                         written.query.retain(|pair| !pair.starts_with(&slot.name));
-                        let values = ["1", "2"].map(|value| format!("{}={value}", slot.name));
-                        written.query.extend(values);
+                        let pair = two(&world, slot);
+                        let pair = pair.map(|value| format!("{}={}", slot.name, bare(&value)));
+                        written.query.extend(pair);
                     }
                     Place::Json | Place::Form if slot.name != slot.member() => continue,
                     Place::Json | Place::Form => {
-                        let types: Vec<_> = field.types.iter().map(String::as_str).collect();
-                        let [one, another] = two(&good.body, slot, &types);
+                        let [one, another] = two(&world, slot);
                         let mut rest = good.body.clone();
                         rest.as_object_mut().unwrap().remove(&slot.name);
                         let rest = rest.to_string();
@@ -105,11 +154,18 @@ async fn t2_a_place_that_is_filled_twice_is_refused_on_every_route() {
             let reply = written.send(&world, route).await;
             assert_eq!(reply.status, 400, "{}: {}", slot.shown(), reply.text());
             tried += 1;
+            // That answers people, by a page that does not tell them what is wrong with their link.
+            if route.path == "/action" {
+                continue;
+            }
+            let told = reply.json()["details"][&slot.name].clone();
+            let told = told.as_str().unwrap_or_default();
+            assert!(told.starts_with("is given twice"), "{}: {}", slot.shown(), reply.text());
         }
         assert_eq!(world.changed_since(&before).await, [""; 0], "{} {}", route.method, route.path);
     }
     println!("{tried} places filled twice");
-    assert!(tried >= 100, "{tried}");
+    assert!(tried >= 210, "{tried}");
 }
 
 /// What one call takes in two places at once.
