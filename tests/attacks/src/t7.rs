@@ -1,5 +1,8 @@
 //! Row T7: two tenants, every id slot of every route crossed with every kind of credential of the other
 //! tenant: the answer is the one for an id that nobody has, and nothing has changed.
+//!
+//! That both take as long is checked coarsely: medians that are grossly apart are refused. A small difference
+//! passes, and is seen in the rank statistic alone, which is printed.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -274,8 +277,13 @@ async fn t7_whoever_adds_an_address_learns_and_changes_nothing_of_other_tenants(
 
 const TRIES: usize = 200;
 
-/// Foreign against unknown, by the routes that read and by those that write: only what is grossly apart is
-/// refused, since the rest is a busy machine's.
+/// How many times the median of one may be that of the other: a password that is hashed for one alone is far
+/// beyond it; a read of the store that one of them is spared may not be.
+const GROSSLY_APART: f64 = 3.0;
+
+/// A coarse check, foreign against unknown, by routes that read and by routes that write: it fails for gross
+/// ratios of the medians only, and proves no more than that there are none. The rank statistic is printed
+/// and decides nothing: a small difference passes.
 #[tokio::test]
 async fn t7_what_is_anothers_takes_about_as_long_as_what_is_nobodys() {
     let _quiet = tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::new());
@@ -317,6 +325,7 @@ async fn t7_what_is_anothers_takes_about_as_long_as_what_is_nobodys() {
         }
         let (z, ratio) = compare(&times[0], &times[1]);
         println!("{case}: nobody's against another's: z {z:.2}, medians {ratio:.3}");
-        assert!((0.5..=2.0).contains(&ratio), "{case}: medians differ {ratio} times");
+        let is_alike = (1.0 / GROSSLY_APART..=GROSSLY_APART).contains(&ratio);
+        assert!(is_alike, "{case}: medians differ {ratio} times");
     }
 }
