@@ -1,7 +1,9 @@
 //! Two tenants with one of everything, and whatever each of their people and programs can show.
 //!
-//! What has a route is made by it; the rest is written into the store by a second replica of the same
-//! deployment.
+//! Tenants, people, roles, sessions and tokens of people are made by their routes. Clients, workers and API
+//! keys have routes, too, and are written into the store by a second replica of the same deployment all the
+//! same: so a row gives them whatever state, version or age it is about, and a worker's token, which no route
+//! gives, is made there.
 
 use serde_json::{Value, json};
 use tikti_domain::api_key::KeyScope;
