@@ -96,6 +96,9 @@ pub(crate) struct DeletingUser {
     /// The operation that was asked for, where this one has taken its place.
     #[serde(default)]
     pub(crate) first: Option<OperationId>,
+    /// The only version to delete, where it matters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) of_version: Option<u64>,
     /// What the audit says of it, where somebody asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) draft: Option<Draft>,

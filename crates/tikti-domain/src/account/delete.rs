@@ -35,8 +35,10 @@ pub async fn delete_account(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::find_by_email;
     use crate::account::sign_out::revoke_everything;
     use crate::audit::tests::draft_of;
+    use crate::email::Email;
     use crate::error::Code;
     use crate::sweep::{SweepCursor, sweep};
     use crate::testing::{FaultPlan, Fixture};
@@ -58,6 +60,32 @@ mod tests {
             let ver = fixture.reload(&ann).await.ver;
             delete_user_seen(domain, &ann.id, seen(ver), now).await.unwrap();
         }
+    }
+
+    /// A thief's deletion dies halfway, and its owner cuts the thief off before the sweep carries it on.
+    #[tokio::test]
+    async fn a_deletion_that_died_is_not_carried_on_for_a_token_that_was_revoked_since() {
+        let email = Email::parse("ann@example.org").unwrap();
+        let (mut saved, mut calls) = (0, 0);
+        loop {
+            let fixture = Fixture::new().await;
+            let ann = fixture.user(email.as_str(), GlobalRole::CompanyEmployee).await;
+            let (plan, now) = (FaultPlan::crash_after(calls), fixture.now());
+            let replica = fixture.replica(2, &plan).await;
+            let seen = (ann.ver, draft_of(Action::UserDelete, ann.id.as_str()));
+            let _ = delete_user_seen(&replica, &ann.id, seen, now).await;
+            if plan.calls() <= calls {
+                break;
+            }
+            let revoked = revoke_everything(&fixture.domain, &ann.id, now).await.is_ok();
+            fixture.clock.advance(5 * 60_000);
+            sweep(&fixture.domain, &mut SweepCursor::default(), fixture.now()).await.unwrap();
+            let found = find_by_email(&fixture.domain, &email, fixture.now()).await.unwrap();
+            assert_eq!(found.is_some(), revoked, "after {calls} calls");
+            saved += u32::from(revoked);
+            calls += 1;
+        }
+        assert!(saved > 2 && u64::from(saved) < calls, "{saved} of {calls}");
     }
 
     /// Whatever the moment, one of the two is refused, or the user was revoked after he was deleted.

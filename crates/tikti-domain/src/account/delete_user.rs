@@ -93,14 +93,14 @@ async fn delete(
     (of_version, draft): (Option<u64>, Option<Draft>),
     now: Timestamp,
 ) -> Result<(), Error> {
-    let work = DeletingUser { draft, ..work_of(user) };
+    let work = DeletingUser { of_version, draft, ..work_of(user) };
     // Before anything is written: most refusals are seen to be.
     if work.role == GlobalRole::Admin {
         admins::look_first(domain, &work.user_id, now).await?;
     }
     leave_tenants::look_first(domain, &work.user_id, now).await?;
     let operation = intent::begin(domain, Work::DeleteUser(work.clone()), now).await?;
-    let mut deletion = Deletion { operation, work, of_version };
+    let mut deletion = Deletion { operation, work };
     let buried = deletion.bury(domain, now).await;
     match &buried {
         Err(Error::Refused(refusal)) if refusal.code != Code::UserNotFound => {
@@ -122,8 +122,7 @@ pub(crate) async fn resume(
     work: &DeletingUser,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let (operation, work) = (operation.clone(), work.clone());
-    let mut deletion = Deletion { operation, work, of_version: None };
+    let mut deletion = Deletion { operation: operation.clone(), work: work.clone() };
     match deletion.bury(domain, now).await {
         Err(Error::Refused(refusal)) if refusal.code != Code::UserNotFound => {
             deletion.abandon(domain, now).await
@@ -134,16 +133,15 @@ pub(crate) async fn resume(
 }
 
 fn work_of(user: User) -> DeletingUser {
-    let User { id, role, email, email_claim, ver, .. } = user;
-    DeletingUser { user_id: id, role, email, email_claim, ver, first: None, draft: None }
+    let User { id: user_id, role, email, email_claim, ver, .. } = user;
+    let (first, of_version, draft) = (None, None, None);
+    DeletingUser { user_id, role, email, email_claim, ver, first, of_version, draft }
 }
 
 /// A deletion under way.
 struct Deletion {
     operation: OperationId,
     work: DeletingUser,
-    /// The only version to delete, where it matters.
-    of_version: Option<u64>,
 }
 
 impl Deletion {
@@ -165,7 +163,7 @@ impl Deletion {
             let Some(mut changed) = buried else {
                 return Ok(());
             };
-            let is_another = self.of_version.is_some_and(|ver| ver != changed.ver);
+            let is_another = self.work.of_version.is_some_and(|ver| ver != changed.ver);
             if is_another && self.work.role != GlobalRole::Admin {
                 return Err(Code::TokenRevoked.into());
             }
@@ -243,8 +241,9 @@ async fn put_tombstone(
         .transact(partition, &reads, now, |txn| {
             let user = User::load(&key, txn.get(&key)?)?.ok_or(Code::UserNotFound)?;
             fence::check(txn, partition, operation)?;
-            let (first, draft) = (seen.first.clone(), seen.draft.clone());
-            let found = DeletingUser { first, draft, ..work_of(user) };
+            let (first, of_version, draft) =
+                (seen.first.clone(), seen.of_version, seen.draft.clone());
+            let found = DeletingUser { first, of_version, draft, ..work_of(user) };
             if found != *seen {
                 return Ok(Some(found));
             }
