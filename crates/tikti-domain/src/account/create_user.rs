@@ -62,7 +62,7 @@ pub async fn create_user(domain: &Domain, new: NewUser, now: Timestamp) -> Resul
 ///
 /// # Errors
 /// As [`create_user`].
-pub(super) async fn create_user_for(
+pub(crate) async fn create_user_for(
     domain: &Domain,
     new: NewUser,
     draft: impl FnOnce(&UserId) -> Draft + Send,

@@ -37,6 +37,7 @@ mod validate;
 
 pub use begin_session::SignedIn;
 pub use change_email::change_email;
+pub(crate) use create_user::create_user_for;
 pub use create_user::{NewUser, create_user};
 pub use delete::delete_account;
 pub use delete_user::delete_user;

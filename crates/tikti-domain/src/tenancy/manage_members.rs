@@ -104,7 +104,7 @@ pub async fn create_member(
         Some(user) => (user, false),
         None if ask.create => {
             limits::code_send(domain, &ask.email, caller.ip, now).await?;
-            (make_user(domain, &ask.email, now).await?, true)
+            (make_user(domain, (&administrator, &admission), &ask.email, now).await?, true)
         }
         None => {
             limits::unknown_member(domain, &administrator.name(), now).await?;
@@ -123,15 +123,22 @@ pub async fn create_member(
     Ok(shown(membership, &user))
 }
 
-/// A user without a password: he sets one by the link of a mail, or signs in by one.
+/// A user without a password: he sets one by the link of a mail, or signs in by one. Users are the
+/// deployment's: so is the event.
 pub(super) async fn make_user(
     domain: &Domain,
+    (administrator, admission): (&Administrator, &Admission),
     email: &Email,
     now: Timestamp,
 ) -> Result<User, Error> {
     let role = GlobalRole::CompanyEmployee;
     let new = NewUser { email: email.clone(), password_hash: None, role };
-    account::create_user(domain, new, now).await
+    let draft = |id: &UserId| {
+        let details = BTreeMap::from([("role".to_owned(), role.as_str().to_owned())]);
+        let (action, target) = (Action::UserCreate, id.to_string());
+        administrator.draft(&Act { scope: WRITE_USERS, action, target, details }, admission)
+    };
+    account::create_user_for(domain, new, draft, now).await
 }
 
 fn check_number(roles: &BTreeSet<RoleName>) -> Result<(), Refusal> {

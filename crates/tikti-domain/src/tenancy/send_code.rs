@@ -179,7 +179,7 @@ async fn invite(
     email: &Email,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let user = find_or_make(domain, email, now).await?;
+    let user = find_or_make(domain, (administrator, admission), email, now).await?;
     // Whom nothing is sent to is not invited either.
     if !user.is_active() || user.is_admin() {
         return Ok(());
@@ -205,12 +205,17 @@ async fn invite(
 ///
 /// # Errors
 /// `CONFLICT` where many make him at once and none gets there; the store's.
-async fn find_or_make(domain: &Domain, email: &Email, now: Timestamp) -> Result<User, Error> {
+async fn find_or_make(
+    domain: &Domain,
+    by: (&Administrator, &Admission),
+    email: &Email,
+    now: Timestamp,
+) -> Result<User, Error> {
     for _ in 0..MOST_TRIES {
         if let Some(user) = account::find_by_email(domain, email, now).await? {
             return Ok(user);
         }
-        match manage_members::make_user(domain, email, now).await {
+        match manage_members::make_user(domain, by, email, now).await {
             // Somebody else was quicker, and may not be done yet.
             Err(Error::Refused(refusal)) if refusal.code == Code::EmailExists => {}
             outcome => return outcome,

@@ -114,6 +114,28 @@ async fn what_is_done_to_users_is_in_the_deployments_own_chain() {
 }
 
 #[tokio::test]
+async fn whom_a_tenant_makes_is_a_new_user_of_the_deployment() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    server.tenant(&admin, "codecompany").await;
+    let new = json!({"email": "new@corp.sys", "roles": [], "create": true});
+    let invited = json!({"requestType": "EMAIL_SIGNIN", "email": "invited@corp.sys"});
+    for (path, ask) in [("users", new), ("oob/send", invited)] {
+        let path = format!("/v1/tenants/codecompany/{path}");
+        let made = server.post(&path).bearer(&admin).json(ask).send().await;
+        assert_eq!(made.status, 200, "{}", made.text());
+    }
+    let reply = server.get("/v1/audit?action=user.create").bearer(&admin).send().await;
+    let body = reply.json();
+    let events: Vec<_> = body["events"].as_array().unwrap().iter().map(|it| &it["event"]).collect();
+    let tenants: Vec<_> = events.iter().map(|event| event["tenantId"].as_str()).collect();
+    let tenant = server.get("/v1/tenants/codecompany").bearer(&admin).send().await;
+    let id = tenant.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(tenants, [Some(id.as_str()); 2], "{body}");
+    assert!(!reply.text().contains('@'), "{body}");
+}
+
+#[tokio::test]
 async fn the_lines_of_all_pages_are_a_log_that_is_whole() {
     let (server, admin) = with_events(7).await;
     let (mut log, mut token, mut pages) = (String::new(), String::new(), 0);
