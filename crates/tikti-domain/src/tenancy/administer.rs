@@ -157,7 +157,31 @@ impl Administrator {
             domain.names.forget(&self.tenant_id);
             return Err(Code::TenantNotFound.into());
         }
-        Ok((self.judge(facts, scope)?, reads))
+        let admission = self.judge(facts, scope)?;
+        if admission.cross_tenant {
+            self.tell_of_visit(scope);
+        }
+        Ok((admission, reads))
+    }
+
+    /// An administrator of the deployment is always told of, also where he changes nothing (spec, Domain,
+    /// "Global roles"): what he changes is an event of the tenant's chain besides.
+    fn tell_of_visit(&self, scope: &str) {
+        let Actor { who, session_id, ip } = &self.actor;
+        let Who::User(user) = who else { return };
+        tracing::info!(
+            target: "tikti::audit",
+            action = "tenant.visit",
+            outcome = "allow",
+            scopes.requested = scope,
+            tenant.id = %self.tenant_id,
+            user.id = %user,
+            session.id = session_id.as_ref().map(tracing::field::display),
+            ip = ip.map(tracing::field::display),
+            request.id = self.request_id,
+            cross_tenant = true,
+            "a tenant administered by who is no member of it"
+        );
     }
 
     /// Decides once more inside a transaction, which must have declared [`Administrator::keys`].

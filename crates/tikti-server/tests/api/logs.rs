@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::support::{LOG, Server};
+use crate::support::{LOG, PASSWORD, Server};
 
 #[tokio::test]
 async fn each_request_is_one_line_with_its_route_and_without_its_path() {
@@ -57,6 +57,33 @@ async fn who_administers_is_named_allowed_or_refused() {
         let line = lines.iter().find(|line| line["message"] == "request").unwrap();
         assert_eq!(line["span"]["user.id"], found.json()["users"][0]["localId"]);
     }
+}
+
+#[tokio::test]
+async fn who_looks_into_a_tenant_from_outside_is_told_of_although_nothing_changes() {
+    let server = Server::start().await;
+    let root = server.admin().await;
+    let tenant = server.tenant(&root, "codecompany").await;
+    let ask = json!({"email": "other@corp.sys", "password": PASSWORD, "role": "ADMIN"});
+    let made = server.post("/v1/accounts/signUp").bearer(&root).json(ask).send().await;
+    assert_eq!(made.status, 200, "{}", made.text());
+    let other = server.sign_in("other@corp.sys", PASSWORD).await.json();
+    let other = other["idToken"].as_str().unwrap();
+    for (id, token) in [("logs-7", root.as_str()), ("logs-8", other)] {
+        let request = server.get("/v1/tenants/codecompany/users").bearer(token);
+        assert_eq!(request.header("X-Request-Id", id).send().await.status, 200);
+    }
+    let visits = |id| {
+        let lines = LOG.of_request(id).into_iter();
+        lines.filter(|line| line["action"] == "tenant.visit").collect::<Vec<_>>()
+    };
+    assert!(visits("logs-7").is_empty());
+    let [visit] = &visits("logs-8")[..] else { panic!("{:?}", visits("logs-8")) };
+    assert_eq!(visit["target"], "tikti::audit");
+    assert_eq!(visit["tenant.id"], tenant["id"]);
+    assert_eq!(visit["user.id"], made.json()["localId"]);
+    assert_eq!(visit["scopes.requested"], "memberships:read");
+    assert_eq!(visit["ip"], "127.0.0.1");
 }
 
 #[tokio::test]
