@@ -21,6 +21,7 @@
 //! | `t:<tenant id>` | `admins` | - | the members who hold `TENANT_ADMIN`, and which of them count |
 //! | `t:<tenant id>` | `client` | client id | one audience |
 //! | `t:<tenant id>` | `former_client` | client id | that an audience was deleted, for a day |
+//! | `t:<tenant id>` | `former_role` | role name | that a role was deleted |
 //! | `t:<tenant id>` | `worker` | worker id | one worker |
 //! | `t:<tenant id>` | `member` | user id | one membership |
 //! | `t:<tenant id>` | `departed` | user id | when a member was removed |
@@ -58,7 +59,9 @@ use tikti_store::{Key, Kind, Partition};
 
 use crate::audit::Chain;
 use crate::email::Email;
-use crate::id::{ApiKeyId, ClientId, MailId, OperationId, SessionId, TenantId, UserId, WorkerId};
+use crate::id::{
+    ApiKeyId, ClientId, MailId, OperationId, RoleName, SessionId, TenantId, UserId, WorkerId,
+};
 use crate::oob_code::OobType;
 use crate::rate_limit::Tag;
 use crate::secret::{sha256_first_byte, sha256_hex};
@@ -75,6 +78,7 @@ pub(crate) const DENIED: Kind = Kind::new("denied");
 const ROLES: Kind = Kind::new("roles");
 pub(crate) const CLIENT: Kind = Kind::new("client");
 pub(crate) const FORMER_CLIENT: Kind = Kind::new("former_client");
+pub(crate) const FORMER_ROLE: Kind = Kind::new("former_role");
 pub(crate) const WORKER: Kind = Kind::new("worker");
 pub(crate) const MEMBER: Kind = Kind::new("member");
 pub(crate) const DEPARTED: Kind = Kind::new("departed");
@@ -211,6 +215,11 @@ pub(crate) fn client(tenant: &TenantId, client: &ClientId) -> Key {
 /// What is kept of a client that was deleted.
 pub(crate) fn former_client(tenant: &TenantId, client: &ClientId) -> Key {
     Key::new(&of_tenant(tenant), FORMER_CLIENT, client.as_str())
+}
+
+/// That a role of this name was deleted.
+pub(crate) fn former_role(tenant: &TenantId, role: &RoleName) -> Key {
+    Key::new(&of_tenant(tenant), FORMER_ROLE, role.as_str())
 }
 
 pub(crate) fn worker(tenant: &TenantId, worker: &WorkerId) -> Key {
@@ -385,6 +394,7 @@ mod tests {
             api_key_use(&key_id),
             fence(&of_api_key(&key_id), &operation),
             former_client(&tenant_id, &ClientId::parse("https://api/x").unwrap()),
+            former_role(&tenant_id, &RoleName::parse("Ops.1").unwrap()),
         ]
     }
 
@@ -442,6 +452,7 @@ mod tests {
         k:abcd/used/
         k:abcd/fence/01JD000000000000000000000Z
         t:t-1/former_client/https://api/x
+        t:t-1/former_role/Ops.1
         ");
     }
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Timestamp;
 use crate::id::RoleName;
 use crate::record::Record;
 use crate::scope::{ScopeSet, management_scopes};
@@ -91,6 +92,17 @@ impl Roles {
 }
 
 impl Record for Roles {}
+
+/// What is kept of a role that was deleted, for as long as its tenant lives: memberships and workers may
+/// name it still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FormerRole {
+    /// When it was deleted.
+    pub(crate) deleted_at: Timestamp,
+}
+
+impl Record for FormerRole {}
 
 #[cfg(test)]
 mod tests {

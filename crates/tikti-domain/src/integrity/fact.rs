@@ -30,7 +30,7 @@ use crate::mail::QueuedMail;
 use crate::membership::{Departure, Membership};
 use crate::oob_code::OobCode;
 use crate::record::{Cause, Lasting, Record};
-use crate::role::{Roles, TENANT_ADMIN, TENANT_USER};
+use crate::role::{FormerRole, Roles, TENANT_ADMIN, TENANT_USER};
 use crate::session::{DeniedToken, Session};
 use crate::signing_key::SigningKeys;
 use crate::tenancy::tenant_admins::{TenantAdmins, administers};
@@ -316,6 +316,11 @@ impl Place<'_> {
             ("former_client", id) => {
                 ClientId::parse(id).map_err(|_| unknown())?;
                 self.decode::<FormerClient>()?;
+                Ok(Fact::OfTenant(tenant))
+            }
+            ("former_role", name) => {
+                RoleName::parse(name).map_err(|_| unknown())?;
+                self.decode::<FormerRole>()?;
                 Ok(Fact::OfTenant(tenant))
             }
             ("worker", id) => {

@@ -18,7 +18,7 @@ use crate::limits::Block;
 use crate::mail::QueuedMail;
 use crate::membership::{Departure, Membership};
 use crate::oob_code::OobCode;
-use crate::role::Roles;
+use crate::role::{FormerRole, Roles};
 use crate::session::Session;
 use crate::signing_key::SigningKeys;
 use crate::tenancy::tenant_admins::TenantAdmins;
@@ -72,6 +72,7 @@ fn records_of_schema_1_load_whole() {
     loads::<Client>(include_str!("../../tests/domain/golden/client-1.json"));
     loads::<Client>(include_str!("../../tests/domain/golden/client-2.json"));
     loads::<FormerClient>(include_str!("../../tests/domain/golden/former-client-1.json"));
+    loads::<FormerRole>(include_str!("../../tests/domain/golden/former-role-1.json"));
     loads::<Lasting<Worker>>(include_str!("../../tests/domain/golden/worker-1.json"));
     loads::<Lasting<Worker>>(include_str!("../../tests/domain/golden/worker-2.json"));
     loads::<Session>(include_str!("../../tests/domain/golden/session-1.json"));

@@ -121,6 +121,7 @@ async fn clean(
     remove_api_keys(domain, tenant_id, now).await?;
     purge::all(domain, (&partition, keyspace::CLIENT), now).await?;
     purge::all(domain, (&partition, keyspace::FORMER_CLIENT), now).await?;
+    purge::all(domain, (&partition, keyspace::FORMER_ROLE), now).await?;
     purge::all(domain, (&partition, keyspace::WORKER), now).await?;
     purge::all(domain, (&partition, keyspace::DEPARTED), now).await?;
     bury(domain, tenant_id, now).await?;

@@ -2,7 +2,8 @@
 //!
 //! All roles of a tenant are one record, so that each of these is one transaction and an exchange reads
 //! them in one step; their number and size are bounded for the same reason. A role that is deleted expands
-//! to nothing wherever it is still named.
+//! to nothing wherever it is still named; since it may be named, one that is made again under its name holds
+//! nothing that the deployment keeps for itself.
 //!
 //! Spec: HTTP API, "Tenant administration", roles; Domain, "Role", "Resource servers"; Authorization,
 //! "Nobody grants what they do not hold".
@@ -22,7 +23,7 @@ use crate::keyspace;
 use crate::page::{Page, PageRequest};
 use crate::page_token;
 use crate::record::Record;
-use crate::role::{MAX_PERMISSIONS, Role, Roles};
+use crate::role::{FormerRole, MAX_PERMISSIONS, Role, Roles};
 use crate::scope::ScopeSet;
 use crate::tenant::Tenant;
 
@@ -66,7 +67,8 @@ pub struct PutRole {
 ///
 /// # Errors
 /// Those of every administrative call (`administer`); `ROLE_EXISTS`; `ESCALATION_DENIED`;
-/// `INVALID_ARGUMENT` for more than 256 permissions; `LIMIT_EXCEEDED`; the store's.
+/// `INVALID_ARGUMENT` for more than 256 permissions; `LIMIT_EXCEEDED`; `CONFLICT` for scopes of the platform
+/// under the name of a role that was deleted; the store's.
 pub async fn create_role(
     domain: &Domain,
     caller: &Caller,
@@ -113,26 +115,49 @@ async fn put(
         return Err(Refusal::invalid("permissions", reason).into());
     }
     let administrator = Administrator::recognise(domain, caller, tenant, now).await?;
-    let (admission, _) = administrator.admit(domain, (tenant, WRITE), vec![], now).await?;
-    let decide = |admission: &Admission| decide_put(domain, admission, ask, &replaces);
+    let former = keyspace::former_role(administrator.tenant_id(), &ask.name);
+    let more = vec![former.clone()];
+    let (admission, reads) = administrator.admit(domain, (tenant, WRITE), more, now).await?;
+    let decide = |admission: &Admission, was_deleted: bool| {
+        let put = decide_put(domain, admission, ask, &replaces)?;
+        if was_deleted && !matches!(put, Put::Same(_)) {
+            require_own(domain, ask)?;
+        }
+        Ok::<_, Error>(put)
+    };
     // Most refusals are seen before anything is written.
-    let action = match decide(&admission)? {
+    let action = match decide(&admission, reads.stored(&former)?.is_some())? {
         Put::New(_) => Action::RoleCreate,
         Put::Other(_) | Put::Same(_) => Action::RoleUpdate,
     };
     let details = BTreeMap::from([("permissions".to_owned(), ask.permissions.to_string())]);
     let act = Act { scope: WRITE, action, target: ask.name.to_string(), details };
     administrator
-        .change(domain, (act, &[]), now, |txn, admission| match decide(admission)? {
-            Put::Same(same) => Ok(Done::Same(same)),
-            Put::New(named) | Put::Other(named) => {
-                let mut roles = admission.roles.clone();
-                roles.insert(named.name.clone(), named.role.clone());
-                store(txn, &admission.tenant, &roles)?;
-                Ok(Done::Changed(named))
+        .change(domain, (act, std::slice::from_ref(&former)), now, |txn, admission| {
+            let was_deleted = txn.get(&former)?.is_some();
+            match decide(admission, was_deleted)? {
+                Put::Same(same) => Ok(Done::Same(same)),
+                Put::New(named) | Put::Other(named) => {
+                    let mut roles = admission.roles.clone();
+                    roles.insert(named.name.clone(), named.role.clone());
+                    store(txn, &admission.tenant, &roles)?;
+                    Ok(Done::Changed(named))
+                }
             }
         })
         .await
+}
+
+/// Whoever was a member with a role of this name is one again when the name is used again: what the
+/// deployment keeps for itself is given by hand.
+fn require_own(domain: &Domain, ask: &PutRole) -> Result<(), Refusal> {
+    let kept = ask.permissions.filtered(|scope| domain.settings.keeps(scope));
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let message = "a role of this name was deleted, and members may still name it: choose another name \
+                   for scopes that only the deployment grants";
+    Err(Refusal::new(Code::Conflict, message).detail("scopes", kept.to_string()))
 }
 
 /// What a role that was asked for means for those that are there.
@@ -263,12 +288,14 @@ pub async fn delete_role(
     decide(&admission)?;
     let (action, target) = (Action::RoleDelete, name.to_string());
     let act = Act { scope: WRITE, action, target, details: BTreeMap::new() };
+    let former = keyspace::former_role(administrator.tenant_id(), name);
     administrator
         .change(domain, (act, &[]), now, |txn, admission| {
             decide(admission)?;
             let mut roles = admission.roles.clone();
             roles.remove(name);
             store(txn, &admission.tenant, &roles)?;
+            txn.put(&former, Entry::new(&FormerRole { deleted_at: now }.encode()?))?;
             Ok(Done::Changed(()))
         })
         .await

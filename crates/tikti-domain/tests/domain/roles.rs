@@ -65,6 +65,24 @@ async fn a9_what_the_platform_keeps_no_administrator_of_a_tenant_grants() {
     delete_role(domain, &root, (&acme(), &theirs)).await.unwrap();
 }
 
+/// Whoever makes a role, takes it and deletes it still has its name: what the platform puts under that name
+/// later would be his at once.
+#[tokio::test]
+async fn a9_who_held_the_name_of_a_role_gets_nothing_that_the_platform_keeps_by_it() {
+    let (fixture, root) = place().await;
+    let ann = member(&fixture, "ann@corp.sys", &["TENANT_ADMIN"]).await;
+    let domain = &fixture.domain;
+    create_role(domain, &ann, &acme(), &new("OPS", "")).await.unwrap();
+    delete_role(domain, &ann, (&acme(), &RoleName::parse("OPS").unwrap())).await.unwrap();
+    let refused = create_role(domain, &root, &acme(), &new("OPS", "codeq:admin")).await;
+    assert_eq!(refused.unwrap_err().code(), Code::Conflict);
+    // Nor step by step, by making it without and widening it.
+    create_role(domain, &root, &acme(), &new("OPS", "jobs:read")).await.unwrap();
+    let refused = put_role(domain, &root, &acme(), &ask("OPS", "codeq:admin jobs:read")).await;
+    assert_eq!(refused.unwrap_err().code(), Code::Conflict);
+    create_role(domain, &root, &acme(), &new("OTHER", "codeq:admin")).await.unwrap();
+}
+
 fn new(name: &str, permissions: &str) -> PutRole {
     PutRole { precondition: Precondition::None, ..ask(name, permissions) }
 }
