@@ -76,6 +76,7 @@ fn two(world: &World, slot: &Slot) -> [Value; 2] {
         "continueUrl" => pair("https://one.example/", "https://another.example/"),
         "from" | "to" | "expiresAt" => pair("2999-01-01T00:00:00Z", "2999-01-02T00:00:00Z"),
         "action" => pair("member.add", "role.create"),
+        "Idempotency-Key" => pair("first-try", "second-try"),
         "mode" => pair("resetPassword", "signIn"),
         "requestType" => pair("PASSWORD_RESET", "EMAIL_SIGNIN"),
         "role" => pair("COMPANY_EMPLOYEE", "SYSTEM_ADMIN"),
