@@ -6,11 +6,12 @@ use tikti_domain::Caller;
 use tikti_domain::api_key::{ApiKey, KeyScope};
 use tikti_domain::client::ClientStatus;
 use tikti_domain::error::{Code, Error};
-use tikti_domain::id::{ClientId, TenantRef};
+use tikti_domain::etag::Precondition;
+use tikti_domain::id::{ClientId, RoleName, TenantRef};
 use tikti_domain::scope::ScopeSet;
-use tikti_domain::tenancy::get_tenant;
+use tikti_domain::tenancy::{PutRole, create_role, get_tenant};
 use tikti_domain::tenant::TenantStatus;
-use tikti_domain::testing::{Fixture, ISSUER, bearing, keyed, worker_id};
+use tikti_domain::testing::{FaultPlan, Fixture, ISSUER, bearing, keyed, worker_id};
 use tikti_domain::token_exchange::{Exchange, Issued, IssuedClass, exchange};
 use tikti_domain::user::GlobalRole;
 use tikti_domain::worker::{Credentials, Worker, WorkerStatus};
@@ -162,6 +163,42 @@ async fn disabling_counts_at_once() {
     acme.status = TenantStatus::Suspended;
     fixture.put_tenant(&acme).await;
     assert_eq!(refusal(&fixture, &ask).await, Code::TenantDisabled);
+}
+
+/// Spec, Performance and Authorization: at most two round trips. One call of the store is one, see
+/// `round_trips.rs` of its tests. Each replica is a new one, which knows no name yet.
+#[tokio::test]
+async fn an_exchange_is_at_most_two_round_trips_whatever_the_number_of_roles() {
+    let fixture = Fixture::new().await;
+    fixture.admin("root@corp.sys").await;
+    let acme = fixture.tenant("root@corp.sys", "acme").await;
+    let root = bearing(&fixture.sign_in("root@corp.sys").await.id_token);
+    let names: Vec<_> = (0..31).map(|number| format!("ROLE_{number}")).collect();
+    for name in &names {
+        let name = RoleName::parse(name).unwrap();
+        let permissions = ScopeSet::parse("jobs:read").unwrap();
+        let ask = PutRole { name, permissions, precondition: Precondition::None };
+        create_role(&fixture.domain, &root, &TenantRef::from(&acme.id), &ask).await.unwrap();
+    }
+    let ann = fixture.user("ann@example.org", GlobalRole::CompanyEmployee).await;
+    let many: Vec<_> = names.iter().map(String::as_str).chain(["JOBS_OPERATOR"]).collect();
+    for roles in [&["JOBS_OPERATOR"][..], &many] {
+        fixture.member(&acme.id, &ann, roles).await;
+        let session = fixture.sign_in("ann@example.org").await;
+        for (named, subject) in [(None, None), (tenant("acme"), None), (tenant("acme"), Some("w1"))]
+        {
+            // Nothing fails; the plan counts.
+            let plan = FaultPlan::crash_after(u64::MAX - 1);
+            let replica = fixture.replica(2, &plan).await;
+            let before = plan.calls();
+            let subject = subject.map(str::to_owned);
+            let ask =
+                Exchange { tenant: named, subject, ..ask(&session.id_token, "backend-worker") };
+            exchange(&replica, &keyed(), &ask).await.unwrap();
+            let trips = plan.calls() - before;
+            assert!((1..=2).contains(&trips), "{trips} for {} roles, {ask:?}", roles.len());
+        }
+    }
 }
 
 /// Attacks, row A3: access and worker tokens are no subject tokens.
