@@ -3,7 +3,8 @@
 The requests are made to destroy: they sign the administrator out, set his password, delete him. He is
 therefore one of several, and when his token is refused the next one takes his place, so that the run
 does not end in a thousand times 401. No generator guesses a token or an id: every second time that a
-request asks for one, it gets his token, or the id of a user or tenant that is there.
+request asks for one, it gets his token, or the name of something that is there; what a request has
+deleted is made again.
 """
 
 import atexit
@@ -27,7 +28,14 @@ ENDING = {
     "POST /v1/accounts/revokeJti": 10,
     "POST /v1/accounts/signOut": 10,
 }
-TENANT = "fuzzed-company"
+# What a tenant is given one of: the collection, and what one is made from. Its answer names it.
+THINGS = {
+    "users": lambda victim, n: {"email": victim.email, "roles": ["TENANT_USER"]},
+    "roles": lambda victim, n: {"name": f"FUZZED_{n}", "permissions": ["jobs:read"]},
+    "clients": lambda victim, n: {"clientId": f"fuzzed-{n}", "allowedScopes": ["jobs:read"]},
+    "workers": lambda victim, n: {"id": f"fuzzed-{n}", "scopes": ["jobs:read"]},
+    "apiKeys": lambda victim, n: {"scopes": ["introspect"]},
+}
 
 
 def call(method, path, body=None, token=None):
@@ -109,16 +117,51 @@ class Victim:
         self.id = reply["localId"]
 
 
+class Tenant:
+    """A tenant with one of everything."""
+
+    def __init__(self, administrator, victim):
+        self.administrator, self.victim = administrator, victim
+        self.made = 0
+        self.make()
+
+    def make(self):
+        """Makes another tenant: the name of a deleted one is not used again."""
+        self.made += 1
+        self.slug = f"fuzzed-company-{self.made}"
+        if call("POST", "/v1/tenants", {"slug": self.slug}, self.administrator.token)[0] != 200:
+            raise RuntimeError("no tenant can be made")
+        self.names = {}
+        for collection in THINGS:
+            self.make_thing(collection)
+
+    def make_thing(self, collection):
+        """Makes another one, with a name that none had."""
+        self.made += 1
+        body = THINGS[collection](self.victim, self.made)
+        path = f"/v1/tenants/{self.slug}/{collection}"
+        status, reply = call("POST", path, body, self.administrator.token)
+        if status != 200:
+            # A tenant that requests have suspended takes nothing; the old name then is one of nobody.
+            return
+        name = reply.get("userId") or reply.get("id") or reply.get("clientId") or reply.get("name")
+        self.names[collection] = name
+
+    def name(self, label):
+        """The name of what the path of `label` speaks of, if there is one."""
+        if "/v1/tenants/{t}/" not in label:
+            return None
+        return self.names.get(label.split("/v1/tenants/{t}/")[1].split("/")[0])
+
+
 ADMINISTRATOR = Administrator()
 VICTIM = Victim(ADMINISTRATOR)
+TENANT = Tenant(ADMINISTRATOR, VICTIM)
 REPLIES = defaultdict(Counter)
 SEEN = Counter()
 
-if call("POST", "/v1/tenants", {"slug": TENANT}, ADMINISTRATOR.token)[0] != 200:
-    raise RuntimeError("no tenant can be made")
 
-
-def known(label, name):
+def known(label, name, more):
     """What is there of this name, every second time."""
     values = {
         "idToken": ADMINISTRATOR.token,
@@ -126,10 +169,11 @@ def known(label, name):
         "id": VICTIM.id,
         "email": VICTIM.email,
         "password": PASSWORD,
-        "t": TENANT,
-        "tenantId": TENANT,
+        "t": TENANT.slug,
+        "tenantId": TENANT.slug,
+        **{name: value for name, value in more.items() if value},
     }
-    if name not in values or label == "POST /v1/accounts/signUp":
+    if values.get(name) is None or label == "POST /v1/accounts/signUp":
         return None
     SEEN[label, name] += 1
     return values[name] if SEEN[label, name] % ENDING.get(label, 2) == 0 else None
@@ -139,12 +183,14 @@ def known(label, name):
 def before_call(context, case, **_):
     case.headers["X-API-Key"] = API_KEY
     case.headers["Authorization"] = f"Bearer {ADMINISTRATOR.token}"
-    for fields in (case.path_parameters, case.body):
+    label = case.operation.label
+    there = TENANT.name(label)
+    for fields, more in ((case.path_parameters, {"id": there, "name": there}), (case.body, {})):
         if not isinstance(fields, dict):
             continue
         for name, value in fields.items():
             if isinstance(value, str):
-                fields[name] = known(case.operation.label, name) or value
+                fields[name] = known(label, name, more) or value
 
 
 @schemathesis.hook
@@ -156,6 +202,11 @@ def after_call(context, case, response):
         # It may have been the administrator himself.
         ADMINISTRATOR.check()
         VICTIM.make()
+        TENANT.make_thing("users")
+    if case.operation.label == "DELETE /v1/tenants/{t}" and response.status_code == 200:
+        TENANT.make()
+    elif "DELETE /v1/tenants/{t}/" in case.operation.label and response.status_code == 200:
+        TENANT.make_thing(case.operation.label.split("/")[4])
 
 
 @atexit.register
