@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 use tikti_store::Store;
-use tikti_token::{HmacKey, HmacKeys};
+use tikti_token::{HmacKey, HmacKeys, KeySet, SigningKey};
 
 use crate::api_key::{AcceptedKey, ApiKeys, ConfiguredApiKey, KeyScope, PresentedKey};
 use crate::api_keys::KeyUses;
@@ -140,6 +140,20 @@ impl Domain {
     #[must_use]
     pub fn jwks(&self) -> Arc<JwksDocument> {
         Arc::clone(&self.key_ring.document)
+    }
+
+    /// The key that signs at `now`.
+    ///
+    /// # Errors
+    /// None yet: a key ring is opened with one.
+    #[expect(clippy::unnecessary_wraps, reason = "a ring whose view is too old signs nothing")]
+    pub(crate) fn signer(&self, _now: Timestamp) -> Result<Arc<SigningKey>, Error> {
+        Ok(Arc::clone(&self.key_ring.signer))
+    }
+
+    /// The keys that access and worker tokens are verified with.
+    pub(crate) fn verifiers(&self) -> Arc<KeySet> {
+        Arc::clone(&self.key_ring.verifiers)
     }
 
     /// The keys that signed heads of the audit are verified with, from memory: those that are published,

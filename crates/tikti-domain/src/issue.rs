@@ -5,8 +5,6 @@
 //!
 //! Spec: Tokens and keys, table of claims.
 
-use std::sync::Arc;
-
 use secrecy::SecretString;
 use tikti_token::{
     AccessClaims, Actor, Firebase, FirebaseIdentities, IdClaims, SignError, WorkerClaims,
@@ -70,7 +68,7 @@ pub(crate) async fn access_token(
     now: Timestamp,
 ) -> Result<Issued, Error> {
     let claims = access_claims(domain, allowed, now)?;
-    let key = Arc::clone(&domain.key_ring.signer);
+    let key = domain.signer(now)?;
     let typ = domain.settings.access_token_type;
     let event_types: Vec<_> =
         allowed.event_types.iter().map(|event| event.as_str().to_owned()).collect();

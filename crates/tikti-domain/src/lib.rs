@@ -44,6 +44,7 @@ pub mod backup;
 pub mod bootstrap;
 mod claim;
 pub mod client;
+pub mod client_auth;
 pub mod clock;
 mod deployment;
 mod domain;

@@ -170,8 +170,8 @@ fn verify_access(
         required_scopes: &[],
         skew_seconds: domain.settings.skew.as_secs(),
     };
-    let verifiers = &domain.key_ring.verifiers;
-    tikti_token::verify_access(bearer.expose_secret(), verifiers, &policy, clock::seconds(now))
+    let verifiers = domain.verifiers();
+    tikti_token::verify_access(bearer.expose_secret(), &verifiers, &policy, clock::seconds(now))
         .map(tikti_token::Verified::into_claims)
 }
 

@@ -99,7 +99,7 @@ impl JwksDocument {
 #[derive(Debug)]
 pub(crate) struct KeyRing {
     pub(crate) signer: Arc<SigningKey>,
-    pub(crate) verifiers: KeySet,
+    pub(crate) verifiers: Arc<KeySet>,
     pub(crate) document: Arc<JwksDocument>,
     /// What heads of the audit are verified with.
     pub(crate) audit_document: Arc<JwksDocument>,
@@ -147,7 +147,7 @@ impl KeyRing {
             .map_err(|error| unusable("-", &error.to_string()))?;
         let document = JwksDocument::of(&published)?;
         let audit_document = JwksDocument::of(&keys.witnesses())?;
-        Ok(Self { signer, verifiers: KeySet::new(verifiers), document, audit_document })
+        Ok(Self { signer, verifiers: Arc::new(KeySet::new(verifiers)), document, audit_document })
     }
 }
 

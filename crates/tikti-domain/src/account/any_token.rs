@@ -46,7 +46,7 @@ impl AnyToken {
             Err(VerifyError::HeaderType | VerifyError::Algorithm) => {}
             other => return other.map(|verified| Self::Id(verified.into_claims())),
         }
-        let keys = &domain.key_ring.verifiers;
+        let keys = &*domain.verifiers();
         match tikti_token::verify_access(text, keys, &policy, now) {
             Err(VerifyError::WrongClass) => {}
             other => return other.map(|verified| Self::Access(verified.into_claims())),

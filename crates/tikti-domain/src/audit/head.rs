@@ -6,8 +6,6 @@
 //!
 //! Spec: Authorization, "Audit" ("Heads are signed hourly").
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 use tikti_store::Entry;
 use tikti_token::AuditHeadClaims;
@@ -146,7 +144,7 @@ pub(super) async fn seal(
         hash: head.hash.clone(),
         pruned,
     };
-    let key = Arc::clone(&domain.key_ring.signer);
+    let key = domain.signer(now)?;
     let jws = domain.signing.run(move || tikti_token::mint_audit_head(&key, &claims)).await?;
     Ok(jws.map_err(InternalError::from)?)
 }

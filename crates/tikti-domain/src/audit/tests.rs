@@ -296,7 +296,7 @@ async fn told(fixture: &Fixture) -> tikti_token::AuditHeadClaims {
     let acme = TenantRef::parse("acme").unwrap();
     let head = read_head(&fixture.domain, &root, &acme).await.unwrap();
     let head = head.head;
-    let keys = &fixture.domain.key_ring.verifiers;
+    let keys = &*fixture.domain.verifiers();
     let told = tikti_token::verify_audit_head(&head.jws, keys).unwrap().into_claims();
     assert_eq!((told.seq, told.iat), (head.seq, clock::seconds(head.signed_at)));
     told
@@ -350,7 +350,7 @@ async fn a_chain_that_cannot_be_read_hides_no_other_and_the_deployment_has_its_o
     let done = sign_heads(&fixture.domain, &mut cursor, fixture.now()).await.unwrap();
     assert_eq!(done, HeadsSigned { signed: 2, failed: 1, more: false });
     let head = read_deployment_head(&fixture.domain, &root).await.unwrap();
-    let keys = &fixture.domain.key_ring.verifiers;
+    let keys = &*fixture.domain.verifiers();
     assert_eq!(tikti_token::verify_audit_head(&head.head.jws, keys).unwrap().chain, "-");
 }
 

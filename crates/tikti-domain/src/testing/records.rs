@@ -100,7 +100,8 @@ pub fn worker_token(
         jti: id::new_ulid(now, &domain.random).expect("an id"),
     };
     let typ = domain.settings.access_token_type;
-    tikti_token::mint_access(&domain.key_ring.signer, typ, &claims).expect("a token").into()
+    let signer = domain.signer(now).expect("a signing key");
+    tikti_token::mint_access(&signer, typ, &claims).expect("a token").into()
 }
 
 async fn live<T>(domain: &Domain, key: &Key) -> T

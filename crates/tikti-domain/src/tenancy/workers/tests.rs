@@ -1,7 +1,5 @@
 //! What is a worker's own token good for, once the worker has changed?
 
-use std::sync::Arc;
-
 use secrecy::{ExposeSecret, SecretString};
 use tikti_token::AccessClaims;
 
@@ -68,7 +66,7 @@ impl World {
             act: None,
             jti: "01JD0000000000000000000000".to_owned(),
         };
-        let key = Arc::clone(&domain.key_ring.signer);
+        let key = domain.signer(self.fixture.clock.now()).unwrap();
         tikti_token::mint_access(&key, domain.settings.access_token_type, &claims).unwrap().into()
     }
 
