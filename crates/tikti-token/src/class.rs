@@ -151,8 +151,8 @@ fn read_shared(
         aud,
         iat,
         exp,
-        sub: reader.text("sub")?.into_owned(),
-        tid: reader.text("tid")?.into_owned(),
+        sub: read_name(reader, "sub")?,
+        tid: read_tenant(reader)?,
         scope: read_scope(reader)?,
         sid: reader.optional_text("sid")?,
         ver: reader.optional_number("ver")?,
@@ -165,6 +165,24 @@ fn read_shared(
         },
         jti: reader.text("jti")?.into_owned(),
     })
+}
+
+/// Reads what names somebody: an empty name would match every place where a name was forgotten.
+fn read_name(reader: &Reader<'_, '_>, claim: &'static str) -> Result<String, VerifyError> {
+    let name = reader.text(claim)?;
+    if name.is_empty() { Err(VerifyError::WrongClaim(claim)) } else { Ok(name.into_owned()) }
+}
+
+/// Reads `tid`. Tikti writes the tenant nowhere else, so a claim by which others call it may repeat
+/// it but not contradict it: whoever reads that one would serve another tenant (attack row T2).
+fn read_tenant(reader: &Reader<'_, '_>) -> Result<String, VerifyError> {
+    let tid = read_name(reader, "tid")?;
+    for alias in ["tenantId", "tenant_id", "organizationId", "organization_id"] {
+        if reader.optional_text(alias)?.is_some_and(|other| other != tid) {
+            return Err(VerifyError::WrongClaim(alias));
+        }
+    }
+    Ok(tid)
 }
 
 fn read_scope(reader: &Reader<'_, '_>) -> Result<String, VerifyError> {

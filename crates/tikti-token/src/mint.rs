@@ -37,8 +37,8 @@ pub fn mint_id(keys: &HmacKeys, claims: &IdClaims) -> Result<String, SignError> 
 /// Makes an access token.
 ///
 /// # Errors
-/// [`SignError::Claim`] for a `scope` outside RFC 6749 section 3.3 or a number of 2^63 or more,
-/// [`SignError::TooLarge`], [`SignError::Signing`].
+/// [`SignError::Claim`] for a `scope` outside RFC 6749 section 3.3, an empty `sub` or `tid`, or a
+/// number of 2^63 or more, [`SignError::TooLarge`], [`SignError::Signing`].
 pub fn mint_access(
     key: &SigningKey,
     typ: AccessTokenType,
@@ -69,6 +69,12 @@ pub fn mint_worker(
 fn check_access(claims: &AccessClaims) -> Result<(), SignError> {
     if !is_scope(&claims.scope) {
         return Err(SignError::Claim("scope"));
+    }
+    if claims.sub.is_empty() {
+        return Err(SignError::Claim("sub"));
+    }
+    if claims.tid.is_empty() {
+        return Err(SignError::Claim("tid"));
     }
     check_numbers(&[
         ("ver", claims.ver),

@@ -438,3 +438,30 @@ fn a6_an_id_token_signed_as_an_access_token_is_none() {
     let claims = with(with(claims, "scope", json!("a")), "client_id", json!("codeq-worker"));
     assert_eq!(Kind::Access.step(&Kind::Access.forge_claims(&claims)), "class");
 }
+
+#[test]
+fn t2_no_claim_contradicts_the_tenant() {
+    for kind in [Kind::Access, Kind::Worker] {
+        for alias in ["tenantId", "tenant_id", "organizationId", "organization_id"] {
+            let step = |value: Value| {
+                let token = kind.forge_claims(&with(kind.claims(), alias, value));
+                kind.verify(&token).err()
+            };
+            assert_eq!(step(json!("acme")), None, "{kind:?} {alias} repeats tid");
+            for value in [json!("other"), json!("ACME"), json!(""), json!(null), json!(["acme"])] {
+                let refusal = Some(VerifyError::WrongClaim(alias));
+                assert_eq!(step(value.clone()), refusal, "{kind:?} {alias} {value}");
+            }
+        }
+    }
+}
+
+#[test]
+fn t4_nobody_has_an_empty_name() {
+    for kind in [Kind::Access, Kind::Worker] {
+        for claim in ["tid", "sub"] {
+            let token = kind.forge_claims(&with(kind.claims(), claim, json!("")));
+            assert_eq!(kind.verify(&token), Err(VerifyError::WrongClaim(claim)), "{kind:?}");
+        }
+    }
+}

@@ -9,6 +9,11 @@ fn text() -> impl Strategy<Value = String> {
     any::<String>()
 }
 
+/// Of whom there is one: a tenant, a subject.
+fn name() -> impl Strategy<Value = String> {
+    text().prop_filter("nobody has an empty name", |text| !text.is_empty())
+}
+
 fn number() -> impl Strategy<Value = u64> {
     0..=i64::MAX.unsigned_abs()
 }
@@ -47,7 +52,7 @@ prop_compose! {
 
 prop_compose! {
     fn any_worker()(
-        (aud, sub, tid, client_id, jti) in (text(), text(), text(), text(), text()),
+        (aud, sub, tid, client_id, jti) in (text(), name(), name(), text(), text()),
         (sid, actor) in (proptest::option::of(text()), proptest::option::of(text())),
         (ver, mver, wver) in (
             proptest::option::of(number()),

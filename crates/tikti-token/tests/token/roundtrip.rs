@@ -89,6 +89,8 @@ fn minting_refuses_what_verifying_would_refuse() {
     assert_eq!(mint(|c| c.access.scope.clear()), SignError::Claim("scope"));
     assert_eq!(mint(|c| c.access.scope = "a  b".to_owned()), SignError::Claim("scope"));
     assert_eq!(mint(|c| c.event_types.clear()), SignError::Claim("eventTypes"));
+    assert_eq!(mint(|c| c.access.sub.clear()), SignError::Claim("sub"));
+    assert_eq!(mint(|c| c.access.tid.clear()), SignError::Claim("tid"));
     assert_eq!(mint(|c| c.access.exp = 1 << 63), SignError::Claim("exp"));
     assert_eq!(mint(|c| c.access.wver = Some(u64::MAX)), SignError::Claim("wver"));
     assert_eq!(mint(|c| c.access.sub = "x".repeat(8_000)), SignError::TooLarge);
