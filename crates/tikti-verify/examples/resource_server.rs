@@ -1,7 +1,8 @@
 //! How does a resource server take Tikti's tokens? The whole of one, with two routes.
 //!
 //! `GET /jobs` needs the scope `jobs:read`, `POST /jobs` needs `jobs:write`; a caller sees the jobs
-//! of its token's tenant and no other's. Configured by `TIKTI_ISSUER`, `TIKTI_AUDIENCE` and `LISTEN`:
+//! of its token's tenant and no other's. Configured by `TIKTI_ISSUER`, `TIKTI_AUDIENCE` and `LISTEN`;
+//! with `TIKTI_TENANT`, a tenant's id, tokens of other tenants are refused:
 //!
 //! ```sh
 //! TIKTI_ISSUER=http://127.0.0.1:8080 TIKTI_AUDIENCE=jobs LISTEN=127.0.0.1:9000 \
@@ -53,9 +54,12 @@ fn setting(name: &str) -> Result<String, String> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let verifier = Verifier::builder(&setting("TIKTI_ISSUER")?)
-        .audience(&setting("TIKTI_AUDIENCE")?)
-        .build()?;
+    let mut builder =
+        Verifier::builder(&setting("TIKTI_ISSUER")?).audience(&setting("TIKTI_AUDIENCE")?);
+    if let Ok(tenant) = setting("TIKTI_TENANT") {
+        builder = builder.tenant(&tenant);
+    }
+    let verifier = builder.build()?;
     let listener = TcpListener::bind(setting("LISTEN")?).await?;
     let server = axum::serve(listener, app(&verifier)?);
     // Keys are fetched now and kept fresh beside the server; if the issuer is not there yet, requests
