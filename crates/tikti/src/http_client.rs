@@ -41,22 +41,10 @@ pub(crate) struct HttpClient {
 
 impl HttpClient {
     pub(crate) fn new(host: BaseUrl) -> Result<Self, Failure> {
-        #[expect(clippy::disallowed_methods, reason = "the one client, with its time-outs")]
-        let mut builder = reqwest::Client::builder();
-        if !host.is_https() {
-            // Plain HTTP needs no root certificates, and must work on a machine that has none.
-            builder = builder.tls_certs_only([]);
-        }
-        let client = builder
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TOTAL_TIMEOUT)
-            .redirect(redirect::Policy::none())
-            .user_agent(concat!("tikti/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|cause| {
-                let cause = root_cause(&cause);
-                Failure::refused(format!("preparing to ask {host}: {cause}"))
-            })?;
+        let client = bare_client(host.is_https()).map_err(|cause| {
+            let cause = root_cause(&cause);
+            Failure::refused(format!("preparing to ask {host}: {cause}"))
+        })?;
         Ok(Self { client, host })
     }
 
@@ -132,6 +120,22 @@ impl HttpClient {
     }
 }
 
+/// A client with the limits of this program, for whoever wants a status and not an answer of Tikti's.
+pub(crate) fn bare_client(is_https: bool) -> Result<reqwest::Client, reqwest::Error> {
+    #[expect(clippy::disallowed_methods, reason = "the one client, with its time-outs")]
+    let mut builder = reqwest::Client::builder();
+    if !is_https {
+        // Plain HTTP needs no root certificates, and must work on a machine that has none.
+        builder = builder.tls_certs_only([]);
+    }
+    builder
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TOTAL_TIMEOUT)
+        .redirect(redirect::Policy::none())
+        .user_agent(concat!("tikti/", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
 fn with_credential(request: RequestBuilder, credential: Credential<'_>) -> RequestBuilder {
     match credential {
         Credential::Nothing | Credential::ApiKey(None) => request,
@@ -141,7 +145,7 @@ fn with_credential(request: RequestBuilder, credential: Credential<'_>) -> Reque
 }
 
 /// The innermost cause: the outer ones only repeat the address.
-fn root_cause(error: &dyn Error) -> String {
+pub(crate) fn root_cause(error: &dyn Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;

@@ -17,6 +17,7 @@ mod init;
 mod keys;
 mod profile;
 mod restore;
+mod rs_check;
 mod serve;
 mod store;
 mod store_args;
@@ -83,6 +84,7 @@ enum Command {
     Keys(keys::KeysCommand),
     #[command(subcommand)]
     Profile(profile::ProfileCommand),
+    RsCheck(Box<rs_check::RsCheckArgs>),
     Completions(completions::CompletionsArgs),
 }
 
@@ -168,6 +170,7 @@ fn dispatch(context: &Context, command: &Command) -> Result<(), Failure> {
             context.refuse_server_options("profile")?;
             profile::run(context, command)
         }
+        Command::RsCheck(args) => block_on(rs_check::run(context, args)),
         Command::Completions(args) => {
             context.refuse_server_options("completions")?;
             completions::run(context, args, Cli::command())
@@ -245,6 +248,8 @@ mod tests {
             "tikti backup f --key-file k --force",
             "tikti restore f --data d --store @u --keep-sessions",
             "tikti user import f --data d --dry-run",
+            "tikti rs-check http://127.0.0.1:1/jobs --aud a --scope s --tenant t --issue-at 127.0.0.1:2",
+            "tikti rs-check http://127.0.0.1:1/jobs --token - --method POST --header X-A:b --strict",
             "tikti user import f --config c --firebase-hash-config h",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap();

@@ -25,22 +25,22 @@ Example:
 pub(crate) struct ExchangeArgs {
     /// Client of the tenant that the token is for
     #[arg(long, alias = "audience", value_name = "CLIENT")]
-    aud: String,
+    pub(crate) aud: String,
     /// Scopes, with spaces or commas between them [default: those of the client]
     #[arg(long, alias = "scopes", value_name = "SCOPES")]
-    scope: Vec<String>,
+    pub(crate) scope: Vec<String>,
     /// Tenant, by id or slug [default: TIKTI_TENANT, the profile's, the session's]
     #[arg(long, value_name = "REF")]
-    tenant: Option<String>,
+    pub(crate) tenant: Option<String>,
     /// Worker that the token speaks for [default: the signed-in user]
     #[arg(long, alias = "subject", value_name = "WORKER")]
-    sub: Option<String>,
+    pub(crate) sub: Option<String>,
     /// Event types, with spaces or commas between them; gives a worker token
     #[arg(long, value_name = "TYPES")]
-    event_types: Vec<String>,
+    pub(crate) event_types: Vec<String>,
     /// Life of the token [default: that of the client]
     #[arg(long, value_name = "SECONDS")]
-    ttl: Option<i64>,
+    pub(crate) ttl: Option<i64>,
 }
 
 /// The two classes that an exchange yields.
@@ -51,9 +51,27 @@ enum Class {
 }
 
 pub(crate) async fn run(context: &Context, args: &ExchangeArgs) -> Result<(), Failure> {
+    let target = context.target()?;
+    let reply = ask(context, &target, args).await?;
+    let class = class_of(&reply.access_token);
+    context.output.done(match class {
+        Class::Access => "Access Token (RS256) minted.",
+        Class::Worker => "Worker Token (RS256) minted.",
+    });
+    let token = &reply.access_token;
+    context.output.answer(&reply, token, token)?;
+    store(context, &target, class, token);
+    Ok(())
+}
+
+/// Asks the server for a token; nothing is printed and nothing stored.
+pub(crate) async fn ask(
+    context: &Context,
+    target: &Target,
+    args: &ExchangeArgs,
+) -> Result<ExchangeReply, Failure> {
     let scopes = words("--scope", &args.scope)?;
     let event_types = words("--event-types", &args.event_types)?;
-    let target = context.target()?;
     let request = ExchangeRequest {
         id_token: target.id_token()?.expose_secret().to_owned(),
         audience: args.aud.clone(),
@@ -65,17 +83,7 @@ pub(crate) async fn run(context: &Context, args: &ExchangeArgs) -> Result<(), Fa
     };
     let client = context.client(&target.host)?;
     let url = client.url(&["v1", "accounts", "token", "exchange"]);
-    let key = Credential::ApiKey(target.api_key.as_ref());
-    let reply: ExchangeReply = client.post(url, key, &request).await?;
-    let class = class_of(&reply.access_token);
-    context.output.done(match class {
-        Class::Access => "Access Token (RS256) minted.",
-        Class::Worker => "Worker Token (RS256) minted.",
-    });
-    let token = &reply.access_token;
-    context.output.answer(&reply, token, token)?;
-    store(context, &target, class, token);
-    Ok(())
+    client.post(url, Credential::ApiKey(target.api_key.as_ref()), &request).await
 }
 
 /// Only for words and for the place in the profile; nothing is believed because of it.
