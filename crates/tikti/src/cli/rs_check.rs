@@ -134,9 +134,9 @@ async fn as_issuer(
         None => Class::Access,
     };
     let needs_options = leave_out_what_says_nothing(&mut catalogue, args, &facts);
-    let there = (stranger, stranger_url(&issuer));
-    let there = (there.0, there.1.as_str());
-    let forge = Forge::new(Source::Issuer(key), class, catalogue.base, &facts, there)?;
+    let there = stranger_url(&issuer);
+    let source = Source::Issuer(key);
+    let forge = Forge::new(source, class, catalogue.base, &facts, (stranger, &there))?;
     context.output.note(&format!(
         "Let the server take {issuer} for its issuer (keys at {issuer}/.well-known/jwks.json); \
          it has {} s to accept a good token",
@@ -170,10 +170,9 @@ async fn with_token(
     let publisher = Publisher::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let stranger = FreshKey::generate(&facts.kid)?;
     let documents = Arc::new(Documents::of_stranger(&stranger)?);
-    let url = stranger_url(&publisher.url());
+    let there = stranger_url(&publisher.url());
     let source = Source::Token { good, public: PublicForms::of(jwk)? };
-    let there = (stranger, url.as_str());
-    let forge = Forge::new(source, class, catalogue.base, &facts, there)?;
+    let forge = Forge::new(source, class, catalogue.base, &facts, (stranger, &there))?;
     let mut check = Check::new(target, forge, Arc::clone(&documents), class);
     let checked = check.run(context, Control::Given(&token), &catalogue.tokens);
     let rows = tokio::select! {

@@ -10,6 +10,7 @@ mod durability;
 mod foreign_server;
 mod landing_page;
 mod profiles;
+mod rs_check;
 mod serve;
 mod session;
 mod store;

@@ -112,7 +112,7 @@ impl Row {
             (Outcome::GoodRefused, _) => "refused, although good",
             (Outcome::Refused, _) => "refused",
             (Outcome::Accepted, Level::Must) => "ACCEPTED",
-            (Outcome::Accepted, Level::Hardening) => "accepted, may be",
+            (Outcome::Accepted, Level::Hardening) => "accepted (lenient)",
             (Outcome::Fetched, _) => "FETCHED A KEY",
             (Outcome::Broke, _) => "broke",
             (Outcome::Throttled, _) => "THROTTLED",

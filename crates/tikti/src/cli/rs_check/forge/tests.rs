@@ -1,7 +1,5 @@
 //! The oracle is our own verifier: it takes what is good, refuses what is not, and each for its reason.
 
-use std::collections::BTreeSet;
-
 use serde_json::json;
 use tikti_token::{
     Audience, DEFAULT_SKEW_SECONDS, KeySet, Policy, peek, verify_access, verify_worker,
@@ -64,7 +62,7 @@ fn judge(world: &World, class: Class, token: &str) -> Result<(), &'static str> {
     }
 }
 
-/// What `judge` does not look at: claims that nobody reads, and a subject that only has to be a text.
+/// What may be left to whoever reads the claims: those that nobody reads, and whether a text is empty.
 fn is_beyond_the_verifier(entry: &Entry) -> bool {
     let name = entry.name.as_str();
     (name.starts_with("tid-and-") && name.ends_with("-differ")) || name == "sub-empty"
@@ -72,17 +70,17 @@ fn is_beyond_the_verifier(entry: &Entry) -> bool {
 
 fn every_token_is_judged_as_expected(class: Class) {
     let world = world(class);
-    let mut taken = BTreeSet::new();
-    for entry in world.entries.iter().filter(|entry| entry.is_for(class)) {
+    let mut misjudged = Vec::new();
+    let judged = |entry: &&Entry| entry.is_for(class) && !is_beyond_the_verifier(entry);
+    for entry in world.entries.iter().filter(judged) {
         let token = world.forge.make(entry, NOW).unwrap();
         let token = token.unwrap_or_else(|| panic!("{} does not apply", entry.name));
-        let is_good = judge(&world, class, &token).is_ok();
-        if is_good != (entry.expect == Expect::Accept) {
-            taken.insert(entry.name.clone());
+        let is_taken = judge(&world, class, &token).is_ok();
+        if is_taken != (entry.expect == Expect::Accept) {
+            misjudged.push(entry.name.as_str());
         }
     }
-    let beyond = world.entries.iter().filter(|entry| is_beyond_the_verifier(entry));
-    assert_eq!(taken, BTreeSet::from_iter(beyond.map(|entry| entry.name.clone())));
+    assert_eq!(misjudged, Vec::<&str>::new());
 }
 
 #[test]
