@@ -38,7 +38,7 @@ mod read;
 mod tour;
 mod verify;
 
-pub(crate) use change::change;
+pub(crate) use change::{change, change_and_tell};
 pub use head::{
     HeadsCursor, HeadsSigned, SIGN_AFTER_MILLIS, SignedEnds, SignedHead, read_deployment_head,
     read_head, sign_heads,
@@ -102,6 +102,8 @@ actions! {
     UserDelete "user.delete" "A user was deleted, by an administrator or by himself.";
     UserRevoke "user.revoke" "Everything that a user was given out was revoked.";
     TokenRevoke "token.revoke" "One token was revoked.";
+    KeyRotate "key.rotate" "A signing key was made, to sign from a while later on.";
+    KeyRevoke "key.revoke" "Signing keys were revoked in an emergency, and one was made that signs at once.";
 }
 
 impl Serialize for Action {

@@ -102,8 +102,7 @@ impl Domain {
         let now = clock.now();
         let deployment = deployment::open(&store, &settings, &secrets, now).await?;
         let legacy = LegacyKeys::open(&secrets, deployment.created_at)?;
-        let key_ring =
-            KeyRing::open(&store, &secrets.master_key, settings.rsa_size, now, &random).await?;
+        let key_ring = KeyRing::open(&store, &secrets.master_key, &settings, now, &random).await?;
         let peppers = Peppers::new(&secrets.pepper).map_err(Error::from)?;
         check_api_key(api_key.as_ref(), &peppers)?;
         let passwords =
@@ -139,28 +138,28 @@ impl Domain {
     /// The published keys, from memory.
     #[must_use]
     pub fn jwks(&self) -> Arc<JwksDocument> {
-        Arc::clone(&self.key_ring.document)
+        self.key_ring.document(self.clock.now())
     }
 
-    /// The key that signs at `now`.
+    /// The key that signs at `now`, from memory.
     ///
     /// # Errors
-    /// None yet: a key ring is opened with one.
-    #[expect(clippy::unnecessary_wraps, reason = "a ring whose view is too old signs nothing")]
-    pub(crate) fn signer(&self, _now: Timestamp) -> Result<Arc<SigningKey>, Error> {
-        Ok(Arc::clone(&self.key_ring.signer))
+    /// `STORE_UNAVAILABLE` where the keys could not be read for `key_view_max_age`; `INTERNAL` where no
+    /// configured master key opens the one that signs.
+    pub(crate) fn signer(&self, now: Timestamp) -> Result<Arc<SigningKey>, Error> {
+        self.key_ring.signer(now)
     }
 
-    /// The keys that access and worker tokens are verified with.
+    /// The keys that access and worker tokens are verified with, from memory, however old that is.
     pub(crate) fn verifiers(&self) -> Arc<KeySet> {
-        Arc::clone(&self.key_ring.verifiers)
+        self.key_ring.verifiers(self.clock.now())
     }
 
     /// The keys that signed heads of the audit are verified with, from memory: those that are published,
     /// and those that were before.
     #[must_use]
     pub fn audit_keys(&self) -> Arc<JwksDocument> {
-        Arc::clone(&self.key_ring.audit_document)
+        self.key_ring.audit_document()
     }
 
     /// Reads one record, to say whether the store answers.

@@ -85,6 +85,8 @@ identifiers! {
     MailId "mail" is_ulid, "a ULID";
     /// An API key's id: the middle part of `tk_<id>_<secret>`.
     ApiKeyId "key" is_api_key_id, "4 to 32 characters of a-z and 0-9";
+    /// A signing key's id, the `kid` in the header of its tokens.
+    KeyId "kid" is_key_id, "1 to 128 printable ASCII characters without spaces";
     /// A type of event that a worker may claim.
     EventType "eventTypes" is_event_type, "1 to 128 printable ASCII characters without spaces, quotes and backslashes";
 }
@@ -127,6 +129,10 @@ fn is_ulid(text: &str) -> bool {
 fn is_api_key_id(text: &str) -> bool {
     (4..=32).contains(&text.len())
         && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9'))
+}
+
+fn is_key_id(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn is_event_type(text: &str) -> bool {

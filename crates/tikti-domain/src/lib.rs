@@ -58,6 +58,7 @@ pub mod idempotency;
 pub mod integrity;
 mod intent;
 mod issue;
+pub mod keys;
 mod keyspace;
 mod legacy;
 pub mod limits;

@@ -27,6 +27,9 @@ mod limits;
 /// Audit events are kept this long, whatever is set.
 pub const LEAST_AUDIT_RETENTION: Duration = Duration::from_hours(30 * 24);
 
+/// Signing keys do not follow each other sooner by themselves, whatever is set.
+pub const LEAST_KEY_ROTATION: Duration = Duration::from_hours(24);
+
 /// What becomes of a sign-in that has no tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tenantless {
@@ -65,6 +68,14 @@ pub struct Settings {
     pub access_token_type: AccessTokenType,
     /// Size of new signing keys.
     pub rsa_size: RsaSize,
+    /// How long verifiers may hold the JWKS.
+    pub jwks_max_age: Duration,
+    /// How often the signing keys are read again.
+    pub key_refresh_interval: Duration,
+    /// Nothing is signed with keys that were last read longer ago.
+    pub key_view_max_age: Duration,
+    /// After how long a signing key is followed by another one by itself; never where it is absent.
+    pub keys_rotate_every: Option<Duration>,
     /// bcrypt cost of new hashes.
     pub password_cost: u32,
     /// Threads and queue for passwords.
@@ -153,6 +164,10 @@ impl Settings {
             tenantless: Tenantless::Allow,
             access_token_type: AccessTokenType::Jwt,
             rsa_size: RsaSize::Bits2048,
+            jwks_max_age: Duration::from_secs(300),
+            key_refresh_interval: Duration::from_secs(30),
+            key_view_max_age: Duration::from_secs(300),
+            keys_rotate_every: Some(Duration::from_hours(90 * 24)),
             password_cost: 12,
             password_pool: PoolSize {
                 // One core is left to everything else: a rank alone does not wake a lookup in time.
@@ -191,6 +206,7 @@ impl Settings {
         if self.audit_retention < LEAST_AUDIT_RETENTION {
             return refuse("audit.retention", "must be at least 30 days".to_owned());
         }
+        self.check_keys()?;
         let template = &self.tenant_template;
         let built_in = |name: &RoleName| [TENANT_ADMIN, TENANT_USER].contains(&name.as_str());
         if let Some(name) = template.roles.keys().find(|name| built_in(name)) {
@@ -201,6 +217,26 @@ impl Settings {
             return refuse("tenantTemplate.creatorRoles", format!("there is no role {name}"));
         }
         template.clients.iter().try_for_each(|client| self.check_client(client))
+    }
+
+    /// The times of signing keys fit each other.
+    fn check_keys(&self) -> Result<(), StartError> {
+        let refuse =
+            |setting, reason: &str| Err(StartError::Setting { setting, reason: reason.to_owned() });
+        let (interval, max_age) = (self.key_refresh_interval, self.key_view_max_age);
+        if self.jwks_max_age < Duration::from_secs(1) {
+            return refuse("keys.jwksMaxAge", "must be at least a second");
+        }
+        if interval < Duration::from_secs(1) {
+            return refuse("keys.refreshInterval", "must be at least a second");
+        }
+        if max_age < interval * 2 {
+            return refuse("keys.viewMaxAge", "must be at least twice keys.refreshInterval");
+        }
+        if self.keys_rotate_every.is_some_and(|every| every < LEAST_KEY_ROTATION) {
+            return refuse("keys.rotateEvery", "must be at least a day");
+        }
+        Ok(())
     }
 
     /// Whether only administrators of the deployment put this scope into a role, client or worker.

@@ -6,6 +6,7 @@
 //!
 //! Spec: Tokens and keys, "Signing keys". RFC 7517 sections 4 and 5, RFC 7518 section 6.3.
 
+use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 
 /// A public RSA signature key as RFC 7517 writes it.
@@ -48,6 +49,14 @@ impl Jwk {
             n,
             e,
         }
+    }
+
+    /// The size of the modulus in bits; 0 where it is no number.
+    #[must_use]
+    pub fn modulus_bits(&self) -> usize {
+        let bytes = BASE64URL_NOPAD.decode(self.n.as_bytes()).unwrap_or_default();
+        let first = bytes.first().map_or(0, |first| first.leading_zeros() as usize);
+        (bytes.len() * 8).saturating_sub(first)
     }
 
     pub(crate) fn is_rs256(&self) -> bool {

@@ -33,6 +33,21 @@ pub(crate) async fn change<T: Send>(
     now: Timestamp,
     work: impl Fn(&mut Txn) -> Result<Done<T>, Error> + Send + Sync,
 ) -> Result<T, Error> {
+    let told = |_: &T| draft.clone();
+    change_and_tell(domain, (place, keys), (chain, told), now, work).await
+}
+
+/// As [`change`], where only the change itself shows what there is to tell of it.
+///
+/// # Errors
+/// Those of [`change`].
+pub(crate) async fn change_and_tell<T: Send>(
+    domain: &Domain,
+    (place, keys): (NotePlace, &[Key]),
+    (chain, draft): (&Chain, impl Fn(&T) -> Draft + Send + Sync),
+    now: Timestamp,
+    work: impl Fn(&mut Txn) -> Result<Done<T>, Error> + Send + Sync,
+) -> Result<T, Error> {
     let partition = place.partition();
     let operation = intent::begin(domain, Work::Change(Changing { place }), now).await?;
     let mut reads = keys.to_vec();
@@ -44,7 +59,7 @@ pub(crate) async fn change<T: Send>(
             match work(txn)? {
                 Done::Same(same) => Ok(same),
                 Done::Changed(changed) => {
-                    note(txn, &partition, &operation, (chain, draft), now)?;
+                    note(txn, &partition, &operation, (chain, &draft(&changed)), now)?;
                     Ok::<_, Error>(changed)
                 }
             }
