@@ -15,6 +15,7 @@
 
 mod lease;
 mod record;
+mod rewrap;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +38,7 @@ pub use lease::{
     DueMail, LEASE_MILLIS, MailCursor, NextMail, Outcome, Undelivered, delivered, failed, next_due,
 };
 pub(crate) use record::QueuedMail;
+pub(crate) use rewrap::rewrap;
 
 /// What a mail is about; its template follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -296,6 +296,41 @@ pub(crate) fn open(
     Some(bytes)
 }
 
+/// What is sealed, under the first master key.
+pub(crate) enum Resealed<T> {
+    /// It was before.
+    Already,
+    /// It is now.
+    Anew(T),
+    /// No master key here opens it.
+    Shut,
+}
+
+impl<T> Resealed<T> {
+    pub(crate) fn map<U>(self, make: impl FnOnce(T) -> U) -> Resealed<U> {
+        match self {
+            Self::Already => Resealed::Already,
+            Self::Anew(anew) => Resealed::Anew(make(anew)),
+            Self::Shut => Resealed::Shut,
+        }
+    }
+}
+
+/// Seals anew, under the newest master key, what [`seal`] made under another one. What is under the newest one
+/// is opened too: it is not taken for good by its name alone.
+pub(crate) fn reseal(
+    master_keys: &[NamedSecret],
+    context: &str,
+    sealed: &Sealed,
+    random: &Random,
+) -> Result<Resealed<Sealed>, InternalError> {
+    let Some(plain) = open(master_keys, context, sealed) else { return Ok(Resealed::Shut) };
+    if master_keys.first().is_some_and(|first| first.kid == sealed.master_key) {
+        return Ok(Resealed::Already);
+    }
+    Ok(Resealed::Anew(seal(master_keys, context, &plain, random)?))
+}
+
 fn aes_key(named: &NamedSecret) -> Result<LessSafeKey, InternalError> {
     UnboundKey::new(&AES_256_GCM, named.secret.expose())
         .map(LessSafeKey::new)

@@ -11,6 +11,8 @@
 //! | how is a key made? | `make` |
 //! | which keys does this replica have in memory? | `ring` |
 //! | what do administrators and the background do to keys? | `operations`, `upkeep` |
+//! | how does a key of elsewhere get in? | `import` |
+//! | how is a master key replaced? | `rewrap` |
 //!
 //! Spec: Tokens and keys, "Signing keys: a pure function of time".
 
@@ -24,15 +26,20 @@ use crate::error::InternalError;
 use crate::record::Record;
 use crate::secret::{Sealed, sha256_hex};
 
+mod import;
 mod life;
 mod make;
 mod operations;
+mod rewrap;
 mod ring;
 mod upkeep;
 
+pub use import::{Offline, OfflineError, import};
 pub use life::{KeyState, KeyTimes};
+#[cfg(any(test, feature = "testing"))]
 pub(crate) use make::first_key;
 pub use operations::{ListedKey, Rotate, Rotated, list, rotate};
+pub use rewrap::{Rewrapped, rewrap};
 pub(crate) use ring::KeyRing;
 pub use ring::refresh;
 pub use upkeep::{destroy_removed, rotate_if_due};

@@ -17,7 +17,7 @@
 //! | how do tools reach a deployment's store? | [`maintenance`] |
 //! | is an exported audit log whole? | [`audit_log`] |
 //! | how does a mail leave? | [`mail`] |
-//! | what goes on in the background? | `sweeper`, `mail::delivery` |
+//! | what goes on in the background? | `sweeper`, `key_refresher`, `mail::delivery` |
 
 #![forbid(unsafe_code)]
 
@@ -30,6 +30,7 @@ pub mod dev;
 mod docs_page;
 pub mod error;
 mod extract;
+mod key_refresher;
 pub mod mail;
 pub mod maintenance;
 mod middleware;
@@ -63,6 +64,7 @@ use tokio::task::{JoinError, JoinHandle};
 use crate::config::{Config, StoreConfig};
 use crate::connections::Connections;
 use crate::extract::client_ip::ClientIp;
+use crate::key_refresher::KeyRefresher;
 use crate::mail::{Delivery, MailError, Outbox};
 use crate::routes::oauth2::discovery;
 pub use crate::shutdown::ShutdownHandle;
@@ -158,7 +160,7 @@ impl Listener {
 pub struct Running {
     address: SocketAddr,
     accept_loop: JoinHandle<()>,
-    /// The sweeper and the delivery of mails.
+    /// The sweeper, the reading of the signing keys and the delivery of mails.
     background: Vec<JoinHandle<()>>,
     shutdown: ShutdownHandle,
     signals: Signals,
@@ -190,7 +192,10 @@ pub async fn start(listener: Listener, config: Config, seed: Seed) -> Result<Run
     let (shutdown, asked) = shutdown::channel();
     let delivery = delivery(outbox, &state, (&clock, &random), &asked);
     let sweeper = Sweeper { state: Arc::clone(&state), clock, random, shutdown: asked.clone() };
-    let background = std::iter::once(tasks::start(sweeper.run())).chain(delivery).collect();
+    let interval = state.domain.settings().key_refresh_interval;
+    let refresher = KeyRefresher { state: Arc::clone(&state), interval, shutdown: asked.clone() };
+    let own = [tasks::start(sweeper.run()), tasks::start(refresher.run())];
+    let background = own.into_iter().chain(delivery).collect();
     let grace = config.shutdown_grace;
     let connections =
         Connections { listener: listener.socket, router, state, shutdown: asked, grace };

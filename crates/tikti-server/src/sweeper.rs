@@ -1,5 +1,5 @@
 //! Who finishes what a dead process has left half done, signs where the audit ends, takes out what is too
-//! old of it, and writes down which API keys were used? Every running server, about twice a minute.
+//! old of it, writes down which API keys were used, and lets signing keys follow each other? Every running server, about twice a minute.
 //!
 //! Invariant: it holds nothing up. A round is bounded, begins at a moment that replicas do not share,
 //! and is dropped where it stands when the server is asked to stop: its steps may be repeated, by
@@ -13,6 +13,7 @@ use tikti_domain::api_keys::write_key_uses;
 use tikti_domain::audit::{HeadsCursor, PruneCursor, prune, sign_heads};
 use tikti_domain::clock::Clock;
 use tikti_domain::error::Error;
+use tikti_domain::keys::{destroy_removed, rotate_if_due};
 use tikti_domain::random::Random;
 use tikti_domain::sweep::{SweepCursor, sweep};
 
@@ -66,6 +67,7 @@ impl Sweeper {
                 self.sign(&mut heads).await;
                 self.prune(&mut pruned).await;
                 self.write_key_uses().await;
+                self.keep_keys().await;
             };
             tokio::select! {
                 biased;
@@ -109,6 +111,20 @@ impl Sweeper {
         if let Err(error) = write_key_uses(&self.state.domain, self.clock.now()).await {
             let error: &dyn std::error::Error = &error;
             tracing::debug!(error, "when API keys were used could not be written");
+        }
+    }
+
+    /// Makes the next signing key where it is due, and destroys the private parts of those that were removed.
+    /// What fails is tried again in the next round.
+    async fn keep_keys(&self) {
+        let domain = &self.state.domain;
+        if let Err(error) = rotate_if_due(domain, self.clock.now()).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "the next signing key is due and could not be made");
+        }
+        if let Err(error) = destroy_removed(domain, self.clock.now()).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::debug!(error, "a removed signing key could not be destroyed");
         }
     }
 

@@ -15,6 +15,7 @@
 //! | may an idToken of an older Tikti be believed? | `legacy` |
 //! | what does this token say, believed or not? | `peek` |
 //! | which public keys of somebody outside are taken? | `assertion_key` |
+//! | which private key of elsewhere may sign here? | `import` |
 //! | where did an audit log end, by whose word? | `audit_head` |
 //!
 //! Spec: Tokens and keys. RFC 7515 (JWS), RFC 7517 (JWK), RFC 7519 (JWT), RFC 8725 (JWT best
@@ -28,6 +29,7 @@ mod claims;
 mod class;
 mod error;
 mod hmac;
+mod import;
 mod json;
 mod jwk;
 mod jws;
@@ -45,6 +47,7 @@ pub use claims::{AccessClaims, Actor, Firebase, FirebaseIdentities, IdClaims, Wo
 pub use class::AccessTokenType;
 pub use error::{KeyError, Part, SignError, VerifyError};
 pub use hmac::{HmacKey, HmacKeys, MIN_HMAC_SECRET_BYTES};
+pub use import::{ImportKeyError, MAX_KEY_FILE_BYTES, import_rsa_pem};
 pub use jwk::{Jwk, Jwks};
 pub use jws::MAX_TOKEN_BYTES;
 pub use keyset::KeySet;

@@ -19,7 +19,7 @@ use crate::error::{Error, InternalError};
 use crate::id::MailId;
 use crate::random::Random;
 use crate::record::Record;
-use crate::secret::{NamedSecret, Sealed, open, seal};
+use crate::secret::{NamedSecret, Resealed, Sealed, open, reseal, seal};
 
 /// A mail that waits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +93,16 @@ impl QueuedMail {
             expires_at: self.expires_at,
             language: content.language,
         })
+    }
+
+    /// The same mail, sealed under the first master key.
+    pub(super) fn reseal(
+        &self,
+        id: &MailId,
+        (master_keys, random): (&[NamedSecret], &Random),
+    ) -> Result<Resealed<Self>, InternalError> {
+        let anew = reseal(master_keys, &sealing_context(id), &self.content, random)?;
+        Ok(anew.map(|content| Self { content, ..self.clone() }))
     }
 
     /// Writes it where nothing was.

@@ -279,7 +279,7 @@ impl Lives {
             KeyState::Published | KeyState::Active => false,
             KeyState::Retiring | KeyState::Removed | KeyState::Revoked => true,
         };
-        is_over && self.tokens_alive_until(key, now).is_none_or(|until| until <= now)
+        is_over && self.tokens_alive_until(key, now).is_none_or(|until| until < now)
     }
 
     /// The key that signs next, where one is known at `now`. One that begins an hour later than a key of now

@@ -22,7 +22,7 @@ const MOST_TRIES: usize = 64;
 pub(super) struct NewKey {
     der: Zeroizing<Vec<u8>>,
     /// Whether it was made elsewhere.
-    pub(super) imported: bool,
+    imported: bool,
 }
 
 impl NewKey {
@@ -31,6 +31,11 @@ impl NewKey {
         let der = tikti_token::generate_rsa(size);
         let der = der.map_err(|error| unusable("-", error.to_string()))?;
         Ok(Self { der, imported: false })
+    }
+
+    /// Takes one that was made elsewhere, as PKCS#8.
+    pub(super) fn imported(der: Zeroizing<Vec<u8>>) -> Self {
+        Self { der, imported: true }
     }
 
     /// The record of the key under this name.
