@@ -16,7 +16,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tikti_domain::error::{Code, Error, Refusal};
 
-use crate::api::ErrorReply;
+use crate::api::{ErrorReply, OAuthErrorReply};
 
 /// A refusal or a failure on its way to the caller.
 #[derive(Clone, Debug)]
@@ -125,6 +125,59 @@ pub(crate) fn as_page(error: ApiError, page: impl IntoResponse) -> Response {
     response
 }
 
+/// Whether an OAuth endpoint is at `path`, or would be.
+pub(crate) fn is_oauth_path(path: &str) -> bool {
+    path.starts_with("/oauth2/")
+}
+
+/// Marks a refusal whose body has the shape of RFC 6749 section 5.2.
+#[derive(Clone, Copy)]
+struct OAuthShape;
+
+/// Gives an answer what is particular to OAuth endpoints: nobody keeps it, and a refusal has a status
+/// that stock clients know, 400 but for `invalid_client`, 429 and what the server could not do. What OAuth
+/// has no error for keeps its own status: no such path, no such method.
+pub(crate) fn at_oauth_endpoint(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    let Some(code) = response.extensions().get::<ApiError>().map(ApiError::code) else {
+        return response;
+    };
+    let status = oauth_status(code);
+    *response.status_mut() = status;
+    response.headers_mut().remove(header::WWW_AUTHENTICATE);
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, OAUTH_CHALLENGE);
+    }
+    response.extensions_mut().insert(OAuthShape);
+    response
+}
+
+/// By what a client can show who it is (RFC 6749, section 5.2).
+const OAUTH_CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"tikti\"");
+
+/// The status of `code` at an OAuth endpoint.
+fn oauth_status(code: Code) -> StatusCode {
+    let status = status(code);
+    match oauth_error(code) {
+        None => status,
+        Some("invalid_client") => StatusCode::UNAUTHORIZED,
+        Some(_) if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() => status,
+        Some(_) => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// A sentence in the characters that `error_description` may have (RFC 6749, section 5.2).
+fn described(sentence: &str) -> String {
+    let fitting = sentence.chars().map(|char| match char {
+        '"' => '\'',
+        '\\' => '/',
+        ' '..='~' => char,
+        _ => '?',
+    });
+    fitting.collect()
+}
+
 /// Gives a refused response its body; leaves every other response as it is. `request_id` is empty
 /// where the request has none.
 pub(crate) fn write_body(mut response: Response, request_id: &str) -> Response {
@@ -134,13 +187,25 @@ pub(crate) fn write_body(mut response: Response, request_id: &str) -> Response {
     let Some(error) = response.extensions().get::<ApiError>() else {
         return response;
     };
-    let reply = ErrorReply {
-        error: error.refusal.message.clone().into_owned(),
-        code: error.code().as_str().to_owned(),
-        details: error.refusal.details.clone(),
-        request_id: request_id.to_owned(),
+    let code = error.code();
+    let written = if response.extensions().get::<OAuthShape>().is_some() {
+        Json(OAuthErrorReply {
+            error: oauth_error(code).unwrap_or("invalid_request").to_owned(),
+            error_description: described(error.message()),
+            code: code.as_str().to_owned(),
+            request_id: request_id.to_owned(),
+        })
+        .into_response()
+    } else {
+        Json(ErrorReply {
+            error: error.refusal.message.clone().into_owned(),
+            code: code.as_str().to_owned(),
+            details: error.refusal.details.clone(),
+            request_id: request_id.to_owned(),
+        })
+        .into_response()
     };
-    let (parts, body) = Json(reply).into_response().into_parts();
+    let (parts, body) = written.into_parts();
     response.headers_mut().extend(parts.headers);
     *response.body_mut() = body;
     response
@@ -339,6 +404,38 @@ mod tests {
         let of = |code| ApiError::from(code).into_response().headers()["www-authenticate"].clone();
         assert_eq!(of(Code::InvalidApiKey), "ApiKey");
         assert_eq!(of(Code::TokenExpired), "Bearer");
+    }
+
+    #[test]
+    fn at_an_oauth_endpoint_every_code_has_the_status_that_stock_clients_know() {
+        for &code in Code::ALL {
+            let (own, plain) = (oauth_status(code), status(code));
+            let expected = match oauth_error(code) {
+                None => plain,
+                Some("invalid_client") => StatusCode::UNAUTHORIZED,
+                Some("slow_down") => StatusCode::TOO_MANY_REQUESTS,
+                Some("server_error") => StatusCode::INTERNAL_SERVER_ERROR,
+                Some("temporarily_unavailable") => StatusCode::SERVICE_UNAVAILABLE,
+                Some(_) => StatusCode::BAD_REQUEST,
+            };
+            assert_eq!(own, expected, "{code}");
+            let response = at_oauth_endpoint(ApiError::from(code).into_response());
+            let challenge = response.headers().get(header::WWW_AUTHENTICATE);
+            let is_unauthorized = own == StatusCode::UNAUTHORIZED;
+            assert_eq!(challenge, is_unauthorized.then_some(&OAUTH_CHALLENGE), "{code}");
+            assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+            assert_eq!(response.headers()[header::PRAGMA], "no-cache");
+        }
+    }
+
+    #[tokio::test]
+    async fn at_an_oauth_endpoint_a_refusal_has_the_shape_of_rfc_6749() {
+        let refusal = Refusal::invalid("scopes", "\"\\\u{e4}\u{1f600}\n\u{7f}~ ");
+        let response = at_oauth_endpoint(ApiError::from(refusal).into_response());
+        let (parts, body) = write_body(response, "request-7").into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        insta::assert_snapshot!(String::from_utf8_lossy(&body), @r#"{"error":"invalid_request","error_description":"scopes: '/????~ ","code":"INVALID_ARGUMENT","requestId":"request-7"}"#);
+        assert_eq!(parts.status, StatusCode::BAD_REQUEST);
     }
 
     #[tokio::test]

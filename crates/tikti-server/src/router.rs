@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 
 use crate::error::{self, ApiError};
 use crate::extract::UnusedBody;
-use crate::middleware::{access_log, carry_through, request_id, security_headers};
+use crate::middleware::{access_log, carry_through, oauth_errors, request_id, security_headers};
 use crate::openapi;
 use crate::routes::{accounts, action, api_keys, audit, oauth2, platform, tenants};
 use crate::state::Shared;
@@ -188,6 +188,7 @@ pub(crate) fn with_middleware(routes: Router<Shared>, state: Shared) -> Router {
         .layer(from_fn_with_state(state.clone(), carry_through::carry_through))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(from_fn_with_state(state.clone(), security_headers::security_headers))
+        .layer(from_fn(oauth_errors::oauth_errors))
         .layer(from_fn(access_log::access_log))
         .layer(from_fn_with_state(state.clone(), request_id::request_id))
         .with_state(state)

@@ -1,4 +1,4 @@
-//! The one shape of every refusal and every failure.
+//! The one shape of every refusal and every failure, and its shape at OAuth endpoints.
 //!
 //! `error` is always a string: clients of the earliest Tikti read only that.
 //!
@@ -24,5 +24,22 @@ pub struct ErrorReply {
     pub details: BTreeMap<String, String>,
     /// Same as the header `X-Request-Id`; finds the request in the log.
     #[serde(default)]
+    pub request_id: String,
+}
+
+/// Why an OAuth endpoint did not do what was asked (RFC 6749, section 5.2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OAuthErrorReply {
+    /// The error, as OAuth names it.
+    #[schema(example = "invalid_target")]
+    pub error: String,
+    /// Sentence for people; may change between versions.
+    #[schema(example = "the audience is not a client of this tenant")]
+    pub error_description: String,
+    /// One of the documented codes, which say more than `error`.
+    #[schema(example = "UNKNOWN_AUDIENCE")]
+    pub code: String,
+    /// Same as the header `X-Request-Id`; finds the request in the log.
+    #[serde(default, rename = "requestId")]
     pub request_id: String,
 }

@@ -41,7 +41,7 @@ pub use authorization::{ExplainReply, ExplainRequest, ExplainStep};
 pub use clients::{
     ClientListReply, ClientReply, CreateClientRequest, CreatedClientReply, UpdateClientRequest,
 };
-pub use error::ErrorReply;
+pub use error::{ErrorReply, OAuthErrorReply};
 pub use members::{
     CreateMemberRequest, MemberListReply, MemberReply, RemoveMemberRequest, RemovedMemberReply,
     RevokedMemberReply, UpdateMemberRequest,

@@ -3,8 +3,8 @@
 //!
 //! A handler takes an [`Asker`], [`KeyAsker`], [`BearerAsker`],
 //! [`KeyBearerAsker`] or [`TenantAsker`] for who asks and a
-//! [`JsonBody`], [`RepeatableBody`] or [`FormOrJson`] for what is asked; nothing else in the server looks at
-//! headers, query or body.
+//! [`JsonBody`], [`RepeatableBody`] or [`FormOrJson`] for what is asked, or at an OAuth endpoint an
+//! [`OAuthAsker`] for both; nothing else in the server looks at headers, query or body.
 //!
 //! Spec: HTTP API.
 
@@ -13,6 +13,7 @@ mod api_key;
 mod asker;
 mod audit;
 mod bearer;
+mod client_auth;
 pub(crate) mod client_ip;
 mod form;
 mod forwarded;
@@ -21,6 +22,7 @@ mod json;
 mod json_error;
 mod language;
 mod listed;
+mod oauth_form;
 mod page;
 mod path;
 mod query;
@@ -32,11 +34,13 @@ mod user;
 pub(crate) use action::{ActionLink, OwnForm};
 pub(crate) use asker::{Asker, BearerAsker, KeyAsker, KeyBearerAsker, Visitor};
 pub(crate) use audit::{AsLines, Events, LINES};
+pub(crate) use client_auth::OAuthAsker;
 pub(crate) use form::FormOrJson;
 pub(crate) use if_match::IfMatch;
 pub(crate) use json::{JsonBody, UnusedBody};
 pub(crate) use language::Reads;
 pub(crate) use listed::Listed;
+pub(crate) use oauth_form::OAuthForm;
 pub(crate) use page::Paging;
 pub(crate) use path::PathId;
 pub(crate) use query::member as query_member;

@@ -22,7 +22,7 @@ pub(crate) async fn request_id(
 ) -> Response {
     let id = match RequestId::of(request.headers(), &state.random) {
         Ok(id) => id,
-        Err(error) => return unnamed(error.into()),
+        Err(error) => return unnamed(error.into(), request.uri().path()),
     };
     request.extensions_mut().insert(id.clone());
     // The actor is filled in by whoever recognises him.
@@ -36,10 +36,12 @@ pub(crate) async fn request_id(
 
 /// Without randomness nothing in this service works: says so in the one shape, without an id. The
 /// access log never sees the request, so the failure is logged here.
-fn unnamed(error: Error) -> Response {
+fn unnamed(error: Error, path: &str) -> Response {
     let error = ApiError::from(error);
     tracing::error!(cause = error.cause(), "a request could be given no id");
-    error::write_body(error.into_response(), "")
+    let response = error.into_response();
+    let is_oauth = error::is_oauth_path(path);
+    error::write_body(if is_oauth { error::at_oauth_endpoint(response) } else { response }, "")
 }
 
 #[cfg(test)]
@@ -51,9 +53,12 @@ mod tests {
 
     #[tokio::test]
     async fn without_an_id_the_refusal_has_its_shape_all_the_same() {
-        let response = unnamed(InternalError::Crypto("making a request id").into());
+        let broken = || InternalError::Crypto("making a request id").into();
+        let response = unnamed(broken(), "/v1/token");
         assert_eq!(response.status().as_u16(), 500);
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
         insta::assert_snapshot!(String::from_utf8_lossy(&body), @r#"{"error":"Something broke inside the server.","code":"INTERNAL","details":{},"requestId":""}"#);
+        let body = to_bytes(unnamed(broken(), "/oauth2/token").into_body(), usize::MAX).await;
+        insta::assert_snapshot!(String::from_utf8_lossy(&body.unwrap()), @r#"{"error":"server_error","error_description":"Something broke inside the server.","code":"INTERNAL","requestId":""}"#);
     }
 }
