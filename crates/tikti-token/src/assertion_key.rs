@@ -13,7 +13,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::error::KeyError;
+use crate::error::{KeyError, VerifyError};
 use crate::jwk::Jwk;
 use crate::jws::check_key_id;
 use crate::rsa::PublicKey;
@@ -23,6 +23,13 @@ use crate::rsa::PublicKey;
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 /// Bytes of a coordinate of P-256, and of a public key of Ed25519.
 const COORDINATE_BYTES: usize = 32;
+/// RFC 7515, appendix A.2.
+const DECOY_N: &str = "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ";
+/// RFC 7515, appendix A.3.
+const DECOY_EC_X: &str = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU";
+const DECOY_EC_Y: &str = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0";
+/// RFC 8037, appendix A.2.
+const DECOY_ED_X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 /// SEC 1, section 2.3.4: both coordinates follow.
 const UNCOMPRESSED: u8 = 4;
 
@@ -115,15 +122,32 @@ impl AssertionKey {
 
     /// Whether the numbers are a key of the algorithm, and the key id fits.
     fn check(&self) -> Result<(), AssertionKeyError> {
+        self.verifier()?;
+        check_key_id(&self.kid).map_err(|_| AssertionKeyError::KeyId)
+    }
+
+    /// Checks a signature of `message` by the key's algorithm. That of ES256 is the two numbers, 32 bytes
+    /// each (RFC 7518 section 3.4).
+    ///
+    /// # Errors
+    /// [`VerifyError::Signature`].
+    pub(crate) fn verify_raw(&self, message: &[u8], signature: &[u8]) -> Result<(), VerifyError> {
+        // The numbers were checked before they were kept.
+        let verifier = self.verifier().map_err(|_| VerifyError::Signature)?;
+        verifier.verify_sig(message, signature).map_err(|_| VerifyError::Signature)
+    }
+
+    fn verifier(&self) -> Result<ParsedPublicKey, AssertionKeyError> {
         let member = |member: &Option<String>| member.clone().unwrap_or_default();
-        match self.alg.as_str() {
+        let parsed = match self.alg.as_str() {
             "RS256" => {
                 let jwk = Jwk::rs256(&self.kid, member(&self.n), member(&self.e));
-                PublicKey::from_jwk(&jwk).map_err(|error| match error {
+                let key = PublicKey::from_jwk(&jwk).map_err(|error| match error {
                     KeyError::KeyId => AssertionKeyError::KeyId,
                     KeyError::TooShort => AssertionKeyError::TooShort,
                     _ => AssertionKeyError::Malformed,
                 })?;
+                return Ok(key.into_verifier());
             }
             "ES256" => {
                 let mut point = vec![UNCOMPRESSED];
@@ -131,14 +155,34 @@ impl AssertionKey {
                 point.extend(coordinate(&member(&self.y))?);
                 // The library refuses what is not on the curve.
                 ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &point)
-                    .map_err(|_| AssertionKeyError::Malformed)?;
             }
-            _ => {
-                let point = coordinate(&member(&self.x))?;
-                ParsedPublicKey::new(&ED25519, &point).map_err(|_| AssertionKeyError::Malformed)?;
-            }
+            _ => ParsedPublicKey::new(&ED25519, coordinate(&member(&self.x))?),
+        };
+        parsed.map_err(|_| AssertionKeyError::Malformed)
+    }
+}
+
+/// A key of this algorithm that is nobody's: to check a signature where there is nothing to check it by.
+/// Those of the standards' examples.
+pub(crate) fn decoy(alg: &str) -> AssertionKey {
+    let key = |kty: &str, crv: Option<&str>, members: [Option<&str>; 4]| {
+        let [n, e, x, y] = members.map(|member| member.map(str::to_owned));
+        AssertionKey {
+            kty: kty.to_owned(),
+            key_use: "sig".to_owned(),
+            alg: alg.to_owned(),
+            kid: "decoy".to_owned(),
+            crv: crv.map(str::to_owned),
+            n,
+            e,
+            x,
+            y,
         }
-        check_key_id(&self.kid).map_err(|_| AssertionKeyError::KeyId)
+    };
+    match alg {
+        "RS256" => key("RSA", None, [Some(DECOY_N), Some("AQAB"), None, None]),
+        "ES256" => key("EC", Some("P-256"), [None, None, Some(DECOY_EC_X), Some(DECOY_EC_Y)]),
+        _ => key("OKP", Some("Ed25519"), [None, None, Some(DECOY_ED_X), None]),
     }
 }
 
@@ -217,6 +261,45 @@ mod tests {
             {
                 assert_eq!(with(json, good.0, good.1).unwrap(), key);
             }
+        }
+    }
+
+    #[test]
+    fn the_signatures_of_the_standards_verify_and_no_other_spelling_of_them() {
+        let examples = [
+            (
+                EC,
+                "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ",
+                "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
+            ),
+            (
+                ED,
+                "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc",
+                "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+            ),
+        ];
+        for (json, message, signature) in examples {
+            let key = AssertionKey::parse(&map(json)).unwrap();
+            let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).unwrap();
+            assert_eq!(key.verify_raw(message.as_bytes(), &signature), Ok(()));
+            let mut longer = signature.clone();
+            longer.push(0);
+            for wrong in [&signature[..63], &longer[..], &[0; 64][..], &[]] {
+                let refused = key.verify_raw(message.as_bytes(), wrong);
+                assert_eq!(refused, Err(VerifyError::Signature));
+            }
+            // The DER form that other libraries write of an ECDSA signature.
+            let (r, s) = signature.split_at(32);
+            let der = [&[0x30, 68, 2, 32][..], r, &[2, 32], s].concat();
+            assert_eq!(key.verify_raw(message.as_bytes(), &der), Err(VerifyError::Signature));
+        }
+    }
+
+    #[test]
+    fn a_decoy_is_a_key_like_any_other() {
+        for alg in ["RS256", "ES256", "EdDSA"] {
+            assert_eq!(decoy(alg).check(), Ok(()), "{alg}");
+            assert_eq!(decoy(alg).verify_raw(b"a", &[1; 256]), Err(VerifyError::Signature));
         }
     }
 

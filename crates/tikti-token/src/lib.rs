@@ -2,7 +2,7 @@
 //!
 //! Nothing here does I/O, reads a clock or knows a tenant: keys, policy and time are parameters, so
 //! the server, the offline `token verify` and a resource server run the same lines. Only the
-//! algorithms HS256 and RS256 exist, each bound to its own type of key; which one a token must have
+//! algorithms HS256 and RS256 exist for them, each bound to its own type of key; which one a token must have
 //! follows from the class that the caller names, never from the token.
 //!
 //! | question | module |
@@ -16,6 +16,7 @@
 //! | what does this token say, believed or not? | `peek` |
 //! | which public keys of somebody outside are taken? | `assertion_key` |
 //! | which private key of elsewhere may sign here? | `import` |
+//! | may what he signs about himself be believed? | `assertion` |
 //! | where did an audit log end, by whose word? | `audit_head` |
 //!
 //! Spec: Tokens and keys. RFC 7515 (JWS), RFC 7517 (JWK), RFC 7519 (JWT), RFC 8725 (JWT best
@@ -23,6 +24,7 @@
 
 #![forbid(unsafe_code)]
 
+mod assertion;
 mod assertion_key;
 mod audit_head;
 mod claims;
@@ -41,6 +43,9 @@ mod reader;
 mod rsa;
 mod verify;
 
+pub use assertion::{
+    AssertionClaims, AssertionError, AssertionPolicy, claimed_subject, verify_assertion,
+};
 pub use assertion_key::{AssertionKey, AssertionKeyError};
 pub use audit_head::{AUDIT_HEAD_TYPE, AuditHeadClaims, mint_audit_head, verify_audit_head};
 pub use claims::{AccessClaims, Actor, Firebase, FirebaseIdentities, IdClaims, WorkerClaims};

@@ -175,6 +175,11 @@ impl PublicKey {
         self.jwk.clone()
     }
 
+    /// What checks signatures, alone.
+    pub(crate) fn into_verifier(self) -> ParsedPublicKey {
+        self.verifier
+    }
+
     /// Checks an RS256 signature of `message`.
     ///
     /// # Errors

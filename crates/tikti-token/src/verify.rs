@@ -238,7 +238,7 @@ fn check_claims<T>(
 impl Audience<'_> {
     /// Picks the audience that the caller may take the token to be for, or `Some(None)`. `None` is
     /// a claim that is neither a string nor an array of strings (RFC 7519 section 4.1.3).
-    fn choose(self, claim: &Value<'_>) -> Option<Option<String>> {
+    pub(crate) fn choose(self, claim: &Value<'_>) -> Option<Option<String>> {
         let is_expected = |audience: &str| match self {
             Self::OneOf(expected) => expected.contains(&audience),
             Self::Deferred => true,

@@ -10,6 +10,7 @@
     reason = "a test that cannot go on must stop; the lint sees only functions marked as tests"
 )]
 
+mod assertion;
 mod attacks;
 mod audit_head;
 mod differential;
