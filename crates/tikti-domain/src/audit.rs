@@ -25,7 +25,7 @@ use crate::clock::{self, Timestamp};
 use crate::domain::Domain;
 use crate::error::{Error, InternalError};
 use crate::fence;
-use crate::id::{ApiKeyId, MailId, OperationId, SessionId, TenantId, UserId, WorkerId};
+use crate::id::{ApiKeyId, ClientId, MailId, OperationId, SessionId, TenantId, UserId, WorkerId};
 use crate::intent;
 use crate::keyspace;
 use crate::record::Record;
@@ -134,7 +134,7 @@ pub enum Chain {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Actor {
-    /// The user or worker.
+    /// The user, worker or program.
     #[serde(flatten)]
     pub who: Who,
     /// The session that speaks for the user.
@@ -145,7 +145,7 @@ pub struct Actor {
     pub ip: Option<IpAddr>,
 }
 
-/// A user or a worker, by id.
+/// Somebody or something that acts, by id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "id", rename_all = "lowercase")]
 pub enum Who {
@@ -153,6 +153,11 @@ pub enum Who {
     User(UserId),
     /// A worker of the event's tenant.
     Worker(WorkerId),
+    /// A program with an API key; the deployment's own key is called `deployment`.
+    #[serde(rename = "apiKey")]
+    ApiKey(ApiKeyId),
+    /// A resource server: a client of the event's tenant.
+    Client(ClientId),
 }
 
 /// What is known of an event before its operation begins. Part of the intent of an operation that is

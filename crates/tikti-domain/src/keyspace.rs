@@ -26,6 +26,7 @@
 //! | `t:<tenant id>` | `member` | user id | one membership |
 //! | `t:<tenant id>` | `departed` | user id | when a member was removed |
 //! | `t:<tenant id>` | `api_key` | key id | entry of the list of the tenant's API keys |
+//! | `t:<tenant id>` | `denied` | `jti` | a token of a worker's own that was revoked alone |
 //! | `t:<tenant id>` | `fence` | operation id | that operation was given up |
 //! | `k:<key id>` | `key` | - | one API key |
 //! | `k:<key id>` | `used` | - | when it was last used, to the hour |
@@ -180,6 +181,11 @@ pub(crate) fn session(user: &UserId, session: &SessionId) -> Key {
 
 pub(crate) fn denied_token(user: &UserId, jti: &str) -> Key {
     Key::new(&of_user(user), DENIED, jti)
+}
+
+/// That a token was revoked alone which no user is behind: a worker's own.
+pub(crate) fn denied_in_tenant(tenant: &TenantId, jti: &str) -> Key {
+    Key::new(&of_tenant(tenant), DENIED, jti)
 }
 
 pub(crate) fn membership_entry(user: &UserId, tenant: &TenantId) -> Key {
@@ -395,6 +401,7 @@ mod tests {
             fence(&of_api_key(&key_id), &operation),
             former_client(&tenant_id, &ClientId::parse("https://api/x").unwrap()),
             former_role(&tenant_id, &RoleName::parse("Ops.1").unwrap()),
+            denied_in_tenant(&tenant_id, "j1"),
         ]
     }
 
@@ -453,6 +460,7 @@ mod tests {
         k:abcd/fence/01JD000000000000000000000Z
         t:t-1/former_client/https://api/x
         t:t-1/former_role/Ops.1
+        t:t-1/denied/j1
         ");
     }
 }

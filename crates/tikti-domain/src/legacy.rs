@@ -116,6 +116,22 @@ pub(crate) async fn verify(
     }
 }
 
+/// The tenant that a token of an older Tikti names, if this is one that verifies; `None` for any other token.
+/// Without a read.
+pub(crate) fn context(
+    domain: &Domain,
+    token: &SecretString,
+    now: Timestamp,
+) -> Option<Option<TenantId>> {
+    let legacy = domain.legacy.as_ref().filter(|legacy| now < legacy.accept_until)?;
+    let skew_seconds = domain.settings.skew.as_secs();
+    let policy = LegacyPolicy { issuers: &legacy.issuers, skew_seconds };
+    let text = token.expose_secret();
+    let verified = tikti_token::verify_legacy(text, &legacy.keys, &policy, clock::seconds(now));
+    let tenant = verified.ok()?.into_claims().tid;
+    tenant.as_deref().map(TenantId::parse).transpose().ok()
+}
+
 impl LegacyToken {
     /// Types the claims and finds the one whom they name; `None` where they name nobody.
     async fn resolve(

@@ -19,6 +19,7 @@
 //! | who may administer what | `permission` |
 //! | what a token holds | `issue`, and the `tikti-token` crate |
 //! | sign-in and lookup | [`account`] |
+//! | whether a token is good now, and who is told | `standing`, [`introspect`], [`revoke`] |
 //! | how often somebody may try | [`limits`], `rate_limit` |
 //! | codes that leave by mail | [`oob_code`], [`action_link`] |
 //! | tenants | [`tenancy`] |
@@ -37,6 +38,7 @@
 
 pub mod account;
 pub mod action_link;
+mod any_token;
 pub mod api_key;
 pub mod api_keys;
 pub mod audit;
@@ -46,6 +48,7 @@ mod claim;
 pub mod client;
 pub mod client_auth;
 pub mod clock;
+mod denial;
 mod deployment;
 mod domain;
 pub mod email;
@@ -57,6 +60,7 @@ mod id_token;
 pub mod idempotency;
 pub mod integrity;
 mod intent;
+pub mod introspect;
 mod issue;
 pub mod keys;
 mod keyspace;
@@ -77,17 +81,20 @@ pub mod random;
 mod rate_limit;
 mod reads;
 mod record;
+pub mod revoke;
 pub mod role;
 pub mod scope;
 pub mod secret;
 pub mod session;
 pub mod settings;
 mod signing_key;
+mod standing;
 pub mod sweep;
 pub mod tenancy;
 pub mod tenant;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod token_asker;
 pub mod token_exchange;
 pub mod user;
 pub mod worker;

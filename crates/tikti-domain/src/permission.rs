@@ -22,6 +22,7 @@ use crate::id_token::{self, Holder, IdToken};
 use crate::keyspace;
 use crate::reads::Reads;
 use crate::scope::ScopeSet;
+use crate::session::DeniedToken;
 use crate::user::User;
 use crate::worker::{Worker, WorkerStatus};
 
@@ -226,13 +227,16 @@ async fn from_worker_token(
     let wver = claims.wver.ok_or_else(|| refuse(Code::Unauthenticated))?;
     let tikti = ClientId::parse(TIKTI).map_err(Error::from)?;
     let client_key = keyspace::client(&tenant_id, &tikti);
-    let reads = Reads::load(&domain.store, vec![client_key.clone()], now).await?;
+    let denied_key = keyspace::denied_in_tenant(&tenant_id, &claims.jti);
+    let keys = vec![client_key.clone(), denied_key.clone()];
+    let reads = Reads::load(&domain.store, keys, now).await?;
+    let is_denied = reads.find::<DeniedToken>(&denied_key)?.is_some();
     let client: Option<Client> = reads.find(&client_key)?;
     let fresh = client.is_some_and(|client| {
         client.is_active() && claims.iat >= clock::seconds(client.created_at)
     });
     let too_old = domain.not_before.is_some_and(|cut| claims.iat < clock::seconds(cut));
-    if !fresh || too_old {
+    if is_denied || !fresh || too_old {
         return Err(refuse(Code::TokenRevoked));
     }
     let bounds = (tenant_id, ScopeSet::parse(&claims.scope)?);

@@ -1,7 +1,6 @@
 //! Accounts: who somebody is. Making, changing and deleting a user, signing in, being looked up.
 
 mod admins;
-mod any_token;
 mod begin_session;
 pub(crate) mod change_email;
 pub(crate) mod change_user;
@@ -19,6 +18,7 @@ mod lookup;
 mod own;
 mod redeem;
 mod refresh;
+pub(crate) mod refresh_standing;
 mod refresh_token;
 mod reset_password;
 mod revoke;

@@ -120,6 +120,14 @@ impl RefreshToken {
         back.is_some_and(|back| (2..=MOST_GENERATIONS_BACK).contains(&back))
     }
 
+    /// Whether this is the token that `session` waits for: one hash, whatever is shown.
+    pub(super) fn is_present(&self, peppers: &Peppers, session: &Session) -> bool {
+        session.refresh.as_ref().is_some_and(|state| {
+            state.generation == self.generation
+                && peppers.matches(self.secret.expose_secret(), &state.hash)
+        })
+    }
+
     fn compare(&self, peppers: &Peppers, session: &Session) -> Shown {
         let Some(state) = &session.refresh else { return Shown::Unknown };
         let Some(back) = state.generation.checked_sub(self.generation) else {

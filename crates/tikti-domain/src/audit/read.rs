@@ -97,7 +97,10 @@ impl AuditQuery {
         }
         let is_id = |text: &String| UserId::parse(text).is_ok() || WorkerId::parse(text).is_ok();
         if !self.actor.as_ref().is_none_or(is_id) {
-            return Err(Refusal::invalid("actor", "is no id of a user or a worker"));
+            return Err(Refusal::invalid(
+                "actor",
+                "is no id of a user, a worker, a client or an API key",
+            ));
         }
         Ok(())
     }

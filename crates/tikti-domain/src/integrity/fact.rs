@@ -292,6 +292,8 @@ impl Place<'_> {
             ("note", id) if !id.is_empty() => self.decode::<Note>().map(|_| Fact::Plain),
             // Ends by itself, also after its tenant.
             ("answer", id) if !id.is_empty() => self.decode::<GivenAnswer>().map(|_| Fact::Plain),
+            // So does what was denied, and its tenant may be deleted meanwhile.
+            ("denied", id) if !id.is_empty() => self.decode::<DeniedToken>().map(|_| Fact::Plain),
             ("tenant", "") => match self.decode::<Lasting<Tenant>>()? {
                 Lasting::Tombstone(tombstone) => Ok(Fact::TenantTombstone(tombstone.cause)),
                 Lasting::Live(living) => {

@@ -349,6 +349,8 @@ async fn a_token_that_was_revoked_may_outlive_its_user_and_a_session_may_not() {
     let tombstone = r#"{"tombstone":{"since":1,"cause":"deleted"}}"#;
     world.put_raw(&keyspace::user(&gone), tombstone).await;
     world.put(&keyspace::denied_token(&gone, "j"), &DeniedToken {}).await;
+    let no_tenant = TenantId::parse("gone").unwrap();
+    world.put(&keyspace::denied_in_tenant(&no_tenant, "j"), &DeniedToken {}).await;
     assert_eq!(world.broken().await, BTreeSet::new());
     let sid = "01JD0000000000000000000000";
     let session = format!(

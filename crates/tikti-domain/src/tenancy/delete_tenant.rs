@@ -124,6 +124,7 @@ async fn clean(
     purge::all(domain, (&partition, keyspace::FORMER_ROLE), now).await?;
     purge::all(domain, (&partition, keyspace::WORKER), now).await?;
     purge::all(domain, (&partition, keyspace::DEPARTED), now).await?;
+    purge::all(domain, (&partition, keyspace::DENIED), now).await?;
     bury(domain, tenant_id, now).await?;
     domain.store.delete(&keyspace::tenant_entry(tenant_id)).await?;
     domain.names.forget(tenant_id);

@@ -258,7 +258,6 @@ async fn a_denied_token_stays_denied_for_as_long_as_a_verification_would_take_it
     let session = fixture.sign_in(ANN).await;
     let done =
         revoke_jti(&fixture.domain, &admin(&fixture).await, &session.id_token).await.unwrap();
-    assert_eq!(done.user_id, session.user_id);
     assert_eq!(done.expires_at.as_millis(), fixture.now().as_millis() / 1000 * 1000 + 3_600_000);
     // With the difference of clocks that is allowed.
     fixture.clock.advance((3600 + 59) * 1000);

@@ -1,9 +1,10 @@
 //! What does a token of whichever class say, once it is verified?
 //!
-//! For administrators, who have a token in hand and want to know or to revoke it. Everywhere else a
-//! place that takes a token names the class that it expects.
+//! For whoever has a token in hand and wants to know of it or to revoke it: administrators, introspection,
+//! revocation. Everywhere else a place that takes a token names the class that it expects.
 //!
-//! Spec: HTTP API, Identity, `revokeJti`, `validate`; Tokens and keys, "Verification".
+//! Spec: HTTP API, Identity, `revokeJti`, `validate`; Tokens and keys, "Verification", "Standards beside
+//! Tikti's own endpoints".
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -17,7 +18,8 @@ use crate::id::{SessionId, TenantId, UserId};
 use crate::id_token::IdToken;
 
 /// The claims of a verified token.
-pub(super) enum AnyToken {
+#[derive(Debug)]
+pub(crate) enum AnyToken {
     Id(IdClaims),
     Access(AccessClaims),
     Worker(WorkerClaims),
@@ -28,7 +30,7 @@ impl AnyToken {
     ///
     /// # Errors
     /// The step that fails, of the class that the token comes nearest to.
-    pub(super) fn verify(
+    pub(crate) fn verify(
         domain: &Domain,
         token: &SecretString,
         audience: Audience<'_>,
@@ -56,7 +58,7 @@ impl AnyToken {
     }
 
     /// The claims of an access or worker token.
-    pub(super) fn access(&self) -> Option<&AccessClaims> {
+    pub(crate) fn access(&self) -> Option<&AccessClaims> {
         match self {
             Self::Id(_) => None,
             Self::Access(claims) => Some(claims),
@@ -65,7 +67,7 @@ impl AnyToken {
     }
 
     /// When it ends, in seconds since the Unix epoch.
-    pub(super) fn expires_at(&self) -> u64 {
+    pub(crate) fn expires_at(&self) -> u64 {
         match self {
             Self::Id(claims) => claims.exp,
             Self::Access(claims) | Self::Worker(WorkerClaims { access: claims, .. }) => claims.exp,
@@ -73,7 +75,7 @@ impl AnyToken {
     }
 
     /// The user behind the token; `None` where there is none, as behind one that a worker asked for.
-    pub(super) fn user_id(&self) -> Option<UserId> {
+    pub(crate) fn user_id(&self) -> Option<UserId> {
         match self {
             Self::Id(claims) => UserId::parse(&claims.sub).ok(),
             Self::Access(claims) | Self::Worker(WorkerClaims { access: claims, .. }) => {
@@ -83,16 +85,36 @@ impl AnyToken {
     }
 
     /// The token's own id.
-    pub(super) fn jti(&self) -> &str {
+    pub(crate) fn jti(&self) -> &str {
         match self {
             Self::Id(claims) => &claims.jti,
             Self::Access(claims) | Self::Worker(WorkerClaims { access: claims, .. }) => &claims.jti,
         }
     }
 
+    /// What it is called: the claim `token_use`.
+    pub(crate) fn token_use(&self) -> &'static str {
+        match self {
+            Self::Id(_) => "id",
+            Self::Access(_) => "access",
+            Self::Worker(_) => "worker",
+        }
+    }
+
+    /// The tenant that it speaks for.
+    pub(crate) fn tenant_id(&self) -> Option<TenantId> {
+        let tenant = match self {
+            Self::Id(claims) => claims.tid.as_deref(),
+            Self::Access(claims) | Self::Worker(WorkerClaims { access: claims, .. }) => {
+                Some(claims.tid.as_str())
+            }
+        };
+        TenantId::parse(tenant?).ok()
+    }
+
     /// What the token says of the user who is behind it, in the shape that the holder's checks take: the
     /// one who asked for it, where it is about somebody else. `None` where there is no user or no session.
-    pub(super) fn user_token(&self, default_audience: &str) -> Option<IdToken> {
+    pub(crate) fn user_token(&self, default_audience: &str) -> Option<IdToken> {
         let claims = match self {
             Self::Id(claims) => return IdToken::parse(claims.clone(), default_audience).ok(),
             Self::Access(claims) | Self::Worker(WorkerClaims { access: claims, .. }) => claims,
@@ -110,19 +132,19 @@ impl AnyToken {
     }
 
     /// Every claim by its name on the wire.
-    pub(super) fn claims(&self) -> Result<Map<String, Value>, InternalError> {
-        let (token_use, mut claims) = match self {
-            Self::Id(claims) => ("id", members(claims)?),
-            Self::Access(claims) => ("access", members(claims)?),
-            Self::Worker(claims) => ("worker", members(claims)?),
+    pub(crate) fn claims(&self) -> Result<Map<String, Value>, InternalError> {
+        let mut claims = match self {
+            Self::Id(claims) => members(claims)?,
+            Self::Access(claims) => members(claims)?,
+            Self::Worker(claims) => members(claims)?,
         };
-        claims.insert("token_use".to_owned(), token_use.into());
+        claims.insert("token_use".to_owned(), self.token_use().into());
         Ok(claims)
     }
 }
 
 /// The user who asked for an access or worker token: only then it has a `ver`.
-pub(super) fn user_behind(claims: &AccessClaims) -> Option<UserId> {
+pub(crate) fn user_behind(claims: &AccessClaims) -> Option<UserId> {
     let user = claims.act.as_ref().map_or(&claims.sub, |actor| &actor.sub);
     claims.ver.and(UserId::parse(user).ok())
 }
@@ -137,7 +159,7 @@ fn members(claims: &impl Serialize) -> Result<Map<String, Value>, InternalError>
 }
 
 /// What a caller is told of a token that does not verify: the step that failed.
-pub(super) fn refused(error: VerifyError) -> Refusal {
+pub(crate) fn refused(error: VerifyError) -> Refusal {
     let code = match error {
         VerifyError::Expired => Code::TokenExpired,
         _ => Code::InvalidIdToken,

@@ -1,0 +1,134 @@
+//! Would this refresh token be taken now, and what for? Asked by whoever does not use it up.
+//!
+//! Only the token that its session waits for counts: of an older one nothing is said, and nothing is done to
+//! the session, since showing it here is no use of it. Invariant: what is said of the present one is what a
+//! refresh that names no tenant would do with it.
+//!
+//! Spec: Tokens and keys, "Refresh tokens", "Standards beside Tikti's own endpoints".
+
+use secrecy::SecretString;
+use tikti_store::{Key, Stored};
+
+use super::refresh_token::RefreshToken;
+use crate::client::Client;
+use crate::clock::Timestamp;
+use crate::domain::Domain;
+use crate::error::InternalError;
+use crate::id::{TenantId, UserId};
+use crate::keyspace;
+use crate::membership::Membership;
+use crate::reads::Reads;
+use crate::record::Record;
+use crate::session::Session;
+use crate::settings::Tenantless;
+use crate::tenant::{Tenant, TenantStatus};
+use crate::user::User;
+
+/// A refresh token that somebody shows without using it.
+#[derive(Debug)]
+pub(crate) struct ShownRefresh(RefreshToken);
+
+/// A session, as a refresh would find it now.
+#[derive(Debug)]
+pub(crate) struct Refreshable {
+    pub(crate) session: Session,
+    /// The tenant that its next idToken would be for.
+    pub(crate) tenant_id: Option<TenantId>,
+}
+
+impl ShownRefresh {
+    /// Takes a text apart; `None` where it is no refresh token.
+    pub(crate) fn parse(text: &SecretString) -> Option<Self> {
+        RefreshToken::parse(text).map(Self)
+    }
+
+    pub(crate) fn user_id(&self) -> &UserId {
+        &self.0.user_id
+    }
+
+    pub(crate) fn session_key(&self) -> Key {
+        keyspace::session(&self.0.user_id, &self.0.session_id)
+    }
+
+    /// The keys of everything that a refresh looks at.
+    pub(crate) fn keys(&self) -> Vec<Key> {
+        let RefreshToken { user_id, tenant_id, client_id, .. } = &self.0;
+        let mut keys = vec![keyspace::user(user_id), self.session_key()];
+        if let Some(tenant) = tenant_id {
+            keys.extend([keyspace::tenant(tenant), keyspace::member(tenant, user_id)]);
+            keys.extend(client_id.iter().map(|client| keyspace::client(tenant, client)));
+        }
+        keys
+    }
+
+    /// The session that waits for this token, at its record; `None` for every other token.
+    pub(crate) fn session(
+        &self,
+        domain: &Domain,
+        stored: Option<&Stored>,
+    ) -> Result<Option<Session>, InternalError> {
+        let found = Session::decode_optional(&self.session_key(), stored)?;
+        // What follows the secret is said by whoever shows it; the token that was given out says what the
+        // session does.
+        let is_as_given = |session: &Session| {
+            session.tenant_id == self.0.tenant_id
+                && (session.tenant_id.is_none() || session.client_id == self.0.client_id)
+        };
+        Ok(found
+            .filter(|session| self.0.is_present(&domain.peppers, session) && is_as_given(session)))
+    }
+
+    /// What a refresh would find; `None` where it would be refused.
+    pub(crate) fn find(
+        &self,
+        domain: &Domain,
+        reads: &Reads,
+    ) -> Result<Option<Refreshable>, InternalError> {
+        let Some(session) = self.session(domain, reads.stored(&self.session_key())?)? else {
+            return Ok(None);
+        };
+        let user: Option<User> = reads.find_live(&keyspace::user(&self.0.user_id))?;
+        let Some(user) = user.filter(|user| user.is_active() && session.is_of(user)) else {
+            return Ok(None);
+        };
+        if domain.not_before.is_some_and(|cut| session.created_at < cut) {
+            return Ok(None);
+        }
+        let Some(tenant_id) = context(&session, reads)? else { return Ok(None) };
+        let is_refused = tenant_id.is_none()
+            && domain.settings.tenantless == Tenantless::Admin
+            && !user.is_admin();
+        Ok((!is_refused).then_some(Refreshable { session, tenant_id }))
+    }
+}
+
+/// The tenant that the session speaks for from now on, if any; `None` where it may not be refreshed.
+fn context(session: &Session, reads: &Reads) -> Result<Option<Option<TenantId>>, InternalError> {
+    let Some(tenant_id) = &session.tenant_id else { return Ok(Some(None)) };
+    let tenant: Option<Tenant> = reads.find_live(&keyspace::tenant(tenant_id))?;
+    let held: Option<Membership> = reads.find(&keyspace::member(tenant_id, &session.user_id))?;
+    let is_member = held.is_some_and(|held| !held.cuts_off(session.created_at));
+    match tenant.filter(|tenant| is_member && tenant.status != TenantStatus::Deleting) {
+        Some(tenant) if tenant.is_active() && takes_id_tokens(session, tenant_id, reads)? => {
+            Ok(Some(Some(tenant.id)))
+        }
+        None if !session.is_bound() => Ok(Some(None)),
+        Some(_) | None => Ok(None),
+    }
+}
+
+fn takes_id_tokens(
+    session: &Session,
+    tenant: &TenantId,
+    reads: &Reads,
+) -> Result<bool, InternalError> {
+    let Some(client) = &session.client_id else { return Ok(true) };
+    let client: Option<Client> = reads.find(&keyspace::client(tenant, client))?;
+    Ok(client
+        .is_some_and(|client| client.takes_id_tokens() && client.created_at <= session.created_at))
+}
+
+/// When a session ends, unless it is refreshed before.
+pub(crate) fn ends(domain: &Domain, session: &Session) -> Timestamp {
+    session.ends(&domain.settings, session.refreshed_at)
+}
