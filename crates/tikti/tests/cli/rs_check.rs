@@ -162,7 +162,8 @@ fn fetch_the_key_of(token: &str) {
     let header = token.split('.').next().unwrap();
     let header = BASE64URL_NOPAD.decode(header.as_bytes()).unwrap();
     let header: Value = serde_json::from_slice(&header).unwrap();
-    let (address, path) = header["jku"].as_str().unwrap()[7..].split_once('/').unwrap();
+    let there = header["jku"].as_str().unwrap().strip_prefix("http://").unwrap();
+    let (address, path) = there.split_once('/').unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET /{path} HTTP/1.1\r\nhost: {address}\r\n\r\n").unwrap();
     let mut reply = String::new();
