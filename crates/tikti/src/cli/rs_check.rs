@@ -56,7 +56,7 @@ Example:
   tikti rs-check http://127.0.0.1:9000/jobs --aud backend-worker --scope jobs:read \\
       --tenant codecompany --issue-at 127.0.0.1:9400
 
-Exit codes: 0 nothing hostile was accepted, 1 something was, 3 the good token is not accepted either.
+Exit codes: 0 nothing hostile was accepted, 1 something was, 3 the good token is refused too.
 What each token is: conformance/hostile-tokens.json; more in docs/rs-check.md.")]
 pub(crate) struct RsCheckArgs {
     #[command(flatten)]

@@ -20,7 +20,6 @@ use crate::input;
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
 #[derive(Args)]
-#[command(next_help_heading = "Request")]
 pub(crate) struct TargetArgs {
     /// A route of the resource server that wants a token; asked about a hundred times, so take one that
     /// changes nothing
