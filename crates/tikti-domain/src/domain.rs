@@ -83,6 +83,29 @@ pub struct Caller {
     pub tenant: Option<TenantRef>,
     /// By what name the request may come again, where it shows a secret and has one.
     pub repeatable: Option<Repeatable>,
+    /// Through which door it came, for the log: nothing is decided by it.
+    pub door: Door,
+}
+
+/// The doors that lead to the same operations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Door {
+    /// Tikti's own endpoints.
+    #[default]
+    Tikti,
+    /// The endpoints that OAuth has shaped.
+    OAuth,
+}
+
+impl Door {
+    /// The name in the log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tikti => "tikti",
+            Self::OAuth => "oauth2",
+        }
+    }
 }
 
 impl Domain {

@@ -100,7 +100,7 @@ pub mod user;
 pub mod worker;
 
 pub use deployment::StartError;
-pub use domain::{Caller, Domain, DomainConfig};
+pub use domain::{Caller, Domain, DomainConfig, Door};
 pub use signing_key::JwksDocument;
 pub use tikti_store::{OpenError, OpenOptions, RedisOptions, Store, StoreError, TlsFiles};
 pub use tikti_token::{AccessTokenType, AssertionKey, RsaSize};

@@ -193,6 +193,7 @@ pub(crate) fn write_body(mut response: Response, request_id: &str) -> Response {
             error: oauth_error(code).unwrap_or("invalid_request").to_owned(),
             error_description: described(error.message()),
             code: code.as_str().to_owned(),
+            details: error.refusal.details.clone(),
             request_id: request_id.to_owned(),
         })
         .into_response()

@@ -14,7 +14,8 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::api::ErrorReply;
+use crate::api::{ErrorReply, OAuthErrorReply};
+use crate::error;
 use crate::router::{Needs, Route};
 
 const ABOUT: &str = "Tikti answers two questions: who is this, and what may they do, where. Sign in for an \
@@ -32,6 +33,7 @@ const BEARER: &str = "bearer";
 pub(crate) fn head() -> OpenApi {
     let mut components = Components::new();
     components.schemas.insert(ErrorReply::name().into_owned(), ErrorReply::schema());
+    components.schemas.insert(OAuthErrorReply::name().into_owned(), OAuthErrorReply::schema());
     components.add_security_scheme(
         API_KEY,
         SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
@@ -70,6 +72,7 @@ pub(crate) fn head() -> OpenApi {
         ("accounts", "Signing in, looking up, exchanging"),
         ("users", "The directory of users"),
         ("tenants", "The authorization boundaries"),
+        ("oauth2", "What stock OAuth clients call"),
         ("discovery", "What verifiers read"),
         ("platform", "The service itself"),
     ]
@@ -126,10 +129,12 @@ fn complete_operation(operation: &mut Operation, route: &Route) {
             None => sentence,
         });
     }
+    let is_oauth = error::is_oauth_path(route.path);
+    let shape = if is_oauth { OAuthErrorReply::name() } else { ErrorReply::name() };
     let refusal =
         ResponseBuilder::new().description("A refusal or a failure; `code` says which.").content(
             "application/json",
-            ContentBuilder::new().schema(Some(Ref::from_schema_name(ErrorReply::name()))).build(),
+            ContentBuilder::new().schema(Some(Ref::from_schema_name(shape))).build(),
         );
     // Whoever opens the link of a mail is a person.
     let refusal = if route.path == "/action" {

@@ -149,6 +149,7 @@ pub const ROUTES: &[Route] = &[
     row!("GET", "/.well-known/jwks.json", ["/v1/.well-known/jwks.json"], Needs::Nothing, oauth2::jwks::jwks),
     row!("GET", "/.well-known/openid-configuration", [], Needs::Nothing, oauth2::discovery::openid_configuration),
     row!("GET", "/.well-known/oauth-authorization-server", [], Needs::Nothing, oauth2::discovery::oauth_authorization_server),
+    row!("POST", "/oauth2/token", [], Needs::Nothing, oauth2::token::oauth_token),
     row!("GET", "/healthz", [], Needs::Nothing, platform::health::healthz),
     row!("GET", "/readyz", [], Needs::Nothing, platform::health::readyz),
     row!("GET", "/version", [], Needs::Nothing, platform::version::version),

@@ -137,6 +137,7 @@ fn log_decision(
         },
         code = failed.map(|error| error.code().as_str()),
         step = decision.failed_step().map(Step::name),
+        door = caller.door.name(),
         request.id = caller.request_id,
         user.id = facts.user_id().map(tracing::field::display),
         session.id = facts.session_id().map(tracing::field::display),

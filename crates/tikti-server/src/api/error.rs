@@ -39,6 +39,9 @@ pub struct OAuthErrorReply {
     /// One of the documented codes, which say more than `error`.
     #[schema(example = "UNKNOWN_AUDIENCE")]
     pub code: String,
+    /// Member of the request to reason; left out where no member is to blame.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub details: BTreeMap<String, String>,
     /// Same as the header `X-Request-Id`; finds the request in the log.
     #[serde(default, rename = "requestId")]
     pub request_id: String,

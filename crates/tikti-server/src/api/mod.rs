@@ -16,6 +16,7 @@ mod authorization;
 mod clients;
 mod error;
 mod members;
+mod oauth;
 mod oob_codes;
 mod platform;
 mod roles;
@@ -46,6 +47,7 @@ pub use members::{
     CreateMemberRequest, MemberListReply, MemberReply, RemoveMemberRequest, RemovedMemberReply,
     RevokedMemberReply, UpdateMemberRequest,
 };
+pub use oauth::{OAuthTokenReply, OAuthTokenRequest};
 pub use oob_codes::{
     ActionForm, ResetPasswordReply, ResetPasswordRequest, SendOobCodeReply, SendOobCodeRequest,
     SendTenantCodeReply, SendTenantCodeRequest, SignInWithOobCodeRequest,

@@ -41,7 +41,32 @@ pub struct DiscoveryReply {
     /// Where the public keys are.
     #[schema(example = "https://api.tikti.io/.well-known/jwks.json")]
     pub jwks_uri: String,
-    /// OAuth response types; none, as there is no authorization endpoint.
+    /// Where tokens are given.
+    #[serde(default)]
+    #[schema(example = "https://api.tikti.io/oauth2/token")]
+    pub token_endpoint: String,
+    /// How a client says there who it is; `none` for a refresh.
+    #[serde(default)]
+    pub token_endpoint_auth_methods_supported: Vec<String>,
+    /// Algorithms that sign the assertions of `private_key_jwt`.
+    #[serde(default)]
+    pub token_endpoint_auth_signing_alg_values_supported: Vec<String>,
+    /// Where a resource server asks whether a token is good (RFC 7662).
+    #[serde(default)]
+    #[schema(example = "https://api.tikti.io/oauth2/introspect")]
+    pub introspection_endpoint: String,
+    /// How it says there who it is.
+    #[serde(default)]
+    pub introspection_endpoint_auth_methods_supported: Vec<String>,
+    /// Where a token is revoked (RFC 7009).
+    #[serde(default)]
+    #[schema(example = "https://api.tikti.io/oauth2/revoke")]
+    pub revocation_endpoint: String,
+    /// How whoever revokes says there who it is.
+    #[serde(default)]
+    pub revocation_endpoint_auth_methods_supported: Vec<String>,
+    /// OAuth response types: `none`, as there is no authorization endpoint that could give anything. The
+    /// member is required and may not be empty.
     #[serde(default)]
     pub response_types_supported: Vec<String>,
     /// OAuth grant types of the token endpoint.

@@ -7,8 +7,8 @@ use std::convert::Infallible;
 use axum::extract::FromRequestParts;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
-use tikti_domain::Caller;
 use tikti_domain::error::Code;
+use tikti_domain::{Caller, Door};
 
 use super::request_id::RequestId;
 use super::{api_key, bearer};
@@ -31,6 +31,7 @@ impl FromRequestParts<Shared> for Asker {
             bearer: bearer::bearer(parts)?,
             tenant: None,
             repeatable: None,
+            door: Door::Tikti,
         }))
     }
 }

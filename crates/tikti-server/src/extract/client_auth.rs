@@ -20,10 +20,10 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use data_encoding::BASE64;
-use tikti_domain::Caller;
 use tikti_domain::client_auth::ClientAuth;
 use tikti_domain::error::Refusal;
 use tikti_domain::secret::{ExposeSecret, SecretString};
+use tikti_domain::{Caller, Door};
 
 use super::asker::Asker;
 use super::oauth_form::{self, OAuthForm};
@@ -51,11 +51,11 @@ impl FromRequest<Shared> for OAuthAsker {
     async fn from_request(request: Request, state: &Shared) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
         let Asker(mut caller) = Asker::from_request_parts(&mut parts, state).await?;
-        caller.bearer = None;
         let basic = basic(&parts)?;
         let form = OAuthForm::read(&parts, body).await?;
         let Shown { api_key, client } = shown(basic, &form, caller.api_key.take())?;
-        Ok(Self { caller: Caller { api_key, ..caller }, client, form })
+        let caller = Caller { api_key, bearer: None, door: Door::OAuth, ..caller };
+        Ok(Self { caller, client, form })
     }
 }
 

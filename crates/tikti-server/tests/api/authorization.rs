@@ -26,6 +26,9 @@ fn cells(route: &Route) -> [String; 3] {
     let dash = || "-".to_owned();
     let id_token = "idToken";
     let (key, bearer) = match route.needs {
+        Needs::Nothing if route.path == "/oauth2/token" => {
+            ("`token:exchange`, for an exchange".to_owned(), dash())
+        }
         Needs::Nothing => (dash(), dash()),
         Needs::ApiKey(scope) => (format!("`{}`", scope.as_str()), dash()),
         Needs::Bearer => (dash(), id_token.to_owned()),

@@ -11,6 +11,10 @@ fn page() -> String {
          Every refusal is `{\"error\", \"code\", \"details\", \"requestId\"}`. Compare `code`; `error` is for \
          people and may change. The column *OAuth* is the error of RFC 6749 section 5.2 (or RFC 8707) that \
          the code is at an OAuth endpoint.\n\n\
+         There, under `/oauth2/`, a refusal is `{\"error\", \"error_description\", \"code\", \"details\", \
+         \"requestId\"}`, with `details` where a member is to blame. Its status is 400, but 401 with \
+         `WWW-Authenticate: Basic` for `invalid_client`, and as below for `slow_down`, `server_error` and \
+         `temporarily_unavailable`. A code without an OAuth error keeps its status, and is `invalid_request`.\n\n\
          A 401 names in `WWW-Authenticate` how more can be shown: `Bearer`, or `ApiKey` for a key in \
          `X-API-Key`. What is no HTTP request at all, or has a head of over 32 KiB, gets no such body but \
          a bare status, or a closed connection, from the layer below.\n\n\

@@ -33,6 +33,7 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod mail;
+mod oauth2;
 mod platform;
 mod reserved_members;
 mod support;

@@ -46,7 +46,7 @@ fn comparable(mut reply: Reply, slug: &str) -> (String, Option<Value>) {
         reply.replace(secret, "the-secret");
     }
     let body = reply.json();
-    let tokens = ["idToken", "id_token", "accessToken"].into_iter();
+    let tokens = ["idToken", "id_token", "accessToken", "access_token"].into_iter();
     let token = tokens.filter_map(|name| body[name].as_str()).next();
     let claims = token.map(|token| {
         let mut claims = claims(token);

@@ -12,8 +12,12 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
+use super::token::GRANT_TYPES;
 use crate::api::DiscoveryReply;
 use crate::state::Shared;
+
+/// How a resource server shows its secret, and anybody an API key.
+const SECRETS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 
 const CLAIMS: [&str; 15] = [
     "iss",
@@ -66,8 +70,20 @@ pub(crate) fn document(issuer: &str) -> DiscoveryReply {
     DiscoveryReply {
         issuer: issuer.to_owned(),
         jwks_uri: format!("{issuer}/.well-known/jwks.json"),
-        response_types_supported: Vec::new(),
-        grant_types_supported: Vec::new(),
+        token_endpoint: format!("{issuer}/oauth2/token"),
+        token_endpoint_auth_methods_supported: owned(&[
+            "client_secret_basic",
+            "client_secret_post",
+            "private_key_jwt",
+            "none",
+        ]),
+        token_endpoint_auth_signing_alg_values_supported: owned(&["RS256", "ES256", "EdDSA"]),
+        introspection_endpoint: format!("{issuer}/oauth2/introspect"),
+        introspection_endpoint_auth_methods_supported: owned(&SECRETS),
+        revocation_endpoint: format!("{issuer}/oauth2/revoke"),
+        revocation_endpoint_auth_methods_supported: owned(&SECRETS),
+        response_types_supported: owned(&["none"]),
+        grant_types_supported: owned(&GRANT_TYPES),
         subject_types_supported: owned(&["public"]),
         id_token_signing_alg_values_supported: owned(&["RS256", "HS256"]),
         claims_supported: owned(&CLAIMS),

@@ -30,7 +30,10 @@ impl Bad {
     pub(super) fn expected(&self, field: &Field) -> Expected {
         let fits = match self {
             Self::Missing => !field.is_required || field.is_item(),
-            Self::Twice => false,
+            // By their own specifications (RFC 8693, RFC 8707).
+            Self::Twice => {
+                field.place == Place::Form && ["audience", "resource"].contains(&field.member())
+            }
             Self::Json(value) => fits(field, value),
             // One that is empty counts as absent.
             Self::Written(text) if field.place == Place::Query && text.is_empty() => {

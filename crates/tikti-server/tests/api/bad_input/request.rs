@@ -43,10 +43,14 @@ impl Written {
             return Self { path, body: None };
         };
         members.extend(more.as_object().unwrap().clone());
-        if let Some((field, bad)) = is_at(Place::Form) {
+        let spoilt = is_at(Place::Form);
+        // OAuth endpoints take nothing else.
+        if spoilt.is_some() || route.path.starts_with("/oauth2/") {
             let members = members.iter().map(|(name, value)| (name.as_str(), value.as_str()));
             let mut form = pairs(members.map(|(name, value)| (name, value.unwrap())));
-            spoil(&mut form, &field.name, bad);
+            if let Some((field, bad)) = spoilt {
+                spoil(&mut form, &field.name, bad);
+            }
             let form = joined(&form);
             return Self { path, body: Some(("application/x-www-form-urlencoded", form)) };
         }

@@ -44,7 +44,9 @@ async fn every_operation_says_what_it_needs_and_how_it_refuses() {
         };
         assert_eq!(operation["security"], security);
         let refusal = &operation["responses"]["default"]["content"]["application/json"]["schema"];
-        assert_eq!(refusal["$ref"], "#/components/schemas/ErrorReply");
+        let is_oauth = route.path.starts_with("/oauth2/");
+        let shape = if is_oauth { "OAuthErrorReply" } else { "ErrorReply" };
+        assert_eq!(refusal["$ref"], format!("#/components/schemas/{shape}"));
     }
 }
 

@@ -56,8 +56,38 @@ impl<'a> Request<'a> {
         self.header("Authorization", &format!("Bearer {token}"))
     }
 
+    /// Sends the members of an object as JSON, or as the form that OAuth endpoints take.
     pub(crate) fn json(self, body: Value) -> Self {
+        if self.path.starts_with("/oauth2/") {
+            return self.form(&body);
+        }
         self.header("Content-Type", "application/json").body(body.to_string())
+    }
+
+    /// Sends the members of an object as a form: an array as a repeated parameter, null not at all.
+    pub(crate) fn form(self, members: &Value) -> Self {
+        let mut pairs = Vec::new();
+        for (name, value) in members.as_object().unwrap() {
+            let one = std::slice::from_ref(value);
+            for value in value.as_array().map_or(one, Vec::as_slice) {
+                match value {
+                    Value::Null => {}
+                    Value::String(text) => {
+                        pairs.push(format!("{}={}", escaped(name), escaped(text)))
+                    }
+                    other => {
+                        pairs.push(format!("{}={}", escaped(name), escaped(&other.to_string())))
+                    }
+                }
+            }
+        }
+        self.header("Content-Type", "application/x-www-form-urlencoded").body(pairs.join("&"))
+    }
+
+    /// Shows an id and a secret by HTTP Basic.
+    pub(crate) fn basic(self, id: &str, secret: &str) -> Self {
+        let credentials = data_encoding::BASE64.encode(format!("{id}:{secret}").as_bytes());
+        self.header("Authorization", &format!("Basic {credentials}"))
     }
 
     pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
@@ -103,6 +133,17 @@ impl<'a> Request<'a> {
         bytes.extend_from_slice(&self.body);
         bytes
     }
+}
+
+/// The text with an escape for every byte that could mean something in a form.
+fn escaped(text: &str) -> String {
+    let bytes = text.bytes().map(|byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
+            char::from(byte).to_string()
+        }
+        other => format!("%{other:02X}"),
+    });
+    bytes.collect()
 }
 
 #[derive(Debug)]
@@ -157,9 +198,40 @@ impl Reply {
         self.json()["code"].as_str().unwrap().to_owned()
     }
 
-    /// Checks that this is a refusal of the one shape.
+    /// Checks that this is a refusal of the shape of RFC 6749, section 5.2.
+    pub(crate) fn assert_oauth_refusal(&self, status: u16, error: &str, code: &str) {
+        let body = self.json();
+        let found = (self.status, body["error"].as_str(), body["code"].as_str());
+        assert_eq!(found, (status, Some(error), Some(code)), "{body}");
+        self.assert_oauth_shape();
+    }
+
+    /// What every refusal at an OAuth endpoint has, and no more.
+    fn assert_oauth_shape(&self) {
+        let body = self.json();
+        let known = ["code", "details", "error", "error_description", "requestId"];
+        let mut names = body.as_object().unwrap().keys();
+        assert!(names.all(|name| known.contains(&name.as_str())), "{body}");
+        let description = body["error_description"].as_str().unwrap();
+        let fits = |byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+        assert!(!description.is_empty() && description.bytes().all(fits), "{body}");
+        assert_eq!(body["requestId"].as_str(), self.header("x-request-id"));
+        assert_eq!(self.header("content-type"), Some("application/json"));
+        assert_eq!(self.header("cache-control"), Some("no-store"));
+        assert_eq!(self.header("pragma"), Some("no-cache"));
+        let challenge = (self.status == 401).then_some("Basic realm=\"tikti\"");
+        assert_eq!(self.header("www-authenticate"), challenge);
+        assert_eq!(body["error"] == "invalid_client", self.status == 401);
+    }
+
+    /// Checks that this is a refusal of the one shape, or where it answers an OAuth endpoint of the one there;
+    /// its status is then what that makes of `status`.
     pub(crate) fn assert_refusal(&self, status: u16, code: &str) {
         let body = self.json();
+        if body.get("error_description").is_some() {
+            assert_eq!(body["code"].as_str(), Some(code), "{body}");
+            return self.assert_oauth_shape();
+        }
         assert_eq!((self.status, body["code"].as_str()), (status, Some(code)), "{body}");
         let names: Vec<_> = body.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(names, ["code", "details", "error", "requestId"]);
@@ -219,9 +291,8 @@ fn mask(name: &str, value: &mut Value) {
         }
         Value::String(text) => {
             let masked = match name {
-                "idToken" | "accessToken" | "refreshToken" | "id_token" | "refresh_token" => {
-                    "[token]"
-                }
+                "idToken" | "accessToken" | "refreshToken" | "id_token" | "refresh_token"
+                | "access_token" => "[token]",
                 "oobCode" => "[code]",
                 "requestId" => "[request id]",
                 "jti" => "[token id]",
@@ -230,7 +301,9 @@ fn mask(name: &str, value: &mut Value) {
                 "sid" => "[session id]",
                 "createdAt" | "lastLoginAt" | "lastRefreshedAt" | "revokedAt" | "removedAt"
                 | "expiresAt" => "[time]",
-                "id" | "tenantId" | "defaultTenantId" | "tid" if text.starts_with("t-") => {
+                "id" | "tenantId" | "tenant_id" | "defaultTenantId" | "tid"
+                    if text.starts_with("t-") =>
+                {
                     "[tenant id]"
                 }
                 // A UUID: the id of a user, also where it names his membership.
@@ -279,8 +352,15 @@ impl Server {
             assert_no_private_key(&body);
         }
         if let Ok(Value::Object(members)) = serde_json::from_slice(&reply.body) {
-            let names =
-                ["idToken", "accessToken", "refreshToken", "id_token", "refresh_token", "secret"];
+            let names = [
+                "idToken",
+                "accessToken",
+                "refreshToken",
+                "id_token",
+                "refresh_token",
+                "access_token",
+                "secret",
+            ];
             let tokens = names.into_iter();
             let tokens = tokens.filter_map(|name| members.get(name)?.as_str()).map(Vec::from);
             self.secrets.lock().unwrap().extend(tokens);

@@ -34,7 +34,7 @@ impl Server {
                 let session = self.user(&format!("{slug}@out.corp.sys")).await;
                 json!({"idToken": session["idToken"]})
             }
-            "/v1/token" => {
+            "/v1/token" | "/oauth2/token" => {
                 let token = &self.session().await["refreshToken"];
                 json!({"grant_type": "refresh_token", "refresh_token": token})
             }

@@ -1,0 +1,4 @@
+//! What stock OAuth clients call.
+
+mod both_doors;
+mod token;
