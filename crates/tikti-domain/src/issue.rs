@@ -5,6 +5,8 @@
 //!
 //! Spec: Tokens and keys, table of claims.
 
+use std::collections::BTreeSet;
+
 use secrecy::SecretString;
 use tikti_token::{
     AccessClaims, Actor, Firebase, FirebaseIdentities, IdClaims, SignError, WorkerClaims,
@@ -13,7 +15,8 @@ use tikti_token::{
 use crate::clock::{self, Timestamp};
 use crate::domain::Domain;
 use crate::error::{Error, InternalError, Refusal};
-use crate::id;
+use crate::id::{self, ClientId, EventType, TenantId};
+use crate::scope::ScopeSet;
 use crate::session::Session;
 use crate::token_exchange::{Allowed, Issued, IssuedClass, Subject};
 use crate::user::User;
@@ -61,18 +64,101 @@ pub(crate) fn id_token(
     Ok(tikti_token::mint_id(&domain.hs256, &claims)?.into())
 }
 
+/// What an access or worker token says, whoever asked for it.
+#[derive(Debug)]
+pub(crate) struct Content<'a> {
+    /// The tenant.
+    pub(crate) tenant_id: &'a TenantId,
+    /// The client.
+    pub(crate) audience: &'a ClientId,
+    /// Access, or worker where the client has event types.
+    pub(crate) class: IssuedClass,
+    /// What it may do: never empty.
+    pub(crate) scopes: &'a ScopeSet,
+    /// The events that a worker token may claim.
+    pub(crate) event_types: &'a BTreeSet<EventType>,
+    /// Its life in seconds.
+    pub(crate) ttl_seconds: u64,
+    /// Of whom it speaks.
+    pub(crate) whose: Whose,
+}
+
+/// Of whom a token speaks, and the versions that it stands and falls with.
+#[derive(Debug, Default)]
+pub(crate) struct Whose {
+    /// A user's or worker's id.
+    pub(crate) sub: String,
+    /// The session, where a user asked.
+    pub(crate) sid: Option<String>,
+    /// The version of the user who asked.
+    pub(crate) ver: Option<u64>,
+    /// The version of his membership.
+    pub(crate) mver: Option<u64>,
+    /// The version of the worker, where the subject is a registered one.
+    pub(crate) wver: Option<u64>,
+    /// The user who asked, where the subject is somebody else.
+    pub(crate) act: Option<Actor>,
+}
+
 /// Makes the access or worker token of an allowed exchange.
 pub(crate) async fn access_token(
     domain: &Domain,
     allowed: &Allowed,
     now: Timestamp,
 ) -> Result<Issued, Error> {
-    let claims = access_claims(domain, allowed, now)?;
+    let content = Content {
+        tenant_id: &allowed.tenant_id,
+        audience: &allowed.audience,
+        class: allowed.class,
+        scopes: &allowed.scopes,
+        event_types: &allowed.event_types,
+        ttl_seconds: allowed.ttl_seconds,
+        whose: of_exchange(allowed),
+    };
+    Ok(Issued {
+        token: sign(domain, content, now).await?,
+        class: allowed.class,
+        expires_in_seconds: allowed.ttl_seconds,
+        scope: allowed.scopes.clone(),
+        tenant_id: allowed.tenant_id.clone(),
+        user_id: allowed.user_id.clone(),
+    })
+}
+
+fn of_exchange(allowed: &Allowed) -> Whose {
+    let user_id = allowed.user_id.as_str().to_owned();
+    // RFC 8693, section 4.1: who acts is named wherever it is not the subject itself.
+    let (sub, wver, act) = match &allowed.subject {
+        Subject::Caller => (user_id, None, None),
+        Subject::Worker { id, wver } => {
+            (id.as_str().to_owned(), Some(*wver), Some(Actor { sub: user_id }))
+        }
+        Subject::Unregistered(id) => (id.as_str().to_owned(), None, Some(Actor { sub: user_id })),
+    };
+    Whose {
+        sub,
+        sid: allowed.session_id.as_ref().map(|session| session.as_str().to_owned()),
+        ver: Some(allowed.ver),
+        mver: allowed.mver,
+        wver,
+        act,
+    }
+}
+
+/// Signs an access or worker token.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` for one of over 8 KiB; `OVERLOADED`; internal.
+pub(crate) async fn sign(
+    domain: &Domain,
+    content: Content<'_>,
+    now: Timestamp,
+) -> Result<SecretString, Error> {
+    let Content { class, event_types, .. } = content;
+    let event_types: Vec<_> = event_types.iter().map(|event| event.as_str().to_owned()).collect();
+    let claims = access_claims(domain, content, now)?;
     let key = domain.signer(now)?;
     let typ = domain.settings.access_token_type;
-    let event_types: Vec<_> =
-        allowed.event_types.iter().map(|event| event.as_str().to_owned()).collect();
-    let class = allowed.class;
     let signed = domain
         .signing
         .run(move || match class {
@@ -83,14 +169,7 @@ pub(crate) async fn access_token(
             }
         })
         .await?;
-    Ok(Issued {
-        token: signed.map_err(too_large_or_broken)?.into(),
-        class,
-        expires_in_seconds: allowed.ttl_seconds,
-        scope: allowed.scopes.clone(),
-        tenant_id: allowed.tenant_id.clone(),
-        user_id: allowed.user_id.clone(),
-    })
+    Ok(signed.map_err(too_large_or_broken)?.into())
 }
 
 /// A token that no verifier would take is the asker's to make smaller.
@@ -105,33 +184,26 @@ fn too_large_or_broken(error: SignError) -> Error {
 
 fn access_claims(
     domain: &Domain,
-    allowed: &Allowed,
+    content: Content<'_>,
     now: Timestamp,
 ) -> Result<AccessClaims, InternalError> {
     let issued_at = clock::seconds(now);
-    let user_id = allowed.user_id.as_str().to_owned();
-    // RFC 8693, section 4.1: who acts is named wherever it is not the subject itself.
-    let (sub, wver, act) = match &allowed.subject {
-        Subject::Caller => (user_id, None, None),
-        Subject::Worker { id, wver } => {
-            (id.as_str().to_owned(), Some(*wver), Some(Actor { sub: user_id }))
-        }
-        Subject::Unregistered(id) => (id.as_str().to_owned(), None, Some(Actor { sub: user_id })),
-    };
+    let Whose { sub, sid, ver, mver, wver, act } = content.whose;
+    let audience = content.audience.as_str();
     Ok(AccessClaims {
         iss: domain.settings.issuer.clone(),
-        aud: allowed.audience.as_str().to_owned(),
+        aud: audience.to_owned(),
         sub,
-        tid: allowed.tenant_id.as_str().to_owned(),
-        scope: allowed.scopes.to_string(),
-        sid: allowed.session_id.as_ref().map(|session| session.as_str().to_owned()),
-        ver: Some(allowed.ver),
-        mver: allowed.mver,
+        tid: content.tenant_id.as_str().to_owned(),
+        scope: content.scopes.to_string(),
+        sid,
+        ver,
+        mver,
         wver,
-        client_id: allowed.audience.as_str().to_owned(),
+        client_id: audience.to_owned(),
         act,
         iat: issued_at,
-        exp: issued_at.saturating_add(allowed.ttl_seconds),
+        exp: issued_at.saturating_add(content.ttl_seconds),
         jti: id::new_ulid(now, &domain.random)?,
     })
 }

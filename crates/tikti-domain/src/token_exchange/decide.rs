@@ -21,6 +21,7 @@
 use std::collections::BTreeSet;
 
 use super::describe;
+use super::event_types::event_types;
 use super::facts::{Facts, Named};
 use super::subject::{bounded, subject};
 use super::trace::{Step, Trace};
@@ -39,9 +40,6 @@ use crate::scope::{ScopeSet, management_scopes};
 use crate::session::Session;
 use crate::user::User;
 use crate::worker::Worker;
-
-/// The event type that, in a policy, means any.
-const ANY_EVENT: &str = "*";
 
 /// What was decided, and how it came about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,7 +168,7 @@ fn what_for(
     let input = describe::scopes(request, client, &member.permissions);
     let scopes = trace.record(Step::Scopes, input, scopes(request, client, &member.permissions))?;
     let worker = registered_worker(facts, request, &member);
-    let events = event_types(request, client, worker);
+    let events = event_types(request.event_types.as_deref(), client, worker);
     let event_types = trace.record(Step::EventTypes, describe::events(request, client), events)?;
     let subject = subject(facts, request, client, &member)
         .and_then(|subject| bounded(subject, worker, request, scopes));
@@ -389,50 +387,6 @@ fn registered_worker<'a>(
         Some(Lasting::Live(worker)) if !own => Some(worker),
         Some(Lasting::Live(_) | Lasting::Tombstone(_)) | None => None,
     }
-}
-
-/// Step 9: within the client's event types, and the worker's where a registered one is named.
-fn event_types(
-    request: &Exchange,
-    client: &Client,
-    worker: Option<&Worker>,
-) -> Result<BTreeSet<EventType>, Refusal> {
-    let refuse = |beyond: &[&EventType]| {
-        let names: Vec<_> = beyond.iter().map(|event| event.as_str()).collect();
-        Err(Refusal::of(Code::EventTypeNotPermitted).detail("eventTypes", names.join(" ")))
-    };
-    let asked: BTreeSet<_> = request.event_types.iter().flatten().cloned().collect();
-    if client.event_types.is_empty() {
-        let asked: Vec<_> = asked.iter().collect();
-        return if asked.is_empty() { Ok(BTreeSet::new()) } else { refuse(&asked) };
-    }
-    let policies: Vec<_> = [Some(&client.event_types), worker.map(|worker| &worker.event_types)]
-        .into_iter()
-        .flatten()
-        .collect();
-    let allowed = |event: &EventType| policies.iter().all(|policy| permits(policy, event));
-    if asked.is_empty() {
-        // The narrower policy first: a worker's concrete types, else the client's.
-        let default: BTreeSet<_> = policies
-            .iter()
-            .rev()
-            .find(|policy| policy.iter().all(|event| event.as_str() != ANY_EVENT))
-            .map(|policy| policy.iter().filter(|event| allowed(event)).cloned().collect())
-            .unwrap_or_default();
-        return if default.is_empty() {
-            Err(Refusal::of(Code::EventTypesRequired).detail("eventTypes", "is required"))
-        } else {
-            Ok(default)
-        };
-    }
-    let beyond: Vec<_> = asked.iter().filter(|event| !allowed(event)).collect();
-    if beyond.is_empty() { Ok(asked) } else { refuse(&beyond) }
-}
-
-/// `*` in a policy means any; `*` in a request must itself be there.
-fn permits(policy: &BTreeSet<EventType>, event: &EventType) -> bool {
-    policy.contains(event)
-        || (event.as_str() != ANY_EVENT && policy.iter().any(|held| held.as_str() == ANY_EVENT))
 }
 
 /// Step 11: 900 to 3600 seconds and within the client's own bound; refused, never cut.

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `facts` | what must be known, and how it is read |
 //! | `decide` | whether the exchange is allowed: the eleven steps |
+//! | `event_types` | the ninth step: which events it may claim |
 //! | `subject` | the tenth step: for whom the token may be made |
 //! | `trace` | how the decision came about, step by step |
 //! | `explain` | what would be decided, for whoever asks why |
@@ -16,6 +17,7 @@
 
 mod decide;
 mod describe;
+mod event_types;
 mod explain;
 mod facts;
 mod subject;
@@ -27,6 +29,7 @@ mod tests;
 use secrecy::SecretString;
 
 pub use decide::{Allowed, Decision, Subject, decide};
+pub(crate) use event_types::event_types;
 pub use explain::{AskedUser, Explain, explain, is_assumed};
 pub use facts::Facts;
 pub use trace::{Step, Trace, TraceEntry};
@@ -153,7 +156,7 @@ fn log_decision(
 }
 
 /// Scopes in a log line: those that a person asks for fit, a flood does not.
-fn shorten(scopes: &ScopeSet) -> String {
+pub(crate) fn shorten(scopes: &ScopeSet) -> String {
     const MOST: usize = 32;
     let listed: Vec<_> = scopes.iter().take(MOST).collect();
     match scopes.len().saturating_sub(MOST) {
