@@ -2,7 +2,7 @@
 //!
 //! Spec: Tokens and keys, "Standards beside Tikti's own endpoints"; RFC 6749 section 2.3, RFC 7523.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 /// What a client shows, by the method that it chose.
 #[derive(Clone, Debug)]
@@ -21,4 +21,28 @@ pub enum ClientAuth {
         /// The assertion, a JWT.
         assertion: SecretString,
     },
+}
+
+impl ClientAuth {
+    /// Whom it names, by its own word: empty where it names nobody.
+    #[must_use]
+    pub fn claimed_id(&self) -> String {
+        match self {
+            Self::Secret { client_id, .. } | Self::Assertion { client_id: Some(client_id), .. } => {
+                client_id.clone()
+            }
+            Self::Assertion { client_id: None, assertion } => {
+                tikti_token::claimed_subject(assertion.expose_secret()).unwrap_or_default()
+            }
+        }
+    }
+
+    /// The method, for the log.
+    #[must_use]
+    pub const fn method(&self) -> &'static str {
+        match self {
+            Self::Secret { .. } => "secret",
+            Self::Assertion { .. } => "assertion",
+        }
+    }
 }

@@ -23,6 +23,7 @@
 //! | `t:<tenant id>` | `former_client` | client id | that an audience was deleted, for a day |
 //! | `t:<tenant id>` | `former_role` | role name | that a role was deleted |
 //! | `t:<tenant id>` | `worker` | worker id | one worker |
+//! | `t:<tenant id>` | `assertion` | hash of client id and `jti` | that a worker's assertion was shown, until it ends |
 //! | `t:<tenant id>` | `member` | user id | one membership |
 //! | `t:<tenant id>` | `departed` | user id | when a member was removed |
 //! | `t:<tenant id>` | `api_key` | key id | entry of the list of the tenant's API keys |
@@ -81,6 +82,7 @@ pub(crate) const CLIENT: Kind = Kind::new("client");
 pub(crate) const FORMER_CLIENT: Kind = Kind::new("former_client");
 pub(crate) const FORMER_ROLE: Kind = Kind::new("former_role");
 pub(crate) const WORKER: Kind = Kind::new("worker");
+const ASSERTION: Kind = Kind::new("assertion");
 pub(crate) const MEMBER: Kind = Kind::new("member");
 pub(crate) const DEPARTED: Kind = Kind::new("departed");
 pub(crate) const API_KEY: Kind = Kind::new("api_key");
@@ -230,6 +232,12 @@ pub(crate) fn former_role(tenant: &TenantId, role: &RoleName) -> Key {
 
 pub(crate) fn worker(tenant: &TenantId, worker: &WorkerId) -> Key {
     Key::new(&of_tenant(tenant), WORKER, worker.as_str())
+}
+
+/// That an assertion was shown: `jti` is what its maker calls it, a text of any form and length.
+pub(crate) fn used_assertion(tenant: &TenantId, client_id: &str, jti: &str) -> Key {
+    let name = sha256_hex(format!("{client_id}\0{jti}").as_bytes());
+    Key::new(&of_tenant(tenant), ASSERTION, name)
 }
 
 pub(crate) fn member(tenant: &TenantId, user: &UserId) -> Key {
@@ -402,6 +410,7 @@ mod tests {
             former_client(&tenant_id, &ClientId::parse("https://api/x").unwrap()),
             former_role(&tenant_id, &RoleName::parse("Ops.1").unwrap()),
             denied_in_tenant(&tenant_id, "j1"),
+            used_assertion(&tenant_id, "t-1.worker-01", "j1"),
         ]
     }
 
@@ -461,6 +470,7 @@ mod tests {
         t:t-1/former_client/https://api/x
         t:t-1/former_role/Ops.1
         t:t-1/denied/j1
+        t:t-1/assertion/20976771045e5ac76c41490f9d74f933c484d03d08809b9bb3a6f61affd720eb
         ");
     }
 }

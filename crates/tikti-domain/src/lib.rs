@@ -16,6 +16,7 @@
 //! | to find | look in |
 //! |---|---|
 //! | how an exchange is decided | [`token_exchange`], its `decide` |
+//! | what token a worker gets for itself | [`client_credentials`], its `decide` |
 //! | who may administer what | `permission` |
 //! | what a token holds | `issue`, and the `tikti-token` crate |
 //! | sign-in and lookup | [`account`] |
@@ -47,6 +48,7 @@ pub mod bootstrap;
 mod claim;
 pub mod client;
 pub mod client_auth;
+pub mod client_credentials;
 pub mod clock;
 mod denial;
 mod deployment;

@@ -13,6 +13,8 @@
 //! | codes handed in that are not good | address | [`failed_redemption`] |
 //! | addresses asked for | user | `email_change` |
 //! | exchanges | user | `exchange` |
+//! | tokens that workers ask for themselves | worker | `own_token` |
+//! | credentials of clients that are not good | client, host | `failed_client_auth` |
 //! | refreshes | session | `refresh` |
 //! | tokens that may be used ones | session | `old_token` |
 //! | unknown addresses to be added to a tenant | user or worker who asks | `unknown_member` |
@@ -28,7 +30,7 @@ use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::email::Email;
 use crate::error::{Code, Error, InternalError, Refusal};
-use crate::id::{SessionId, UserId};
+use crate::id::{SessionId, TenantId, UserId, WorkerId};
 use crate::keyspace;
 use crate::network;
 use crate::rate_limit::{Tag, retry_after_seconds};
@@ -105,6 +107,37 @@ pub(crate) async fn email_change(
 pub(crate) async fn exchange(domain: &Domain, user: &UserId, now: Timestamp) -> Result<(), Error> {
     let limit = domain.settings.limits.exchanges_per_user;
     count(domain, ("exchange", user.as_str()), limit, now).await
+}
+
+/// Counts a token that a worker asks for itself, once it has proved itself, as exchanges of a user.
+pub(crate) async fn own_token(
+    domain: &Domain,
+    (tenant, worker): (&TenantId, &WorkerId),
+    now: Timestamp,
+) -> Result<(), Error> {
+    let limit = domain.settings.limits.exchanges_per_user;
+    count(domain, ("own token", &format!("{tenant}\0{worker}")), limit, now).await
+}
+
+/// Counts credentials that are not those of the client which they name, whether or not there is one, as failed
+/// sign-ins. Good ones are not counted and meet no block: they have more than 160 bits or are a signature, which
+/// nobody guesses, and whoever could use up the tries of a client would keep its owner out.
+///
+/// # Errors
+/// `RATE_LIMITED`; the store's.
+pub(crate) async fn failed_client_auth(
+    domain: &Domain,
+    client_id: &str,
+    ip: Option<IpAddr>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let limits = &domain.settings.limits;
+    // The host first: what it tries beyond its own limit is nobody else's failure.
+    if let Some(ip) = ip {
+        let host = network::host(ip);
+        count(domain, ("client ip", &host), limits.failed_sign_ins_per_ip, now).await?;
+    }
+    count(domain, ("client", client_id), limits.failed_sign_ins_per_network, now).await
 }
 
 /// Counts a refresh by whoever holds a session's token.

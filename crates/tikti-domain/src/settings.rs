@@ -144,6 +144,11 @@ pub struct TemplateClient {
 }
 
 impl Settings {
+    /// Where tokens are asked for, as the discovery documents say.
+    pub(crate) fn token_endpoint(&self) -> String {
+        format!("{}/oauth2/token", self.issuer)
+    }
+
     /// The shipped values for this issuer.
     ///
     /// # Errors

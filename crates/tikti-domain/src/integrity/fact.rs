@@ -18,6 +18,7 @@ use crate::api_keys::{LastUse, ListedKey};
 use crate::audit::chain::{Head, Link};
 use crate::audit::{Chain, Checkpoint, Note, SignedHead};
 use crate::client::{Client, FormerClient};
+use crate::client_credentials::UsedAssertion;
 use crate::clock::Timestamp;
 use crate::deployment::Deployment;
 use crate::id::{
@@ -290,10 +291,13 @@ impl Place<'_> {
         let tenant = TenantId::parse(self.owner).map_err(|_| unknown())?;
         match (self.key.kind(), self.id) {
             ("note", id) if !id.is_empty() => self.decode::<Note>().map(|_| Fact::Plain),
-            // Ends by itself, also after its tenant.
+            // These end by themselves, also after their tenant.
             ("answer", id) if !id.is_empty() => self.decode::<GivenAnswer>().map(|_| Fact::Plain),
             // So does what was denied, and its tenant may be deleted meanwhile.
             ("denied", id) if !id.is_empty() => self.decode::<DeniedToken>().map(|_| Fact::Plain),
+            ("assertion", id) if !id.is_empty() => {
+                self.decode::<UsedAssertion>().map(|_| Fact::Plain)
+            }
             ("tenant", "") => match self.decode::<Lasting<Tenant>>()? {
                 Lasting::Tombstone(tombstone) => Ok(Fact::TenantTombstone(tombstone.cause)),
                 Lasting::Live(living) => {

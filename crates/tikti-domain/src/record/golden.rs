@@ -10,6 +10,7 @@ use crate::api_keys::{LastUse, ListedKey};
 use crate::audit::chain::{Head, Link};
 use crate::audit::{Checkpoint, Note, SignedHead};
 use crate::client::{Client, FormerClient};
+use crate::client_credentials::UsedAssertion;
 use crate::deployment::Deployment;
 use crate::fence::Fence;
 use crate::idempotency::GivenAnswer;
@@ -76,6 +77,7 @@ fn records_of_schema_1_load_whole() {
     loads::<Lasting<Worker>>(include_str!("../../tests/domain/golden/worker-1.json"));
     loads::<Lasting<Worker>>(include_str!("../../tests/domain/golden/worker-2.json"));
     loads::<Session>(include_str!("../../tests/domain/golden/session-1.json"));
+    loads::<UsedAssertion>(include_str!("../../tests/domain/golden/used-assertion-1.json"));
     loads::<ApiKey>(include_str!("../../tests/domain/golden/api-key-1.json"));
     loads::<SigningKeys>(include_str!("../../tests/domain/golden/signing-keys-1.json"));
     loads::<SigningKeys>(include_str!("../../tests/domain/golden/signing-keys-2.json"));

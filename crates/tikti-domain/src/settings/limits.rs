@@ -11,9 +11,10 @@ pub use crate::rate_limit::Limit;
 pub struct Limits {
     /// Whether anything is limited at all.
     pub enabled: bool,
-    /// Failed sign-ins with one address from one network: beyond it, blocks that double each time.
+    /// Failed sign-ins with one address from one network: beyond it, blocks that double each time. As many
+    /// wrong credentials may name one client of the OAuth endpoints.
     pub failed_sign_ins_per_network: Limit,
-    /// Failed sign-ins from one host, whatever the address.
+    /// Failed sign-ins from one host, whatever the address; as many wrong credentials of clients.
     pub failed_sign_ins_per_ip: Limit,
     /// Failed sign-ins with one address, wherever from: beyond it, networks are refused that the account
     /// has not signed in from.
@@ -32,7 +33,7 @@ pub struct Limits {
     pub redemptions_per_email: Limit,
     /// Addresses that one user asks for in place of his own: the answer says whether one is taken.
     pub email_changes_per_user: Limit,
-    /// Token exchanges of one user.
+    /// Token exchanges of one user; as many tokens may one worker have for itself.
     pub exchanges_per_user: Limit,
     /// Refreshes of one session.
     pub refreshes_per_session: Limit,

@@ -6,6 +6,7 @@
 )]
 
 mod api_keys;
+mod client_credentials;
 mod clients;
 mod clock;
 mod codes;
