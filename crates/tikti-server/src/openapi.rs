@@ -100,6 +100,13 @@ fn complete_operation(operation: &mut Operation, route: &Route) {
             vec![requirement(API_KEY), requirement(API_KEY_IN_QUERY)],
             Some(format!("Needs an API key with the scope `{}`.", scope.as_str())),
         ),
+        Needs::ApiKeyOrClient(scope) => (
+            vec![requirement(API_KEY), requirement(API_KEY_IN_QUERY)],
+            Some(format!(
+                "Needs an API key with the scope `{}`, or the secret of a client.",
+                scope.as_str()
+            )),
+        ),
         Needs::Bearer => {
             (vec![requirement(BEARER)], Some("Needs the idToken of a user.".to_owned()))
         }

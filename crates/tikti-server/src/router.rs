@@ -29,6 +29,8 @@ pub enum Needs {
     Nothing,
     /// An API key with this scope.
     ApiKey(KeyScope),
+    /// An API key with this scope, or the secret of a client, in the form or by HTTP Basic.
+    ApiKeyOrClient(KeyScope),
     /// An idToken of a user as bearer token; what the user may do is decided from stored records.
     Bearer,
     /// The same, and the user must be a platform administrator.
@@ -150,6 +152,8 @@ pub const ROUTES: &[Route] = &[
     row!("GET", "/.well-known/openid-configuration", [], Needs::Nothing, oauth2::discovery::openid_configuration),
     row!("GET", "/.well-known/oauth-authorization-server", [], Needs::Nothing, oauth2::discovery::oauth_authorization_server),
     row!("POST", "/oauth2/token", [], Needs::Nothing, oauth2::token::oauth_token),
+    row!("POST", "/oauth2/introspect", [], Needs::ApiKeyOrClient(KeyScope::Introspect), oauth2::introspect::oauth_introspect),
+    row!("POST", "/oauth2/revoke", [], Needs::ApiKeyOrClient(KeyScope::Revoke), oauth2::revoke::oauth_revoke),
     row!("GET", "/healthz", [], Needs::Nothing, platform::health::healthz),
     row!("GET", "/readyz", [], Needs::Nothing, platform::health::readyz),
     row!("GET", "/version", [], Needs::Nothing, platform::version::version),

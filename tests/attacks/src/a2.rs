@@ -1,7 +1,5 @@
-//! Row A2: what was revoked by each of the five ways is neither exchanged nor refreshed nor looked up, and
-//! administers nothing, from the next request on.
-//!
-//! There is no introspection yet: [`no_door_is_forgotten`] fails when there is.
+//! Row A2: what was revoked by each of the five ways is neither exchanged nor refreshed nor looked up, is no
+//! more active to introspection, and administers nothing, from the next request on.
 
 use serde_json::{Value, json};
 use tikti_domain::testing;
@@ -56,6 +54,16 @@ async fn refresh(world: &World, person: &Person) -> Reply {
     world.server.post("/v1/token").json(ask).send().await
 }
 
+/// Whether introspection takes a token for good.
+async fn is_active(world: &World, token: &str) -> bool {
+    let request = world.server.post("/oauth2/introspect").keyed().json(json!({"token": token}));
+    let reply = request.send().await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let reply = reply.json();
+    assert!(reply["active"] == true || reply == json!({"active": false}), "{reply}");
+    reply["active"] == true
+}
+
 async fn roles(world: &World, bearer: &str) -> Reply {
     world.server.get(&format!("/v1/tenants/{COMPANY}/roles")).bearer(bearer).send().await
 }
@@ -73,6 +81,9 @@ async fn a2_what_was_revoked_by_any_way_is_of_no_use_at_any_door() {
         assert_eq!(lookup(&world, token).await.status, 200);
         assert_eq!(roles(&world, token).await.status, 200);
         assert_eq!(roles(&world, &access).await.status, 200);
+        for token in [token, &access, &person.refresh_token] {
+            assert!(is_active(&world, token).await);
+        }
 
         way.revoke(&world, &person).await;
         for door in [world.exchange(token, json!({})).await, lookup(&world, token).await] {
@@ -82,6 +93,10 @@ async fn a2_what_was_revoked_by_any_way_is_of_no_use_at_any_door() {
         // One token was denied, and no other; all else ends what was made for the session, too.
         let of_access = roles(&world, &access).await;
         assert_eq!(of_access.status < 300, way == Way::Token, "{way:?}: {}", of_access.text());
+        assert!(!is_active(&world, token).await, "{way:?}");
+        assert_eq!(is_active(&world, &access).await, way == Way::Token, "{way:?}");
+        let refreshes = [Way::Token, Way::Tenant].contains(&way);
+        assert_eq!(is_active(&world, &person.refresh_token).await, refreshes, "{way:?}");
         let refreshed = refresh(&world, &person).await;
         match way {
             Way::Token => assert_eq!(refreshed.status, 200),
@@ -109,6 +124,7 @@ async fn a2_a_worker_s_token_of_another_version_administers_nothing() {
     for wver in [company.worker.wver + 1, company.worker.wver - 1] {
         let bumped = Worker { wver, ..company.worker.clone() };
         testing::put_worker(&world.domain, &company.tenant(), &bumped).await;
+        assert!(!is_active(&world, &company.worker_token).await);
         let refused = roles(&world, &company.worker_token).await;
         assert!([401, 404].contains(&refused.status), "{}", refused.text());
     }
@@ -117,7 +133,9 @@ async fn a2_a_worker_s_token_of_another_version_administers_nothing() {
 /// A door that takes tokens and is not asked above.
 #[test]
 fn no_door_is_forgotten() {
-    let doors: Vec<_> =
-        ROUTES.iter().map(|route| route.path).filter(|path| path.starts_with("/oauth2/")).collect();
-    assert!(doors.is_empty(), "ask {doors:?} in rows A2, A3 and A7, too");
+    let asked = ["/oauth2/introspect", "/oauth2/revoke", "/oauth2/token"];
+    let doors = ROUTES.iter().map(|route| route.path);
+    let new: Vec<_> =
+        doors.filter(|path| path.starts_with("/oauth2/") && !asked.contains(path)).collect();
+    assert!(new.is_empty(), "ask {new:?} in rows A2, A3 and A7, too");
 }

@@ -8,7 +8,7 @@ use tikti_domain::tenant::TenantStatus;
 use tikti_domain::testing;
 use tikti_server::router::{Needs, Route};
 
-use crate::call::{Call, Credential, good_requests, pairs};
+use crate::call::{Call, Credential, good_requests, pairs, tells_nothing};
 use crate::slots::{Rule, Slot, Thing};
 use crate::support::{GoodRequest, PASSWORD, claims};
 use crate::world::{World, signed_in};
@@ -124,7 +124,10 @@ async fn t4_the_key_of_a_tenant_that_is_not_served_opens_nothing() {
     for state in STATES {
         state.come(&world).await;
         for (route, slots, good) in &requests {
-            if !matches!(route.needs, Needs::ApiKey(_) | Needs::ApiKeyAndAdmin(_)) {
+            if !matches!(
+                route.needs,
+                Needs::ApiKey(_) | Needs::ApiKeyOrClient(_) | Needs::ApiKeyAndAdmin(_)
+            ) {
                 continue;
             }
             for person in people {
@@ -145,7 +148,8 @@ async fn t4_the_key_of_a_tenant_that_is_not_served_opens_nothing() {
                     assert!(reply.json().get("oobCode").is_none(), "{text}");
                     continue;
                 }
-                assert!((400..500).contains(&reply.status), "{state:?} {method} {path}: {text}");
+                let is_refused = (400..500).contains(&reply.status) || tells_nothing(route, &reply);
+                assert!(is_refused, "{state:?} {method} {path}: {text}");
             }
         }
     }

@@ -22,6 +22,7 @@ mod platform;
 mod roles;
 mod sessions;
 mod tenants;
+mod token_doors;
 mod token_exchange;
 mod users;
 mod workers;
@@ -58,6 +59,7 @@ pub use sessions::{
     EmptyReply, SessionListReply, SessionReply, SignOutRequest, TokenReply, TokenRequest,
 };
 pub use tenants::{CreateTenantRequest, TenantListReply, TenantReply, UpdateTenantRequest};
+pub use token_doors::{ActorReply, IntrospectRequest, IntrospectionReply, RevokeTokenRequest};
 pub use token_exchange::{ExchangeReply, ExchangeRequest, ScopeList};
 pub use users::{UpdateUserRequest, UserListReply, UserReply};
 pub use workers::{

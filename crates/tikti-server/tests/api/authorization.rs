@@ -31,6 +31,9 @@ fn cells(route: &Route) -> [String; 3] {
         }
         Needs::Nothing => (dash(), dash()),
         Needs::ApiKey(scope) => (format!("`{}`", scope.as_str()), dash()),
+        Needs::ApiKeyOrClient(scope) => {
+            (format!("`{}`, or a client's secret", scope.as_str()), dash())
+        }
         Needs::Bearer => (dash(), id_token.to_owned()),
         Needs::AdminBearer => (dash(), "idToken of a platform administrator".to_owned()),
         Needs::Scope(scope) | Needs::ScopeOfBody(scope) => {

@@ -86,7 +86,7 @@ async fn every_route_that_needs_something_refuses_whoever_shows_nothing() {
             let request = if has_body(route) { request.json(body.clone()) } else { request };
             match route.needs {
                 Needs::Nothing => {}
-                Needs::ApiKey(_) | Needs::ApiKeyAndAdmin(_) => {
+                Needs::ApiKey(_) | Needs::ApiKeyOrClient(_) | Needs::ApiKeyAndAdmin(_) => {
                     request.send().await.assert_refusal(401, "INVALID_API_KEY");
                 }
                 Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) | Needs::ScopeOfBody(_) => {
@@ -102,7 +102,8 @@ async fn whoever_shows_nothing_is_refused_before_the_body_is_read() {
     let server = Server::start().await;
     for route in ROUTES.iter().filter(|route| has_body(route)) {
         let code = match route.needs {
-            Needs::Nothing => continue,
+            // A client's secret may stand in the body.
+            Needs::Nothing | Needs::ApiKeyOrClient(_) => continue,
             Needs::ApiKey(_) | Needs::ApiKeyAndAdmin(_) => "INVALID_API_KEY",
             Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) | Needs::ScopeOfBody(_) => {
                 "UNAUTHENTICATED"
@@ -125,7 +126,7 @@ async fn an_api_key_opens_no_administration_and_a_token_no_key_gate() {
         let request = if has_body(route) { request.json(body.clone()) } else { request };
         match route.needs {
             Needs::Nothing => {}
-            Needs::ApiKey(_) => {
+            Needs::ApiKey(_) | Needs::ApiKeyOrClient(_) => {
                 request.bearer(&token).send().await.assert_refusal(401, "INVALID_API_KEY");
             }
             Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) | Needs::ScopeOfBody(_) => {

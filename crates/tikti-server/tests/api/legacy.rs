@@ -94,6 +94,15 @@ async fn e9_a_token_of_an_older_tikti_is_good_for_lookup_and_exchange_alone() {
                     let code = if own { "INVALID_ID_TOKEN" } else { "UNAUTHENTICATED" };
                     reply.assert_refusal(401, code);
                 }
+                // No good here, and nothing that could be revoked: told to whoever might.
+                (path, Needs::ApiKeyOrClient(_)) => {
+                    let reply = request.keyed().send().await;
+                    if path == "/oauth2/introspect" {
+                        assert_eq!(reply.json(), json!({"active": false}));
+                    } else {
+                        reply.assert_oauth_refusal(400, "invalid_request", "INVALID_ARGUMENT");
+                    }
+                }
                 (_, Needs::ApiKey(_) | Needs::Nothing) if route.method == "POST" => {
                     let reply = request.keyed().send().await;
                     assert!((400..500).contains(&reply.status), "{path} {}", reply.text());

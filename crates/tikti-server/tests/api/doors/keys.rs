@@ -10,7 +10,7 @@ use super::{World, doors, forge};
 use crate::support::Server;
 
 /// Every spelling in which somebody could have taken the public key for a secret.
-async fn public_keys(server: &Server) -> Vec<Vec<u8>> {
+pub(crate) async fn public_keys(server: &Server) -> Vec<Vec<u8>> {
     let jwks = server.get("/.well-known/jwks.json").send().await;
     let jwk = jwks.json()["keys"][0].clone();
     let decode =
@@ -54,7 +54,7 @@ fn members(server: &Server) -> Vec<(&'static str, Value)> {
 }
 
 /// What an attacker makes of a good `token`. `secret` signs idTokens.
-fn forgeries(
+pub(crate) fn forgeries(
     token: &str,
     secret: &[u8],
     public: &[Vec<u8>],

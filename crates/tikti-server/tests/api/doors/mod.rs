@@ -12,7 +12,7 @@ use crate::support::{PASSWORD, Place, Reply, Server};
 
 mod claims;
 pub(crate) mod forge;
-mod keys;
+pub(crate) mod keys;
 mod kinds;
 mod pages;
 
@@ -53,7 +53,7 @@ async fn doors(server: &Server) -> Vec<Door> {
     for route in ROUTES.iter().filter(|route| route.path != "/action") {
         let mut slots = match route.needs {
             Needs::Nothing => vec![],
-            Needs::ApiKey(_) => vec![Slot::Key],
+            Needs::ApiKey(_) | Needs::ApiKeyOrClient(_) => vec![Slot::Key],
             Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) | Needs::ScopeOfBody(_) => {
                 vec![Slot::Bearer]
             }
@@ -124,7 +124,9 @@ impl Door {
         request = match &self.slot {
             Slot::Key => request.header("X-API-Key", credential),
             Slot::Bearer | Slot::Member(_) | Slot::Query(_) => match self.route.needs {
-                Needs::ApiKey(_) | Needs::ApiKeyAndAdmin(_) => request.keyed(),
+                Needs::ApiKey(_) | Needs::ApiKeyOrClient(_) | Needs::ApiKeyAndAdmin(_) => {
+                    request.keyed()
+                }
                 Needs::Nothing
                 | Needs::Bearer
                 | Needs::AdminBearer
@@ -142,7 +144,7 @@ impl Door {
                 | Needs::ScopeOfBody(_)
                 | Needs::ApiKeyAndAdmin(_),
             ) => request.bearer(&world.admin),
-            (_, Needs::Nothing | Needs::ApiKey(_)) => request,
+            (_, Needs::Nothing | Needs::ApiKey(_) | Needs::ApiKeyOrClient(_)) => request,
         };
         if ["POST", "PUT", "PATCH"].contains(&self.route.method) {
             request = request.json(self.body(credential));

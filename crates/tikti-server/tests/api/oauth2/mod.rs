@@ -2,3 +2,6 @@
 
 mod both_doors;
 mod token;
+mod introspect;
+mod revoke;
+mod token_doors;

@@ -174,6 +174,12 @@ async fn t5_a_key_of_a_tenant_opens_nothing_outside_of_it() {
                 let request = world.server.post(route.path).header("X-API-Key", &world.key);
                 (request.json(ask).send().await, &[(401, "INVALID_LOGIN_CREDENTIALS")])
             }
+            Needs::ApiKeyOrClient(_) => {
+                let reply = world.send(route, &slug, None).await;
+                let nothing = [json!({}), json!({"active": false})];
+                assert!(nothing.contains(&reply.json()), "{what}: {}", reply.text());
+                continue;
+            }
             Needs::ApiKey(_) => {
                 (world.send(route, &slug, None).await, &[(403, "API_KEY_FORBIDDEN")])
             }

@@ -34,7 +34,9 @@ async fn every_operation_says_what_it_needs_and_how_it_refuses() {
         assert!(operation.is_object(), "{} {}", route.method, route.path);
         let security = match route.needs {
             Needs::Nothing => json!([]),
-            Needs::ApiKey(_) => json!([{"apiKey": []}, {"apiKeyInQuery": []}]),
+            Needs::ApiKey(_) | Needs::ApiKeyOrClient(_) => {
+                json!([{"apiKey": []}, {"apiKeyInQuery": []}])
+            }
             Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) | Needs::ScopeOfBody(_) => {
                 json!([{"bearer": []}])
             }

@@ -72,6 +72,8 @@ impl Server {
             "/v1/accounts/revoke" => {
                 json!({"email": self.fresh("revoke", slug).await, "scope": "global"})
             }
+            "/oauth2/introspect" => json!({"token": token, "token_type_hint": "access_token"}),
+            "/oauth2/revoke" => json!({"token": self.admin().await}),
             "/v1/accounts/revokeJti" => json!({"token": self.admin().await}),
             "/v1/accounts/validate" => json!({"token": token, "audience": "tikti-identity"}),
             "/v1/users/{id}" => json!({"displayName": "Root"}),
@@ -226,7 +228,7 @@ impl Request<'_> {
     pub(crate) fn showing(self, needs: Needs, token: &str) -> Self {
         match needs {
             Needs::Nothing => self,
-            Needs::ApiKey(_) => self.keyed(),
+            Needs::ApiKey(_) | Needs::ApiKeyOrClient(_) => self.keyed(),
             Needs::Bearer | Needs::AdminBearer | Needs::Scope(_) | Needs::ScopeOfBody(_) => {
                 self.bearer(token)
             }
