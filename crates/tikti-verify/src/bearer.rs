@@ -91,6 +91,7 @@ impl BearerLayer {
         {
             return Err(Refusal::OtherTenant);
         }
+        // In place of one that may be there: a caller comes from a token that was verified here.
         parts.extensions.insert(caller);
         Ok(())
     }
@@ -143,8 +144,6 @@ where
         let layer = self.layer.clone();
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            // A caller comes from a token that was verified here, and from nowhere else.
-            parts.extensions.remove::<Caller>();
             match layer.admit(&mut parts).await {
                 Ok(()) => inner.call(Request::from_parts(parts, body)).await,
                 Err(refusal) => {

@@ -181,7 +181,7 @@ async fn a_request_that_is_given_up_does_not_end_the_fetch() {
 async fn nothing_outlives_the_verifier() {
     let issuer = Issuer::start(&[key(0)]).await;
     issuer.set(DISCOVERY, Mood::Hangs);
-    let verifier = issuer.verifier();
+    let verifier = issuer.builder().timeouts(seconds(60), seconds(3_600)).build().unwrap();
     let clone = verifier.clone();
     let token = issuer.token(key(0));
     {

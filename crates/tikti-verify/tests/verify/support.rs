@@ -260,9 +260,11 @@ pub(crate) fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Lets the other tasks run until `condition` holds.
+/// Lets the other tasks run until `condition` holds, a minute at the most.
 pub(crate) async fn until(mut condition: impl FnMut() -> bool) {
+    let start = std::time::Instant::now();
     while !condition() {
+        assert!(start.elapsed() < seconds(60), "it does not come to that");
         tokio::task::yield_now().await;
     }
 }
