@@ -51,8 +51,8 @@ use crate::user::{GlobalRole, User, UserStatus};
 use crate::worker::{Credentials, Worker, WorkerStatus};
 
 pub use records::{
-    bury_worker, put_api_key, put_client, put_worker, set_tenant_status, set_user_status,
-    worker_token,
+    bury_worker, private_keys, put_api_key, put_client, put_worker, set_tenant_status,
+    set_user_status, worker_token,
 };
 
 /// The deployment's API key in tests.

@@ -3,7 +3,7 @@
 //! Only in test builds (feature `testing`).
 
 use secrecy::SecretString;
-use tikti_store::{Entry, Key};
+use tikti_store::{Entry, Key, Store, StoreError};
 use tikti_token::AccessClaims;
 
 use crate::api_key::{ApiKey, ApiKeyStatus, KeyScope, parse_key_id};
@@ -15,6 +15,8 @@ use crate::id::{self, OperationId, TenantId, UserId, WorkerId};
 use crate::keyspace;
 use crate::record::{Cause, Lasting, Record, Tombstone};
 use crate::scope::ScopeSet;
+use crate::secret::{Secrets, open};
+use crate::signing_key::SigningKeys;
 use crate::tenant::{Tenant, TenantStatus};
 use crate::user::{User, UserStatus};
 use crate::worker::Worker;
@@ -102,6 +104,21 @@ pub fn worker_token(
     let typ = domain.settings.access_token_type;
     let signer = domain.signer(now).expect("a signing key");
     tikti_token::mint_access(&signer, typ, &claims).expect("a token").into()
+}
+
+/// The private signing keys of a deployment (PKCS#8), for whoever looks for them where they must not be.
+///
+/// # Errors
+/// The store's.
+pub async fn private_keys(store: &Store, secrets: &Secrets) -> Result<Vec<Vec<u8>>, StoreError> {
+    let key = keyspace::signing_keys();
+    let stored = store.get(&key, super::START).await?;
+    let keys = SigningKeys::decode_optional(&key, stored.as_ref()).expect("a sound record");
+    let sealed = keys.unwrap_or_default().keys.into_iter().filter_map(|record| {
+        let context = format!("tikti signing key {}", record.kid);
+        open(&secrets.master_key, &context, &record.private?)
+    });
+    Ok(sealed.map(|der| der.to_vec()).collect())
 }
 
 async fn live<T>(domain: &Domain, key: &Key) -> T

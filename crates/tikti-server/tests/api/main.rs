@@ -28,6 +28,7 @@ mod hang_up;
 mod hostile;
 mod idempotency;
 mod identity;
+mod leaks;
 mod legacy;
 mod lifecycle;
 mod limits;

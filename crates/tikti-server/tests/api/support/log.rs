@@ -36,6 +36,10 @@ impl Log {
 
 /// Whether `part` stands in `bytes`.
 pub(super) fn holds(bytes: &[u8], part: &[u8]) -> bool {
+    // Most texts are ASCII, and nothing else stands in those.
+    if bytes.is_ascii() && !part.is_ascii() {
+        return false;
+    }
     // The search of the standard library is compiled with optimisations, the one below is not.
     if let (Ok(text), Ok(part)) = (std::str::from_utf8(bytes), std::str::from_utf8(part)) {
         return text.contains(part);

@@ -3,12 +3,14 @@
 
 mod client;
 mod good_requests;
+mod leaks;
 mod log;
 mod ranks;
 mod server;
 
 pub(crate) use client::{Reply, Request};
 pub(crate) use good_requests::{COMPANY, GoodRequest, claims, public_key};
+pub(crate) use leaks::{Hidden, find_private_member, find_shown};
 pub(crate) use log::LOG;
 pub(crate) use ranks::compare;
 pub(crate) use server::{JOBS, PASSWORD, Place, Server};

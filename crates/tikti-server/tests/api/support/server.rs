@@ -11,12 +11,14 @@ use tempfile::TempDir;
 use tikti_domain::Domain;
 use tikti_domain::clock::Clock;
 use tikti_domain::random::Random;
-use tikti_domain::testing::RedisServer;
+use tikti_domain::secret::Secrets;
+use tikti_domain::testing::{RedisServer, private_keys};
 use tikti_server::config::Config;
 use tikti_server::dev::{self, DevSetup};
 use tikti_server::{Listener, Running, ShutdownHandle};
 use tokio::net::TcpStream;
 
+use super::leaks::Hidden;
 use super::{LOG, Reply, Request};
 
 /// The password of every user that a test makes.
@@ -34,6 +36,10 @@ pub(crate) struct Server {
     shutdown: ShutdownHandle,
     /// What must not be in any log: the secrets of the setup, and every token that was answered.
     pub(super) secrets: Mutex<Vec<Vec<u8>>>,
+    /// What must not be in any reply.
+    pub(super) hidden: Mutex<Hidden>,
+    /// What the private keys in the store are sealed under.
+    sealed_under: Secrets,
     place: Place,
 }
 
@@ -112,19 +118,34 @@ impl Server {
         let mut config = setup.config(&format!("http://{address}"));
         config.domain.settings.password_cost = CHEAP;
         change(&mut config);
+        let sealed_under = config.domain.secrets.clone();
         // It holds a whole deployment while it starts, and so would every test.
         let starting = Box::pin(tikti_server::start(listener, config, setup.seed()));
         let running = starting.await.unwrap();
         assert_eq!(running.local_address(), address);
-        let secrets = secrets(&setup);
-        Self {
+        let (secrets, hidden) = secrets(&setup);
+        let server = Self {
             address,
             setup,
             shutdown: running.shutdown_handle(),
             running: Mutex::new(Some(running)),
             secrets: Mutex::new(secrets),
+            hidden: Mutex::new(hidden),
+            sealed_under,
             place,
-        }
+        };
+        server.learn_private_keys().await;
+        server
+    }
+
+    /// From here on no reply may hold anything of the private keys that there are now.
+    pub(super) async fn learn_private_keys(&self) {
+        let store = self.running.lock().unwrap().as_ref().map(Running::store);
+        let Some(store) = store else { return };
+        // A store that is away has no new ones.
+        let keys = private_keys(&store, &self.sealed_under).await.unwrap_or_default();
+        let mut hidden = self.hidden.lock().unwrap();
+        keys.iter().for_each(|der| hidden.add_private_key(der));
     }
 
     pub(crate) fn url(&self) -> String {
@@ -238,14 +259,15 @@ impl Server {
 
 /// Every secret that the directory holds, as it is written and in the forms that a careless line
 /// could give the bytes behind it.
-fn secrets(setup: &DevSetup) -> Vec<Vec<u8>> {
+fn secrets(setup: &DevSetup) -> (Vec<Vec<u8>>, Hidden) {
     let yaml = std::fs::read_to_string(setup.data_dir.join("secrets.yaml")).unwrap();
     let kept: BTreeMap<String, String> = serde_saphyr::from_str(&yaml).unwrap();
     assert_eq!(kept.len(), 7);
-    let mut secrets = Vec::new();
+    let (mut secrets, mut hidden) = (Vec::new(), Hidden::default());
     for (name, text) in &kept {
         if ["masterKey", "pepper", "hs256"].contains(&name.as_str()) {
             let bytes = BASE64.decode(text.as_bytes()).unwrap();
+            hidden.add("a secret of the deployment", &bytes);
             let numbers: Vec<_> = bytes.iter().map(u8::to_string).collect();
             secrets.push(HEXLOWER.encode(&bytes).into());
             secrets.push(BASE64URL_NOPAD.encode(&bytes).into());
@@ -255,7 +277,7 @@ fn secrets(setup: &DevSetup) -> Vec<Vec<u8>> {
         }
         secrets.push(text.trim_start_matches('/').into());
     }
-    secrets
+    (secrets, hidden)
 }
 
 impl Drop for Server {
