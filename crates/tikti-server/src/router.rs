@@ -19,7 +19,7 @@ use crate::error::{self, ApiError};
 use crate::extract::UnusedBody;
 use crate::middleware::{access_log, carry_through, oauth_errors, request_id, security_headers};
 use crate::openapi;
-use crate::routes::{accounts, action, api_keys, audit, oauth2, platform, tenants};
+use crate::routes::{accounts, action, api_keys, audit, keys, oauth2, platform, tenants};
 use crate::state::Shared;
 
 /// What a caller has to show.
@@ -145,6 +145,8 @@ pub const ROUTES: &[Route] = &[
     row!("GET", "/v1/tenants/{t}/audit/head", [], Needs::Scope("audit:read"), audit::read_head),
     row!("GET", "/v1/audit/head", [], Needs::AdminBearer, audit::read_deployment_head),
     row!("GET", "/v1/audit/keys", [], Needs::Nothing, audit::keys),
+    row!("GET", "/v1/keys", [], Needs::AdminBearer, keys::list_keys),
+    row!("POST", "/v1/keys/rotate", [], Needs::AdminBearer, keys::rotate_key),
     row!("POST", "/v1/authorization/explain", [], Needs::ScopeOfBody("memberships:read"), platform::authorization::explain),
     row!("GET", "/action", [], Needs::Nothing, action::show::show),
     row!("POST", "/action", [], Needs::Nothing, action::redeem::redeem),

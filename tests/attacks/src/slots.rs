@@ -124,12 +124,12 @@ fn rule(path: &str, place: Option<Place>, member: &str) -> Option<Rule> {
         "idToken" | "token" | "refreshToken" | "refresh_token" | "oobCode" | "pageToken"
         | "password" | "newPassword" => Some(Rule::Shows),
         "action" | "allowedGrantTypes" | "allowedScopes" | "continueUrl" | "create"
-        | "customTokens" | "defaultScopes" | "displayName" | "emailVerified" | "eventTypes"
-        | "everywhere" | "expiresAt" | "from" | "keys" | "grant_type" | "If-Match"
-        | "Idempotency-Key" | "If-None-Match" | "jwks" | "memberships" | "mode" | "name"
-        | "pageSize" | "permissions" | "requestType" | "returnSecureToken" | "role" | "scope"
-        | "scopes" | "selfSignUp" | "status" | "strict" | "subjectPolicy" | "to"
-        | "tokenTtlSeconds" | "ttlSeconds" | "type" => Some(Rule::Says),
+        | "customTokens" | "defaultScopes" | "displayName" | "emailVerified" | "emergency"
+        | "eventTypes" | "everywhere" | "expiresAt" | "from" | "keys" | "grant_type"
+        | "If-Match" | "Idempotency-Key" | "If-None-Match" | "jwks" | "kid" | "memberships"
+        | "mode" | "name" | "pageSize" | "permissions" | "requestType" | "returnSecureToken"
+        | "role" | "scope" | "scopes" | "selfSignUp" | "status" | "strict" | "subjectPolicy"
+        | "to" | "tokenTtlSeconds" | "ttlSeconds" | "type" => Some(Rule::Says),
         _ => None,
     }
 }

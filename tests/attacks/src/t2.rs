@@ -70,6 +70,7 @@ fn two(world: &World, slot: &Slot) -> [Value; 2] {
         // What something new is called.
         "clientId" | "displayName" | "id" | "name" | "slug" => pair("said-once", "said-twice"),
         "subject" => pair("worker-01", "worker-02"),
+        "kid" => pair("tikti-2026-01-aaaa", "tikti-2026-01-bbbb"),
         "oobCode" => pair(&"A".repeat(43), &"B".repeat(43)),
         "pageToken" => pair("QUFB", "QkJC"),
         "password" | "newPassword" => pair(PASSWORD, "a staple that is correct"),
@@ -100,8 +101,10 @@ fn two(world: &World, slot: &Slot) -> [Value; 2] {
         }
         "jwks" => ["one", "two"].map(|kid| json!({"keys": [public_key(kid)]})),
         "keys" => ["one", "two"].map(|kid| json!([public_key(kid)])),
-        "create" | "customTokens" | "emailVerified" | "everywhere" | "memberships"
-        | "returnSecureToken" | "selfSignUp" | "strict" => [json!(true), json!(false)],
+        "create" | "customTokens" | "emailVerified" | "emergency" | "everywhere"
+        | "memberships" | "returnSecureToken" | "selfSignUp" | "strict" => {
+            [json!(true), json!(false)]
+        }
         "pageSize" => [json!(1), json!(2)],
         "tokenTtlSeconds" | "ttlSeconds" => [json!(900), json!(1800)],
         _ => panic!("say two values of {}", slot.shown()),

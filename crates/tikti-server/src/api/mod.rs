@@ -15,6 +15,7 @@ mod audit;
 mod authorization;
 mod clients;
 mod error;
+mod keys;
 mod members;
 mod oauth;
 mod oob_codes;
@@ -44,6 +45,8 @@ pub use clients::{
     ClientListReply, ClientReply, CreateClientRequest, CreatedClientReply, UpdateClientRequest,
 };
 pub use error::{ErrorReply, OAuthErrorReply};
+pub use error::ErrorReply;
+pub use keys::{KeyListReply, KeyReply, RotateKeyRequest, RotatedKeyReply};
 pub use members::{
     CreateMemberRequest, MemberListReply, MemberReply, RemoveMemberRequest, RemovedMemberReply,
     RevokedMemberReply, UpdateMemberRequest,

@@ -10,8 +10,8 @@ use tikti_domain::settings::Settings;
 use tracing_subscriber::EnvFilter;
 use url::{Host, Url};
 
-use super::Config;
 use super::section::Problems;
+use super::{Config, keys};
 
 /// Refuses the plain API key in the file itself, where backups and repositories would keep it.
 pub(super) fn sources(members: &Map<String, Value>, problems: &Problems) {
@@ -119,6 +119,7 @@ pub(super) fn contradictions(config: &Config, problems: &Problems) {
     }
     template_clients(settings, problems);
     durations(settings, problems);
+    keys::contradictions(settings, problems);
 }
 
 /// Refuses a client of the template under an audience that idTokens or Tikti's own tokens have: its

@@ -8,6 +8,7 @@
 //! Spec: Operations, "Configuration".
 
 mod check;
+mod keys;
 mod limits;
 mod load;
 mod mail;

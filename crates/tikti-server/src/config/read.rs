@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 
 use data_encoding::BASE64;
 use serde_json::{Map, Value};
+use tikti_domain::AccessTokenType;
 use tikti_domain::DomainConfig;
 use tikti_domain::api_key::{ConfiguredApiKey, check_key_form};
 use tikti_domain::clock::parse_rfc3339;
@@ -21,12 +22,11 @@ use tikti_domain::secret::{
     ExposeSecret, LegacySecrets, MIN_SECRET_BYTES, NamedSecret, SecretBytes, Secrets, TokenHash,
 };
 use tikti_domain::settings::{LEAST_AUDIT_RETENTION, Settings, Tenantless};
-use tikti_domain::{AccessTokenType, RsaSize};
 
 use super::section::{Problems, Section};
 use super::{
     Cidr, Config, ForwardedHeader, LogConfig, LogFormat, SHUTDOWN_GRACE, TrustedProxies, check,
-    limits, mail, policy, store,
+    keys, limits, mail, policy, store,
 };
 
 /// Bytes of a master key: AES-256.
@@ -88,7 +88,7 @@ fn settings(root: &mut Section<'_>) -> Option<Settings> {
         settings.default_audience = audience.into();
     }
     tokens(root.section("tokens"), &mut settings);
-    keys(root.section("keys"), &mut settings);
+    keys::keys(root.section("keys"), &mut settings);
     passwords(root.section("passwords"), &mut settings);
     limits::limits(root.section("limits"), &mut settings.limits);
     audit(root.section("audit"), &mut settings);
@@ -145,17 +145,6 @@ fn audit(mut audit: Section<'_>, settings: &mut Settings) {
         settings.audit_retention = retention;
     }
     audit.finish();
-}
-
-fn keys(mut keys: Section<'_>, settings: &mut Settings) {
-    match keys.number("rsaBits", 2048, 4096) {
-        None => {}
-        Some(2048) => settings.rsa_size = RsaSize::Bits2048,
-        Some(3072) => settings.rsa_size = RsaSize::Bits3072,
-        Some(4096) => settings.rsa_size = RsaSize::Bits4096,
-        Some(_) => keys.refuse("rsaBits", "must be 2048, 3072 or 4096"),
-    }
-    keys.finish();
 }
 
 fn passwords(mut passwords: Section<'_>, settings: &mut Settings) {

@@ -161,15 +161,29 @@ impl<'a> Section<'a> {
 
     /// Reads a duration: seconds as a number, or a number with `s`, `m`, `h` or `d`.
     pub(super) fn duration(&mut self, key: &'static str) -> Option<Duration> {
-        let seconds = match self.take(key)? {
-            Value::Number(number) => number.as_u64(),
-            Value::String(text) => seconds(text.trim()),
-            Value::Bool(_) | Value::Array(_) | Value::Object(_) | Value::Null => None,
-        };
-        if seconds.is_none() {
+        let duration = duration(&self.take(key)?);
+        if duration.is_none() {
             self.refuse(key, "must be seconds, or a number with s, m, h or d, such as 15m");
         }
-        seconds.map(Duration::from_secs)
+        duration
+    }
+
+    /// The same, or a word for none at all: then there is nothing within what is there.
+    pub(super) fn duration_or(
+        &mut self,
+        key: &'static str,
+        word: &str,
+    ) -> Option<Option<Duration>> {
+        let value = self.take(key)?;
+        if value.as_str().is_some_and(|text| text.trim() == word) {
+            return Some(None);
+        }
+        let duration = duration(&value);
+        if duration.is_none() {
+            let units = "must be seconds, or a number with s, m, h or d, such as 15m";
+            self.refuse(key, format_args!("{units}, or {word}"));
+        }
+        duration.map(Some)
     }
 
     /// Reads the group `key`; an absent one is empty.
@@ -252,6 +266,15 @@ impl<'a> Section<'a> {
             self.refuse(key, format_args!("unknown setting; known here: {}", known.join(", ")));
         }
     }
+}
+
+fn duration(value: &Value) -> Option<Duration> {
+    let seconds = match value {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => seconds(text.trim()),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) | Value::Null => None,
+    };
+    seconds.map(Duration::from_secs)
 }
 
 /// Reads `90`, `90s`, `15m`, `12h` or `30d` as seconds.

@@ -136,7 +136,7 @@ pub(crate) async fn read_deployment_head(
     ),
 )]
 pub(crate) async fn keys(State(state): State<Shared>, headers: HeaderMap) -> Response {
-    jwks::served(&state.domain.audit_keys(), &headers)
+    jwks::served(&state, &state.domain.audit_keys(), &headers)
 }
 
 fn shown(SignedEnds { head, checkpoint }: SignedEnds) -> AuditHeadReply {

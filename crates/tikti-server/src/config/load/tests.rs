@@ -10,6 +10,7 @@ use tikti_domain::{AccessTokenType, RsaSize};
 use super::*;
 use crate::config::LogFormat;
 
+mod keys;
 mod legacy;
 mod limits;
 mod mail;

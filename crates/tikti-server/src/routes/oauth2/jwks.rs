@@ -15,7 +15,7 @@ use crate::state::Shared;
 
 /// Gives the public signing keys, newest first.
 ///
-/// Keep them for five minutes and ask again with `If-None-Match`; fetch at once when a token names
+/// Keep them for as long as `Cache-Control` says and ask again with `If-None-Match`; fetch at once when a token names
 /// a `kid` that is not among them.
 #[utoipa::path(
     get,
@@ -30,12 +30,14 @@ use crate::state::Shared;
     ),
 )]
 pub(crate) async fn jwks(State(state): State<Shared>, headers: HeaderMap) -> Response {
-    served(&state.domain.jwks(), &headers)
+    served(&state, &state.domain.jwks(), &headers)
 }
 
-/// Gives a set of keys, unless the caller has it.
-pub(crate) fn served(document: &JwksDocument, headers: &HeaderMap) -> Response {
-    let validators = [(ETAG, document.etag.as_str()), (CACHE_CONTROL, "public, max-age=300")];
+/// Gives a set of keys, unless the caller has it; to be kept for as long as the life of a key allows for.
+pub(crate) fn served(state: &Shared, document: &JwksDocument, headers: &HeaderMap) -> Response {
+    let max_age = state.domain.settings().jwks_max_age.as_secs();
+    let cache_control = format!("public, max-age={max_age}");
+    let validators = [(ETAG, document.etag.as_str()), (CACHE_CONTROL, cache_control.as_str())];
     if is_known(headers, &document.etag) {
         return (StatusCode::NOT_MODIFIED, validators).into_response();
     }

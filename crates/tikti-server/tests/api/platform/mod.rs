@@ -1,9 +1,10 @@
-//! `/v1/apiKeys`, `/healthz`, `/readyz`, `/version`, `/openapi.json`, `/docs`
+//! `/v1/apiKeys`, `/v1/keys`, `/healthz`, `/readyz`, `/version`, `/openapi.json`, `/docs`
 
 mod api_keys;
 mod authorization;
 mod docs;
 mod health;
+mod keys;
 mod openapi;
 mod users;
 mod version;

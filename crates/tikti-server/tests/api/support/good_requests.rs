@@ -80,6 +80,7 @@ impl Server {
             "/v1/users/{id}/passwordReset" => json!({}),
             "/v1/apiKeys" => json!({"name": slug, "scopes": ["introspect"]}),
             "/v1/apiKeys/{id}" => json!({"name": slug}),
+            "/v1/keys/rotate" => json!({}),
             "/v1/authorization/explain" => {
                 json!({"email": email, "tenantId": COMPANY, "audience": "backend-worker"})
             }
