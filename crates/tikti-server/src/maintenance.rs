@@ -1,5 +1,5 @@
 //! How do tools reach the store of a deployment, outside of its server? Verified, backed up,
-//! restored, filled with users of another system.
+//! restored, filled with users and signing keys of elsewhere, sealed under another master key.
 //!
 //! Invariant: what only reads opens the store for reading, beside a running server, and makes none;
 //! what writes has an embedded store for itself.
@@ -7,6 +7,7 @@
 //! Spec: Operations, "Backup".
 
 mod import;
+mod keys;
 mod user_file;
 
 use std::io::{Read, Write};
@@ -19,6 +20,7 @@ use tikti_domain::clock::{Clock, rfc3339};
 use tikti_domain::error::Error;
 use tikti_domain::integrity::verify;
 pub use tikti_domain::integrity::{Finding, IntegrityReport, Progress, Rule};
+use tikti_domain::keys::OfflineError;
 use tikti_domain::random::Random;
 use tikti_domain::secret::SecretBytes;
 pub use tikti_domain::secret::{SecretString, Secrets};
@@ -27,6 +29,7 @@ use tikti_domain::{StartError, StoreError};
 use crate::ServeError;
 use crate::config::StoreConfig;
 pub use import::{ImportReport, RefusedUser, examine_users, import_users};
+pub use keys::{Rewrapped, import_key, rewrap_keys};
 pub use user_file::{
     FirebaseHashConfig, UserFileError, UserRow, read_firebase_hash_config, read_firebase_users,
     read_user_lines,
@@ -58,9 +61,21 @@ pub enum MaintenanceError {
         /// Why.
         source: Error,
     },
+    /// Nothing was done to the signing keys, or not all of it.
+    #[error(transparent)]
+    Keys(OfflineError),
     /// The backup was not made or not restored.
     #[error(transparent)]
     Backup(#[from] BackupError),
+}
+
+impl From<OfflineError> for MaintenanceError {
+    fn from(error: OfflineError) -> Self {
+        match error {
+            OfflineError::Start(error) => Self::Start(error),
+            error @ (OfflineError::Refused(_) | OfflineError::Failed(_)) => Self::Keys(error),
+        }
+    }
 }
 
 /// How a backup is put back.

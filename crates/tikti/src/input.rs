@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Read};
 use std::path::Path;
 
-use secrecy::SecretString;
+use secrecy::{SecretSlice, SecretString};
 
 use crate::exit::Failure;
 use crate::output::Output;
@@ -41,6 +41,33 @@ pub(crate) fn ask_secret(question: &str) -> Result<SecretString, Failure> {
     rpassword::prompt_password(format!("{question}: "))
         .map(SecretString::from)
         .map_err(|cause| Failure::usage(format!("reading the answer: {cause}")))
+}
+
+/// Asks for a `yes` where somebody is there to be asked; everywhere else the answer stands on the command line.
+pub(crate) fn confirm(output: &Output, question: &str) -> Result<(), Failure> {
+    if !is_interactive() {
+        return Err(Failure::usage("nobody is there to be asked whether this is meant")
+            .next("say so with --yes"));
+    }
+    match ask(output, &format!("{question} [yes/no]"))?.as_str() {
+        "yes" | "y" => Ok(()),
+        _ => Err(Failure::refused("nothing was done")),
+    }
+}
+
+/// Reads a file, or standard input where it is `-`, as it is: at most one byte more than `most`.
+pub(crate) fn secret_bytes(file: &Path, most: usize) -> Result<SecretSlice<u8>, Failure> {
+    // Made as large as it may become: what grows leaves its bytes behind.
+    let mut bytes = Vec::with_capacity(most + 1);
+    let bound = most as u64 + 1;
+    let read = if file == Path::new("-") {
+        io::stdin().lock().take(bound).read_to_end(&mut bytes)
+    } else {
+        File::open(file).and_then(|opened| opened.take(bound).read_to_end(&mut bytes))
+    };
+    let bytes = SecretSlice::from(bytes);
+    read.map_err(|cause| Failure::file("reading", file, &cause))?;
+    Ok(bytes)
 }
 
 /// Reads a password from standard input.

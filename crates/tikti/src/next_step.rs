@@ -25,6 +25,7 @@ pub(crate) fn for_code(code: &str) -> Option<&'static str> {
         "TENANT_CONFLICT" => "leave --tenant out, or sign in for that tenant",
         "TENANT_EXISTS" => "choose another --slug, or use that tenant: `tikti tenant use SLUG`",
         "TENANT_DISABLED" => "ask a global ADMIN to activate the tenant",
+        "KEY_NOT_FOUND" => "see which signing keys there are: `tikti keys list`",
         "MEMBERSHIP_REQUIRED" => "ask an administrator of the tenant to add you as a member",
         "UNKNOWN_AUDIENCE" => "name a client of this tenant with --aud",
         "SCOPE_NOT_PERMITTED" => {

@@ -15,6 +15,9 @@ mod completions;
 mod dev;
 mod init;
 mod keys;
+mod keys_import;
+mod keys_rewrap;
+mod keys_rotate;
 mod profile;
 mod restore;
 mod rs_check;
@@ -247,6 +250,11 @@ mod tests {
             "tikti store status --config f --output json",
             "tikti backup f --key-file k --force",
             "tikti restore f --data d --store @u --keep-sessions",
+            "tikti keys list --output json",
+            "tikti keys rotate",
+            "tikti keys rotate --emergency --kid k --yes",
+            "tikti keys import f --config f --kid k",
+            "tikti keys rewrap --config f",
             "tikti user import f --data d --dry-run",
             "tikti rs-check http://127.0.0.1:1/jobs --aud a --scope s --tenant t --issue-at 127.0.0.1:2",
             "tikti rs-check http://127.0.0.1:1/jobs --token - --method POST --header X-A:b --strict",

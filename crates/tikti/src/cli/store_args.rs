@@ -102,6 +102,7 @@ pub(crate) fn not_done(cause: MaintenanceError) -> Failure {
         MaintenanceError::Open(_) | MaintenanceError::Start(_) => Failure::usage(text),
         MaintenanceError::Store(_)
         | MaintenanceError::ImportStopped { .. }
+        | MaintenanceError::Keys(_)
         | MaintenanceError::Backup(_) => Failure::refused(text),
     }
 }

@@ -8,6 +8,7 @@ mod audit;
 mod backup;
 mod durability;
 mod foreign_server;
+mod keys;
 mod landing_page;
 mod profiles;
 mod rs_check;
