@@ -53,6 +53,19 @@ pub(crate) fn post(path: &str, api_key: Option<&str>, body: &Value) -> Vec<u8> {
         .into()
 }
 
+/// Writes a request that asks for something.
+pub(crate) fn get(path: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").into()
+}
+
+/// Writes a request with a body as it is.
+pub(crate) fn post_bytes(path: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head =
+        format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
 /// One connection that is kept.
 pub(crate) struct Connection {
     stream: TcpStream,

@@ -1,14 +1,15 @@
-//! What do sign-ins and lookups cost, and do they leave each other alone?
+//! What do sign-ins, lookups and public keys cost, and do sign-ins and lookups leave each other alone?
 //!
 //! A server in a process of its own and a load generator in this one; every result is a ratio to a
 //! baseline that was measured in turns with it: raw bcrypt, a bare echo, the same without sign-ins.
-//! Prints a table. `-- --quick` takes 20 seconds to see that it works; its numbers mean little.
+//! Prints a table. `-- --jwks` measures the public keys alone; `-- --quick` takes 20 seconds to see that it works; its numbers mean little.
 //!
 //! Spec: Performance. How to read it: docs/performance.md.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "the result of a benchmark")]
 
 mod driver;
+mod jwks;
 mod machine;
 mod report;
 mod server;
@@ -73,8 +74,8 @@ fn main() -> ExitCode {
         // `cargo bench` adds one of its own.
         options => options
             .iter()
-            .find(|option| !["--bench", "--quick"].contains(*option))
-            .map_or_else(|| run(options.contains(&"--quick")), |other| Err(unknown(other))),
+            .find(|option| !["--bench", "--quick", "--jwks"].contains(*option))
+            .map_or_else(|| run(options), |other| Err(unknown(other))),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -86,12 +87,12 @@ fn main() -> ExitCode {
 }
 
 fn unknown(option: &str) -> Failure {
-    format!("there is no option {option}, only --quick").into()
+    format!("there is no option {option}, only --quick and --jwks").into()
 }
 
-fn run(is_quick: bool) -> Result<(), Failure> {
+fn run(options: &[&str]) -> Result<(), Failure> {
     let begun = Instant::now();
-    let plan = Plan::new(is_quick);
+    let plan = Plan::new(options.contains(&"--quick"));
     let cores = thread::available_parallelism()?.get();
     let sign_ins_in_flight = cores * SIGN_INS_PER_THREAD;
     let server = Server::start(sign_ins_in_flight)?;
@@ -102,18 +103,33 @@ fn run(is_quick: bool) -> Result<(), Failure> {
     );
     let before = Usage::now(server.process());
     let subject = Subject::prepare(&server, sign_ins_in_flight)?;
-    let mut rows = subject.lookup(&plan)?;
-    let fastest = rows.first().map_or(f64::NAN, Row::ours);
-    rows.push(subject.sign_in(&plan)?);
-    let rate = PACED_RATE.min(0.3 * fastest);
-    let isolation = subject.isolation(&plan, rate)?;
-    rows.extend(isolation.rows);
-    print!("{}", table(&rows));
-    println!("isolation: {rate:.0} lookups/s beside {:.1} sign-ins/s", isolation.sign_ins);
+    let mut rows = vec![subject.jwks(&plan)?];
+    if options.contains(&"--jwks") {
+        print!("{}", table(&rows));
+    } else {
+        measure_sign_ins_and_lookups(&subject, &plan, &mut rows)?;
+    }
     if let Some((before, after)) = before.zip(Usage::now(server.process())) {
         report_others(before.of_others_until(&after, cores));
     }
     println!("{:.0} s", begun.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn measure_sign_ins_and_lookups(
+    subject: &Subject<'_>,
+    plan: &Plan,
+    rows: &mut Vec<Row>,
+) -> Result<(), Failure> {
+    let lookups = subject.lookup(plan)?;
+    let fastest = lookups.first().map_or(f64::NAN, Row::ours);
+    rows.extend(lookups);
+    rows.push(subject.sign_in(plan)?);
+    let rate = PACED_RATE.min(0.3 * fastest);
+    let isolation = subject.isolation(plan, rate)?;
+    rows.extend(isolation.rows);
+    print!("{}", table(rows));
+    println!("isolation: {rate:.0} lookups/s beside {:.1} sign-ins/s", isolation.sign_ins);
     Ok(())
 }
 

@@ -19,7 +19,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::serve::ListenerExt as _;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
@@ -49,6 +49,11 @@ pub(crate) const ROLE: &str = "serve";
 pub(crate) const LOOKUP: &str = "/v1/accounts/lookup";
 /// Where the echo is told what to answer.
 pub(crate) const PAYLOAD: &str = "/payload";
+
+/// The path of the public keys, at the server and at the echo.
+pub(crate) const JWKS: &str = "/.well-known/jwks.json";
+/// Where the echo is told what they are.
+pub(crate) const JWKS_PAYLOAD: &str = "/payload/jwks";
 
 /// What the parent is told.
 #[derive(Clone, Serialize, Deserialize)]
@@ -198,7 +203,22 @@ fn parsed(email: &str) -> Result<Email, Failure> {
 /// the payload that it was told.
 async fn echo(tasks: &mut JoinSet<()>) -> Result<SocketAddr, Failure> {
     type Payload = Arc<OnceLock<Bytes>>;
+    let keys = Payload::default();
+    let told = Arc::clone(&keys);
     let router = Router::new()
+        .route(
+            JWKS_PAYLOAD,
+            post(|body: Bytes| async move {
+                let _ = told.set(body);
+            }),
+        )
+        .route(
+            JWKS,
+            get(|| async move {
+                let json = [(CONTENT_TYPE, "application/json")];
+                (json, keys.get().cloned().unwrap_or_default())
+            }),
+        )
         .route(
             PAYLOAD,
             post(|State(payload): State<Payload>, body: Bytes| async move {

@@ -275,7 +275,7 @@ impl World {
         path
     }
 
-    /// What a forgery could have changed: users, tenants, API keys, and the administrator's sessions.
+    /// What a forgery could have changed: users, tenants, keys of both kinds, and the administrator's sessions.
     async fn state(&self) -> Value {
         let read = async |path: &str| {
             let request = self.server.get(path).keyed().bearer(&self.admin);
@@ -283,7 +283,11 @@ impl World {
             assert_eq!(reply.status, 200, "{path} {}", reply.text());
             reply.json()
         };
+        // Until when tokens of a key may be alive moves with the clock.
+        let keys = read("/v1/keys").await;
+        let keys: Vec<_> = keys["keys"].as_array().unwrap().iter().map(|key| &key["kid"]).collect();
         json!([
+            keys,
             read("/v1/users?pageSize=200").await,
             read("/v1/tenants?pageSize=200").await,
             read("/v1/accounts/sessions?pageSize=200").await,
