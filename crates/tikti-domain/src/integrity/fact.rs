@@ -290,14 +290,6 @@ impl Place<'_> {
     fn of_tenant(&self) -> Result<Fact, Broken> {
         let tenant = TenantId::parse(self.owner).map_err(|_| unknown())?;
         match (self.key.kind(), self.id) {
-            ("note", id) if !id.is_empty() => self.decode::<Note>().map(|_| Fact::Plain),
-            // These end by themselves, also after their tenant.
-            ("answer", id) if !id.is_empty() => self.decode::<GivenAnswer>().map(|_| Fact::Plain),
-            // So does what was denied, and its tenant may be deleted meanwhile.
-            ("denied", id) if !id.is_empty() => self.decode::<DeniedToken>().map(|_| Fact::Plain),
-            ("assertion", id) if !id.is_empty() => {
-                self.decode::<UsedAssertion>().map(|_| Fact::Plain)
-            }
             ("tenant", "") => match self.decode::<Lasting<Tenant>>()? {
                 Lasting::Tombstone(tombstone) => Ok(Fact::TenantTombstone(tombstone.cause)),
                 Lasting::Live(living) => {
@@ -350,7 +342,19 @@ impl Place<'_> {
                 Ok(Fact::OfTenant(tenant))
             }
             ("api_key", _) => self.api_key_entry(Some(tenant)),
-            ("fence", id) if !id.is_empty() => Ok(Fact::Plain),
+            _ => self.of_tenant_for_a_while(),
+        }
+    }
+
+    /// What ends by itself, also after its tenant, or when it was carried elsewhere.
+    fn of_tenant_for_a_while(&self) -> Result<Fact, Broken> {
+        match (self.key.kind(), self.id) {
+            (_, "") => Err(unknown()),
+            ("note", _) => self.decode::<Note>().map(|_| Fact::Plain),
+            ("answer", _) => self.decode::<GivenAnswer>().map(|_| Fact::Plain),
+            ("assertion", _) => self.decode::<UsedAssertion>().map(|_| Fact::Plain),
+            ("denied", _) => self.decode::<DeniedToken>().map(|_| Fact::Plain),
+            ("fence", _) => Ok(Fact::Plain),
             _ => Err(unknown()),
         }
     }

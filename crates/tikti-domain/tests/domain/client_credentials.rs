@@ -68,7 +68,9 @@ impl World {
             ..WorkerRights::default()
         };
         let ask = CreateWorker { id: worker_id("worker-01"), rights, keys: vec![] };
-        let made = create_worker(&self.fixture.domain, &self.root, (&acme(), &ask)).await.unwrap();
+        let place = (&acme(), &ask);
+        let made = create_worker(&self.fixture.domain, &self.root, place);
+        let made = Box::pin(made).await.unwrap();
         made.secret.unwrap()
     }
 
@@ -82,7 +84,7 @@ impl World {
         secret: &SecretString,
     ) -> Result<IssuedToWorker, Error> {
         let ask = asking(client_id, secret);
-        issue(&self.fixture.domain, &Caller::default(), &ask).await
+        Box::pin(issue(&self.fixture.domain, &Caller::default(), &ask)).await
     }
 
     async fn ask(&self, secret: &SecretString) -> Result<IssuedToWorker, Error> {
@@ -92,12 +94,12 @@ impl World {
     async fn ask_for(&self, audience: &str) -> Result<IssuedToWorker, Error> {
         let audience = Some(ClientId::parse(audience)?);
         let ask = ClientCredentials { audience, ..asking(&self.client_id(), &self.secret) };
-        issue(&self.fixture.domain, &Caller::default(), &ask).await
+        Box::pin(issue(&self.fixture.domain, &Caller::default(), &ask)).await
     }
 
     async fn update(&self, ask: &UpdateWorker) {
         let place = (&acme(), &worker_id("worker-01"), ask);
-        update_worker(&self.fixture.domain, &self.root, place).await.unwrap();
+        Box::pin(update_worker(&self.fixture.domain, &self.root, place)).await.unwrap();
     }
 
     async fn set_status(&self, status: WorkerStatus) {
@@ -333,7 +335,7 @@ async fn make_role(domain: &Domain, caller: &Caller, name: &str) -> Result<(), E
         permissions: scopes("roles:read"),
         precondition: Precondition::None,
     };
-    create_role(domain, caller, &acme(), &role).await.map(drop)
+    Box::pin(create_role(domain, caller, &acme(), &role)).await.map(drop)
 }
 
 /// So that a pipeline can administer its tenant: within its scopes, there, and no longer than it may act.

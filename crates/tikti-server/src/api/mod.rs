@@ -45,7 +45,6 @@ pub use clients::{
     ClientListReply, ClientReply, CreateClientRequest, CreatedClientReply, UpdateClientRequest,
 };
 pub use error::{ErrorReply, OAuthErrorReply};
-pub use error::ErrorReply;
 pub use keys::{KeyListReply, KeyReply, RotateKeyRequest, RotatedKeyReply};
 pub use members::{
     CreateMemberRequest, MemberListReply, MemberReply, RemoveMemberRequest, RemovedMemberReply,

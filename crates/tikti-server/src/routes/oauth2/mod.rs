@@ -5,8 +5,8 @@
 pub(crate) mod discovery;
 pub(crate) mod introspect;
 pub(crate) mod jwks;
-pub(crate) mod token;
 pub(crate) mod revoke;
+pub(crate) mod token;
 
 use tikti_domain::error::Code;
 

@@ -1,7 +1,7 @@
 //! What stock OAuth clients call.
 
 mod both_doors;
-mod token;
 mod introspect;
 mod revoke;
+mod token;
 mod token_doors;
