@@ -172,6 +172,7 @@ fn log_decision(
         step = decision.as_ref().err().map(|denied| denied.step.name()),
         reason = facts.proof.as_ref().err().map(tracing::field::display),
         method = request.auth.method(),
+        door = caller.door.name(),
         request.id = caller.request_id,
         tenant.id = facts.name.as_ref().map(|name| tracing::field::display(&name.tenant_id)),
         worker.id = facts.name.as_ref().map(|name| tracing::field::display(&name.worker_id)),

@@ -40,7 +40,7 @@ pub struct OAuthTokenRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "worker-01")]
     pub subject: Option<String>,
-    /// Exchange and refresh: tenant, by id or slug; without it that of the token.
+    /// Tenant, by id or slug; without it that of the token, or of the worker, whose own it must be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "codecompany")]
     pub tenant: Option<String>,

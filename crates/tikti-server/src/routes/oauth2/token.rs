@@ -10,6 +10,7 @@
 use axum::extract::State;
 use tikti_domain::Caller;
 use tikti_domain::account::{self, Refresh};
+use tikti_domain::client_credentials::{self, ClientCredentials};
 use tikti_domain::error::{Code, Refusal};
 use tikti_domain::id::{ClientId, EventType, TenantRef};
 use tikti_domain::scope::ScopeSet;
@@ -35,13 +36,15 @@ const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 /// Gives a token, by the grant that the form names.
 ///
 /// A token exchange (RFC 8693) needs an API key that holds `token:exchange`: as `X-API-Key`, as `?key=`, or
-/// by HTTP Basic with the key's id and its secret. A refresh needs nothing but its token.
+/// by HTTP Basic with the key's id and its secret. Client credentials are a worker's: its id is
+/// `<tenant id>.<worker id>`, and it shows a secret, in Basic or in the form, or an assertion that it has signed.
+/// A refresh needs nothing but its token.
 #[utoipa::path(
     post,
     path = "/oauth2/token",
     tag = "oauth2",
     params(
-        ("X-Tenant-Id" = Option<String>, Header, description = "Tenant of an exchange, by id or slug; must agree with `tenant`"),
+        ("X-Tenant-Id" = Option<String>, Header, description = "Tenant, by id or slug; must agree with `tenant`. A refresh does not look at it"),
     ),
     request_body(content = OAuthTokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "The token.", body = OAuthTokenReply)),
@@ -53,8 +56,7 @@ pub(crate) async fn oauth_token(
 ) -> Result<Reply<OAuthTokenReply>, ApiError> {
     match asker.form.require("grant_type")? {
         TOKEN_EXCHANGE => exchange(&state, &asker, tenant_header).await,
-        // No worker is given a token yet.
-        CLIENT_CREDENTIALS => Err(Code::InvalidClientCredentials.into()),
+        CLIENT_CREDENTIALS => own_token(&state, &asker, tenant_header).await,
         REFRESH_TOKEN => refresh(&state, &asker).await,
         _ => Err(Code::UnsupportedGrantType.into()),
     }
@@ -170,6 +172,36 @@ fn event_types(form: &OAuthForm) -> Result<Option<Vec<EventType>>, Refusal> {
 fn tenant(form: &OAuthForm) -> Result<Option<TenantRef>, Refusal> {
     let tenant = form.get("tenant").map(TenantRef::parse).transpose();
     tenant.map_err(|refusal| refusal.about("tenant"))
+}
+
+/// A token of a worker's own.
+async fn own_token(
+    state: &Shared,
+    asker: &OAuthAsker,
+    tenant_header: Option<TenantRef>,
+) -> Result<Reply<OAuthTokenReply>, ApiError> {
+    let OAuthAsker { caller, client, form } = asker;
+    // Whoever shows nothing is refused before his form is looked at.
+    let auth = client.clone().ok_or(Code::InvalidClientCredentials)?;
+    let command = ClientCredentials {
+        auth,
+        audience: audience(form)?,
+        scopes: scopes(form)?,
+        event_types: event_types(form)?,
+        tenant: tenant(form)?,
+        tenant_header,
+    };
+    let issued = client_credentials::issue(&state.domain, caller, &command).await?;
+    let tenant = issued.tenant_id.clone();
+    let reply = OAuthTokenReply {
+        access_token: issued.token.expose_secret().to_owned(),
+        token_type: "Bearer".to_owned(),
+        expires_in: issued.expires_in_seconds,
+        scope: Some(issued.scope.to_string()),
+        tenant_id: Some(issued.tenant_id.into()),
+        ..OAuthTokenReply::default()
+    };
+    Ok(Reply::new(reply).in_tenant(Some(tenant)))
 }
 
 async fn refresh(state: &Shared, asker: &OAuthAsker) -> Result<Reply<OAuthTokenReply>, ApiError> {

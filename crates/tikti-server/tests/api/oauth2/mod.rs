@@ -3,5 +3,6 @@
 mod both_doors;
 mod introspect;
 mod revoke;
+mod client_credentials;
 mod token;
 mod token_doors;
