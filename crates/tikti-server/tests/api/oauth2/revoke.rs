@@ -98,7 +98,7 @@ async fn what_is_no_token_is_a_success_and_bad_credentials_are_not() {
     let browser = ask().header("X-API-Key", &world.server.setup.web_api_key).send().await;
     browser.assert_oauth_refusal(400, "unauthorized_client", "API_KEY_FORBIDDEN");
     assert!(is_active(&world, &world.access).await);
-    let nothing = world.server.post(PATH).json(json!({})).keyed().send().await;
+    let nothing = world.server.post("/oauth2/revoke").json(json!({})).keyed().send().await;
     nothing.assert_oauth_refusal(400, "invalid_request", "INVALID_ARGUMENT");
 }
 
@@ -120,8 +120,10 @@ async fn l2_a_revocation_outlives_the_process() {
     let world = World::new().await;
     assert_eq!(world.ask(PATH, &world.access, json!({})).keyed().send().await.status, 200);
     let World { server, access, elsewhere, .. } = world;
+    let issuer = server.url();
     let place: Place = server.stop().await;
-    let server = Server::start_over(place).await;
+    // At another port, and under the name by which it gave the tokens out.
+    let server = Server::start_with(place, |config| config.domain.settings.issuer = issuer).await;
     for (token, expected) in [(access, false), (elsewhere, true)] {
         let request = server.post("/oauth2/introspect").keyed().json(json!({"token": token}));
         assert_eq!(request.send().await.json()["active"], expected);
