@@ -23,14 +23,14 @@ AUDIENCES = {"access": "backend-worker", "worker": "codeq-worker"}
 SCOPES = {"access": "jobs:read jobs:write", "worker": "codeq:claim codeq:result"}
 
 
-def call(url, body, bearer=None, key=None):
-    """Posts JSON; gives the reply's JSON. Refusals are exceptions that say the reply."""
+def call(url, body, bearer=None, key=None, method="POST"):
+    """Sends JSON; gives the reply's JSON. Refusals are exceptions that say the reply."""
     headers = {"Content-Type": "application/json"}
     if bearer:
         headers["Authorization"] = f"Bearer {bearer}"
     if key:
         headers["X-API-Key"] = key
-    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=30) as reply:
             return json.load(reply)
@@ -53,11 +53,16 @@ def kid_of(token):
     return json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))["kid"]
 
 
+def own_environment():
+    """The environment without what would change the program's settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("TIKTI_")}
+
+
 def run_tikti(home, *arguments, **more):
     """Runs the program with a home of its own; gives what it printed."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TIKTI_")}
+    environment = {**own_environment(), "HOME": str(home)}
     done = subprocess.run(
-        [TIKTI, *arguments], env={**kept, "HOME": str(home)}, capture_output=True, text=True, **more
+        [TIKTI, *arguments], env=environment, capture_output=True, text=True, **more
     )
     if done.returncode != 0:
         shown = " ".join(map(str, arguments))
@@ -77,7 +82,7 @@ class Dev:
             [*command, "--output", "json"],
             stdout=subprocess.PIPE,
             stderr=open(self.log, "ab"),
-            env={**os.environ, "HOME": str(work)},
+            env={**own_environment(), "HOME": str(work)},
         )
         readable, _, _ = select.select([self.process.stdout], [], [], READY_SECONDS)
         line = self.process.stdout.readline() if readable else b""
@@ -140,7 +145,7 @@ def free_port():
 
 
 def write_secrets(data):
-    """Makes the secrets of `tikti dev` in its directory; gives the settings of the same for `tikti serve`.
+    """Makes the secrets of `tikti dev` in its directory; gives those of `tikti serve`, and the API key.
 
     `serve` takes the text of a pepper, `dev` what it stands for in base64: here both are letters.
     """
@@ -160,10 +165,7 @@ def write_secrets(data):
     # JSON is YAML.
     (data / "secrets.yaml").write_text(json.dumps(kept))
     named = {"masterKey": master, "pepper": pepper, "hs256": hs256}
-    return {
-        "secrets": {name: [{"kid": "dev", "secret": text}] for name, text in named.items()},
-        "apiKey": api_keys[0],
-    }
+    return {name: [{"kid": "dev", "secret": text}] for name, text in named.items()}, api_keys[0]
 
 
 class Redis:
@@ -183,7 +185,7 @@ class Redis:
 class Serve:
     """A replica: `tikti serve` with the configuration `settings`, which is written as JSON (it is YAML)."""
 
-    def __init__(self, work, name, settings):
+    def __init__(self, work, name, settings, api_key):
         self.log = work / f"{name}.log"
         self.url = f"http://{settings['listen']}"
         config = work / f"{name}.yaml"
@@ -193,7 +195,7 @@ class Serve:
             [TIKTI, "serve", "--config", str(config)],
             stdout=subprocess.DEVNULL,
             stderr=open(self.log, "ab"),
-            env={name: value for name, value in os.environ.items() if not name.startswith("TIKTI_")},
+            env={**own_environment(), "TIKTI__API_KEY": api_key},
         )
         end = time.monotonic() + READY_SECONDS
         while not self.is_ready():
