@@ -112,3 +112,6 @@ fn unusable(kid: &str, reason: impl Into<String>) -> InternalError {
 fn sealing_context(kid: &str) -> String {
     format!("tikti signing key {kid}")
 }
+
+#[cfg(test)]
+mod tests;

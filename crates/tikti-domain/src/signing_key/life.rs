@@ -301,3 +301,6 @@ impl Lives {
         due_at <= now && self.pending(now).is_none()
     }
 }
+
+#[cfg(test)]
+mod tests;

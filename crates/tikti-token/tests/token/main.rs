@@ -14,6 +14,7 @@ mod assertion;
 mod attacks;
 mod audit_head;
 mod differential;
+mod import;
 mod keys;
 mod legacy;
 mod policy;
