@@ -1,6 +1,6 @@
 //! Gives a worker a token of its own, for its own credentials: one tenant, one audience, a set of scopes.
 //!
-//! [`issue`] reads the facts in at most two round trips and finds out whether the worker is who it says;
+//! [`issue()`] reads the facts in at most two round trips and finds out whether the worker is who it says;
 //! `decide` judges them without doing anything; only what is allowed is signed. The one thing that is written
 //! is that an assertion was shown. Invariant: until the credentials have proved good there is one answer,
 //! `INVALID_CLIENT_CREDENTIALS`, for the same reads and the same work, whatever is wrong or missing.
