@@ -10,7 +10,7 @@ use tikti_domain::clock::Clock;
 use tikti_domain::secret::{LegacySecrets, SecretBytes, hmac_sha256_hex};
 use tikti_server::router::{Needs, ROUTES, Route};
 
-use crate::support::{Place, Server};
+use crate::support::{Place, Reply, Server};
 
 const OLD: &str = "the secret of an older deployment";
 
@@ -94,15 +94,7 @@ async fn e9_a_token_of_an_older_tikti_is_good_for_lookup_and_exchange_alone() {
                     let code = if own { "INVALID_ID_TOKEN" } else { "UNAUTHENTICATED" };
                     reply.assert_refusal(401, code);
                 }
-                // No good here, and nothing that could be revoked: told to whoever might.
-                (path, Needs::ApiKeyOrClient(_)) => {
-                    let reply = request.keyed().send().await;
-                    if path == "/oauth2/introspect" {
-                        assert_eq!(reply.json(), json!({"active": false}));
-                    } else {
-                        reply.assert_oauth_refusal(400, "invalid_request", "INVALID_ARGUMENT");
-                    }
-                }
+                (_, Needs::ApiKeyOrClient(_)) => is_of_no_use(route, &request.keyed().send().await),
                 (_, Needs::ApiKey(_) | Needs::Nothing) if route.method == "POST" => {
                     let reply = request.keyed().send().await;
                     assert!((400..500).contains(&reply.status), "{path} {}", reply.text());
@@ -120,6 +112,15 @@ async fn e9_a_token_of_an_older_tikti_is_good_for_lookup_and_exchange_alone() {
             let ask = json!({"token": token, "audience": "tikti-identity"});
             request.json(ask).send().await.assert_refusal(401, "INVALID_ID_TOKEN");
         }
+    }
+}
+
+/// It is not active, and nothing that could be revoked: told to whoever might.
+fn is_of_no_use(route: &Route, reply: &Reply) {
+    if route.path == "/oauth2/introspect" {
+        assert_eq!(reply.json(), json!({"active": false}));
+    } else {
+        reply.assert_oauth_refusal(400, "invalid_request", "INVALID_ARGUMENT");
     }
 }
 
