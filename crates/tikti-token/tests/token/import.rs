@@ -104,7 +104,7 @@ fn a_file_of_another_kind_is_named() {
         (b"garbage".to_vec(), E::NotPem),
         (pem("SOMETHING", b"0").into_bytes(), E::NotPem),
         (good.replace("END PRIVATE", "END RSA PRIVATE").into_bytes(), E::NotPem),
-        (good[..good.len() / 2].as_bytes().to_vec(), E::NotPem),
+        (good.as_bytes()[..good.len() / 2].to_vec(), E::NotPem),
         (good.replacen('M', "*", 1).into_bytes(), E::NotPem),
         (format!("{good}{good}").into_bytes(), E::Several),
         (format!("{certificate}{good}").into_bytes(), E::Several),

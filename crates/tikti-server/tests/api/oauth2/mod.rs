@@ -1,8 +1,8 @@
 //! What stock OAuth clients call.
 
 mod both_doors;
+mod client_credentials;
 mod introspect;
 mod revoke;
-mod client_credentials;
 mod token;
 mod token_doors;
