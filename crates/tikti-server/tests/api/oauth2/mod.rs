@@ -6,3 +6,4 @@ mod introspect;
 mod revoke;
 mod token;
 mod token_doors;
+mod workers;
