@@ -67,8 +67,8 @@ fn shown(mut reply: Reply, kids: &[&str]) -> String {
             }
         }
     }
-    let text = body.to_string();
-    reply.replace(&reply.text().to_owned(), &text);
+    let before = reply.text().to_owned();
+    reply.replace(&before, &body.to_string());
     reply.masked()
 }
 
