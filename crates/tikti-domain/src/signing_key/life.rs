@@ -60,15 +60,11 @@ impl KeyTimes {
         now.plus_millis(millis(self.jwks_max_age + self.refresh_interval + 2 * self.skew))
     }
 
-    /// When a key is removed whose successor signs from `succeeded_at` on.
+    /// When a key is removed whose successor signs from `succeeded_at` on; until then somebody may take a token of
+    /// it. A replica that has not read of a successor that signed at once signs on for the refresh interval.
     fn removed_at(&self, succeeded_at: Timestamp) -> Timestamp {
         let most = self.longest_token_life + self.refresh_interval + 2 * self.skew;
         succeeded_at.plus_millis(millis(most))
-    }
-
-    /// Until when somebody may take a token of a key that signs no more from `ended_at` on.
-    fn tokens_end_at(&self, ended_at: Timestamp) -> Timestamp {
-        ended_at.plus_millis(millis(self.longest_token_life + 2 * self.skew))
     }
 
     /// Until when somebody may take a token of a key that was revoked: the replica that reads of it last has
@@ -269,7 +265,7 @@ impl Lives {
         }
         match self.state_of(life, now) {
             KeyState::Published if self.signer(now) != Some(key) => None,
-            _ => Some(self.times.tokens_end_at(life.succeeded_at.unwrap_or(now))),
+            _ => Some(self.times.removed_at(life.succeeded_at.unwrap_or(now))),
         }
     }
 

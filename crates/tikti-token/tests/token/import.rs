@@ -27,6 +27,7 @@ fn wrap(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len();
     let mut der = match length {
         0..=0x7f => vec![tag, u8::try_from(length).unwrap()],
+        0x80..=0xff => vec![tag, 0x81, u8::try_from(length).unwrap()],
         _ => [vec![tag, 0x82], u16::try_from(length).unwrap().to_be_bytes().to_vec()].concat(),
     };
     der.extend_from_slice(content);
