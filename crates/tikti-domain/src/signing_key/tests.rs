@@ -309,7 +309,7 @@ async fn what_is_due_is_made_once_by_many_replicas_and_in_the_end_destroyed() {
     assert_eq!(rotate_if_due(a, fixture.now()).await.unwrap(), None);
     fixture.clock.advance(1);
     let now = fixture.now();
-    let made = all([a, &b, a, &b].map(|domain| rotate_if_due(domain, now))).await;
+    let made = all([a, &b, a, &b].map(|domain| Box::pin(rotate_if_due(domain, now)))).await;
     let made: Vec<_> = made.into_iter().filter_map(Result::unwrap).collect();
     assert_eq!((made.len(), stored(fixture.store()).await.keys.len()), (1, 2));
     assert_eq!(signs(a), old);
