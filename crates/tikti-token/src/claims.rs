@@ -11,7 +11,7 @@
 
 use serde::Serialize;
 
-/// Who a user is: the claims of an idToken, HS256, for Tikti's own endpoints.
+/// Who a user is: the claims of an idToken, for Tikti's own endpoints.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct IdClaims {
     /// Issuer.

@@ -1,14 +1,12 @@
 //! What makes a token one of its class, and what is read from it?
 //!
-//! A token is of exactly one class: its algorithm, its `typ`, its `token_use` and its claims must
-//! all say so. A claim that only another class has is refused, not ignored.
+//! A token is of exactly one class: its `typ`, its `token_use` and its claims must all say so. A claim that only another class has is refused, not ignored.
 //!
 //! Spec: Tokens and keys, table of claims. RFC 8725 sections 3.11 and 3.12; attack row A6.
 
 use crate::{
     claims::{AccessClaims, Actor, Firebase, FirebaseIdentities, IdClaims, WorkerClaims, is_scope},
     error::VerifyError,
-    jws::Algorithm,
     reader::Reader,
 };
 
@@ -21,14 +19,6 @@ pub(crate) enum Class {
 }
 
 impl Class {
-    /// The algorithm that signs tokens of this class.
-    pub(crate) const fn algorithm(self) -> Algorithm {
-        match self {
-            Self::Id => Algorithm::Hs256,
-            Self::Access | Self::Worker => Algorithm::Rs256,
-        }
-    }
-
     /// Tells whether tokens of this class may have this `typ`. Media types are compared without
     /// regard to case (RFC 7519 section 5.1).
     pub(crate) fn has_type(self, typ: &str) -> bool {

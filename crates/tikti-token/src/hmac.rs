@@ -1,8 +1,8 @@
 //! Which secrets make and verify HS256 idTokens?
 //!
-//! A secret under 32 bytes never becomes a key (RFC 7518 section 3.2). Verifying an idToken takes
-//! these keys and no others, so that a public key cannot be taken for a secret (RFC 8725 section
-//! 2.1).
+//! A secret under 32 bytes never becomes a key (RFC 7518 section 3.2). HS256 is
+//! checked with these keys and no others, so that a public key cannot be taken for a secret (RFC 8725
+//! section 2.1).
 //!
 //! Spec: Tokens and keys, "HS256 secrets".
 

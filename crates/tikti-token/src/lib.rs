@@ -3,7 +3,7 @@
 //! Nothing here does I/O, reads a clock or knows a tenant: keys, policy and time are parameters, so
 //! the server, the offline `token verify` and a resource server run the same lines. Only the
 //! algorithms HS256 and RS256 exist for them, each bound to its own type of key; which one a token must have
-//! follows from the class that the caller names, never from the token.
+//! follows from the class that the caller names and from the key, never from the token alone.
 //!
 //! | question | module |
 //! |---|---|
@@ -57,9 +57,10 @@ pub use jwk::{Jwk, Jwks};
 pub use jws::MAX_TOKEN_BYTES;
 pub use keyset::KeySet;
 pub use legacy::{LegacyClaims, LegacyPolicy, verify_legacy};
-pub use mint::{mint_access, mint_id, mint_worker};
+pub use mint::{mint_access, mint_id, mint_id_rs256, mint_worker};
 pub use peek::{UnverifiedToken, peek};
 pub use rsa::{PublicKey, RsaSize, SigningKey, generate_rsa};
 pub use verify::{
-    Audience, DEFAULT_SKEW_SECONDS, Policy, Verified, verify_access, verify_id, verify_worker,
+    Audience, DEFAULT_SKEW_SECONDS, IdKeys, Policy, Verified, verify_access, verify_id,
+    verify_worker,
 };

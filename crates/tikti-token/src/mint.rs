@@ -23,15 +23,30 @@ const PAYLOAD_BYTES: usize = 1024;
 /// # Errors
 /// [`SignError::Claim`] for a number of 2^63 or more, [`SignError::TooLarge`].
 pub fn mint_id(keys: &HmacKeys, claims: &IdClaims) -> Result<String, SignError> {
+    check_id(claims)?;
+    let key = keys.signing_key();
+    key.header.seal(&encode(claims, Class::Id), |input| Ok(key.sign_raw(input)))
+}
+
+/// Makes an idToken that whoever has the published keys can verify.
+///
+/// # Errors
+/// Those of [`mint_id`], and [`SignError::Signing`].
+pub fn mint_id_rs256(key: &SigningKey, claims: &IdClaims) -> Result<String, SignError> {
+    check_id(claims)?;
+    // RFC 9068 section 2.1: `at+jwt` is what an access token says of itself.
+    let header = key.header(AccessTokenType::Jwt);
+    header.seal(&encode(claims, Class::Id), |input| key.sign_raw(input))
+}
+
+fn check_id(claims: &IdClaims) -> Result<(), SignError> {
     check_numbers(&[
         ("auth_time", Some(claims.auth_time)),
         ("ver", Some(claims.ver)),
         ("mver", claims.mver),
         ("iat", Some(claims.iat)),
         ("exp", Some(claims.exp)),
-    ])?;
-    let key = keys.signing_key();
-    key.header.seal(&encode(claims, Class::Id), |input| Ok(key.sign_raw(input)))
+    ])
 }
 
 /// Makes an access token.

@@ -1,4 +1,4 @@
-//! Which RSA keys sign and verify access and worker tokens?
+//! Which RSA keys sign and verify access and worker tokens, and idTokens where those are RS256?
 //!
 //! Every key was checked once, when it was made: at least 2048 bits, a public exponent of
 //! FIPS 186-5, a key id that fits a header. A private key leaves this module only as the PKCS#8

@@ -20,6 +20,7 @@ use crate::{
     jws::{Algorithm, Compact, parse_object},
     keyset::KeySet,
     reader::Reader,
+    rsa::PublicKey,
 };
 
 /// How far the clocks of issuer and verifier may differ by default, in seconds.
@@ -79,7 +80,37 @@ impl<T> Deref for Verified<T> {
     }
 }
 
-/// Verifies an idToken.
+/// The keys that idTokens are verified with.
+#[derive(Clone, Copy, Debug)]
+pub struct IdKeys<'k> {
+    /// What verifies HS256. Where a secret and a public key have one id, the secret is meant.
+    pub secrets: &'k HmacKeys,
+    /// What verifies RS256; no token of that algorithm is taken where it is absent.
+    pub public: Option<&'k KeySet>,
+}
+
+impl<'k> From<&'k HmacKeys> for IdKeys<'k> {
+    fn from(secrets: &'k HmacKeys) -> Self {
+        Self { secrets, public: None }
+    }
+}
+
+/// The key that an idToken names.
+enum IdKey<'k> {
+    Secret(&'k HmacKey),
+    Public(&'k PublicKey),
+}
+
+impl IdKey<'_> {
+    const fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Secret(_) => Algorithm::Hs256,
+            Self::Public(_) => Algorithm::Rs256,
+        }
+    }
+}
+
+/// Verifies an idToken. Its algorithm must be that of the key which its `kid` names.
 ///
 /// Where `aud` is an array, the claims returned hold the element that the policy expects.
 ///
@@ -87,16 +118,18 @@ impl<T> Deref for Verified<T> {
 /// The first step that fails, in the order of [`VerifyError`].
 ///
 /// Spec: Tokens and keys, "Verification".
-pub fn verify_id(
+pub fn verify_id<'k>(
     token: &str,
-    keys: &HmacKeys,
+    keys: impl Into<IdKeys<'k>>,
     policy: &Policy<'_>,
     now_seconds: u64,
 ) -> Result<Verified<IdClaims>, VerifyError> {
     let parts = Compact::split(token)?;
     let payload = parse_object(&parts.payload, Part::Payload)?;
-    let key = find_secret(&parts, keys)?;
-    key.verify_raw(parts.signing_input, &parts.signature)?;
+    match find_id_key(&parts, keys.into())? {
+        IdKey::Secret(key) => key.verify_raw(parts.signing_input, &parts.signature)?,
+        IdKey::Public(key) => key.verify_raw(parts.signing_input, &parts.signature)?,
+    }
     let claims = check_claims(&payload, policy, now_seconds, read_id)?;
     if policy.required_scopes.is_empty() {
         Ok(Verified(claims))
@@ -144,13 +177,22 @@ pub fn verify_worker(
 }
 
 /// Steps header to key for an idToken.
-fn find_secret<'k>(parts: &Compact<'_>, keys: &'k HmacKeys) -> Result<&'k HmacKey, VerifyError> {
+fn find_id_key<'k>(parts: &Compact<'_>, keys: IdKeys<'k>) -> Result<IdKey<'k>, VerifyError> {
     // A header that is byte for byte what minting writes has passed these steps by being equal.
-    if let Some(key) = keys.find_by_header(parts.header) {
-        return Ok(key);
+    if let Some(key) = keys.secrets.find_by_header(parts.header) {
+        return Ok(IdKey::Secret(key));
     }
-    let kid = check_header(parts, Class::Id)?;
-    keys.find(&kid).ok_or(VerifyError::UnknownKey)
+    let algorithms: &[_] = match keys.public {
+        None => &[Algorithm::Hs256],
+        Some(_) => &[Algorithm::Hs256, Algorithm::Rs256],
+    };
+    let has_type = |typ: Option<&str>| typ.is_none_or(|typ| Class::Id.has_type(typ));
+    let (algorithm, kid) = read_header(parts, algorithms, has_type)?;
+    let public = || keys.public.and_then(|public| public.get(&kid)).map(IdKey::Public);
+    let key = keys.secrets.find(&kid).map(IdKey::Secret).or_else(public);
+    let key = key.ok_or(VerifyError::UnknownKey)?;
+    // RFC 8725 section 3.1: else a public key would be tried as a secret, or the reverse.
+    if key.algorithm() == algorithm { Ok(key) } else { Err(VerifyError::Algorithm) }
 }
 
 /// Steps parse to signature. Returns the payload, which the key's owner wrote.
@@ -166,10 +208,10 @@ fn authenticate_rs256<'p>(
     Ok(payload)
 }
 
-/// Steps header, algorithm and the first half of key. Returns the key id.
+/// Steps header, algorithm and the first half of key, for classes that are RS256 only. Returns the key id.
 fn check_header(parts: &Compact<'_>, class: Class) -> Result<String, VerifyError> {
     let has_type = |typ: Option<&str>| typ.is_none_or(|typ| class.has_type(typ));
-    check_header_of(parts, class.algorithm(), has_type)
+    check_header_of(parts, Algorithm::Rs256, has_type)
 }
 
 /// The same for what `is_of_type` takes by its `typ`, `None` where there is none.
@@ -178,6 +220,16 @@ pub(crate) fn check_header_of(
     algorithm: Algorithm,
     is_of_type: impl FnOnce(Option<&str>) -> bool,
 ) -> Result<String, VerifyError> {
+    read_header(parts, &[algorithm], is_of_type).map(|(_, kid)| kid)
+}
+
+/// The same where more than one algorithm may be meant, as the key will tell. Returns the one that the
+/// token names, and its key id.
+fn read_header(
+    parts: &Compact<'_>,
+    algorithms: &[Algorithm],
+    is_of_type: impl FnOnce(Option<&str>) -> bool,
+) -> Result<(Algorithm, String), VerifyError> {
     let bytes = parts.decode_header()?;
     let header = parse_object(&bytes, Part::Header)?;
     // A closed list. RFC 7515 section 4 has unknown members ignored, but Tikti writes none, and
@@ -197,12 +249,11 @@ pub(crate) fn check_header_of(
     }
     // RFC 8725 section 3.1: the verifier knows the algorithm; the token may only agree.
     let alg = header.find("alg").and_then(Value::text);
-    if alg.as_deref() != Some(algorithm.name()) {
-        return Err(VerifyError::Algorithm);
-    }
+    let is_named = |algorithm: &&Algorithm| alg.as_deref() == Some(algorithm.name());
+    let algorithm = *algorithms.iter().find(is_named).ok_or(VerifyError::Algorithm)?;
     let kid = header.find("kid").and_then(Value::text);
     match kid {
-        Some(kid) if !kid.is_empty() => Ok(kid.into_owned()),
+        Some(kid) if !kid.is_empty() => Ok((algorithm, kid.into_owned())),
         _ => Err(VerifyError::MissingKeyId),
     }
 }

@@ -66,7 +66,7 @@ fn k1_public_key_is_no_hmac_secret() {
     let same_kid = HmacKeys::new(vec![HmacKey::new("rsa-1", SECRET).unwrap()]).unwrap();
 
     for secret in &spellings {
-        for kind in [Kind::Access, Kind::Worker] {
+        for kind in [Kind::IdRs256, Kind::Access, Kind::Worker] {
             let header = with(kind.header(), "alg", json!("HS256"));
             let forged = forge_hs256(&header, &kind.claims(), secret);
             assert_eq!(kind.step(&forged), "algorithm");
@@ -75,7 +75,9 @@ fn k1_public_key_is_no_hmac_secret() {
         }
         let header = with(Kind::Id.header(), "kid", json!("rsa-1"));
         let forged = forge_hs256(&header, &Kind::Id.claims(), secret);
-        assert_eq!(Kind::Id.step(&forged), "key");
+        assert_eq!(Kind::Id.step(&forged), "algorithm");
+        let refusal = verify_id(&forged, secrets(), &ID, NOW).unwrap_err();
+        assert_eq!(refusal.step(), "key", "where no RS256 is taken");
         let refusal = verify_id(&forged, &same_kid, &ID, NOW).unwrap_err();
         assert_eq!(refusal.step(), "signature", "even where a secret has the name of that key");
     }
@@ -226,7 +228,7 @@ fn k1_typ_is_one_of_the_class() {
         let step = |typ: Value| kind.step(&kind.forge_header(&with(kind.header(), "typ", typ)));
         assert_eq!(step(json!("jwt")), "accepted", "RFC 7519 section 5.1: case does not matter");
         assert_eq!(kind.step(&kind.forge_header(&without(kind.header(), "typ"))), "accepted");
-        let access_type = if kind == Kind::Id { "header" } else { "accepted" };
+        let access_type = if kind.is_id() { "header" } else { "accepted" };
         assert_eq!(step(json!("at+jwt")), access_type);
         assert_eq!(step(json!("AT+JWT")), access_type);
         for typ in [json!("JWE"), json!("logout+jwt"), json!("dpop+jwt"), json!(""), json!(null)] {
@@ -247,7 +249,7 @@ fn required_claims(kind: Kind) -> Vec<(&'static str, &'static str)> {
         ("token_use", "text"),
     ];
     let own: &[(&str, &str)] = match kind {
-        Kind::Id => &[
+        Kind::Id | Kind::IdRs256 => &[
             ("role", "text"),
             ("auth_time", "number"),
             ("amr", "texts"),
@@ -267,7 +269,7 @@ fn required_claims(kind: Kind) -> Vec<(&'static str, &'static str)> {
 
 fn optional_claims(kind: Kind) -> &'static [(&'static str, &'static str)] {
     match kind {
-        Kind::Id => &[("tid", "text"), ("email", "text"), ("mver", "number")],
+        Kind::Id | Kind::IdRs256 => &[("tid", "text"), ("email", "text"), ("mver", "number")],
         Kind::Access | Kind::Worker => &[
             ("sid", "text"),
             ("ver", "number"),
@@ -396,8 +398,17 @@ fn a6_no_class_is_taken_for_another() {
     }
     assert_eq!(step(Kind::Id, Kind::Access), "algorithm");
     assert_eq!(step(Kind::Id, Kind::Worker), "algorithm");
-    assert_eq!(step(Kind::Access, Kind::Id), "algorithm");
-    assert_eq!(step(Kind::Worker, Kind::Id), "algorithm");
+    // Of one key and one algorithm: what each must say of itself tells them apart.
+    assert_eq!(step(Kind::IdRs256, Kind::Access), "claims");
+    assert_eq!(step(Kind::IdRs256, Kind::Worker), "claims");
+    for id in [Kind::Id, Kind::IdRs256] {
+        assert_eq!(step(Kind::Access, id), "claims");
+        assert_eq!(step(Kind::Worker, id), "claims");
+    }
+    for kind in [Kind::IdRs256, Kind::Access, Kind::Worker] {
+        let refusal = verify_id(&kind.mint(), secrets(), &ID, NOW).unwrap_err();
+        assert_eq!(refusal.step(), "algorithm", "{kind:?} where no RS256 is taken");
+    }
     assert_eq!(step(Kind::Access, Kind::Worker), "class");
     assert_eq!(step(Kind::Worker, Kind::Access), "class");
 }
@@ -418,8 +429,9 @@ fn a6_token_use_must_be_exactly_the_one_of_the_class() {
 
 #[test]
 fn a6_claims_of_another_class_are_refused() {
-    let foreign: [(Kind, &[&str]); 3] = [
+    let foreign: [(Kind, &[&str]); 4] = [
         (Kind::Id, &["scope", "eventTypes", "wver", "client_id", "act"]),
+        (Kind::IdRs256, &["scope", "eventTypes", "wver", "client_id", "act"]),
         (Kind::Access, &["eventTypes", "email", "role", "auth_time", "amr"]),
         (Kind::Worker, &["email", "role", "auth_time", "amr"]),
     ];

@@ -21,9 +21,9 @@ fn oracle(token: &str, kind: Kind) -> Result<Value, jsonwebtoken::errors::Error>
     let jwk = rsa_key().public_key().to_jwk();
     let (algorithm, key, audience) = match kind {
         Kind::Id => (Algorithm::HS256, DecodingKey::from_secret(SECRET), "tikti"),
-        Kind::Access | Kind::Worker => {
+        Kind::IdRs256 | Kind::Access | Kind::Worker => {
             let key = DecodingKey::from_rsa_components(&jwk.n, &jwk.e).unwrap();
-            (Algorithm::RS256, key, "codeq-worker")
+            (Algorithm::RS256, key, if kind.is_id() { "tikti" } else { "codeq-worker" })
         }
     };
     let mut validation = Validation::new(algorithm);
@@ -49,7 +49,7 @@ fn encoding_key(kind: Kind) -> EncodingKey {
 fn oracle_header(kind: Kind) -> Header {
     let (algorithm, kid) = match kind {
         Kind::Id => (Algorithm::HS256, "hmac-1"),
-        Kind::Access | Kind::Worker => (Algorithm::RS256, "rsa-1"),
+        Kind::IdRs256 | Kind::Access | Kind::Worker => (Algorithm::RS256, "rsa-1"),
     };
     Header { kid: Some(kid.to_owned()), ..Header::new(algorithm) }
 }
@@ -62,12 +62,15 @@ fn long_lived(kind: Kind) -> Value {
 
 #[test]
 fn our_tokens_verify_there() {
-    let id = mint_id(secrets(), &IdClaims { exp: FAR, ..id_claims() }).unwrap();
+    let id = IdClaims { exp: FAR, ..id_claims() };
+    let id_rs256 = mint_id_rs256(rsa_key(), &id).unwrap();
+    let id = mint_id(secrets(), &id).unwrap();
     let access = AccessClaims { exp: FAR, ..access_claims() };
     let worker = WorkerClaims { access: access.clone(), ..worker_claims() };
     let access = mint_access(rsa_key(), AccessTokenType::AtJwt, &access).unwrap();
     let worker = mint_worker(rsa_key(), AccessTokenType::Jwt, &worker).unwrap();
-    for (kind, token) in [(Kind::Id, id), (Kind::Access, access), (Kind::Worker, worker)] {
+    let ids = [(Kind::Id, id), (Kind::IdRs256, id_rs256)];
+    for (kind, token) in ids.into_iter().chain([(Kind::Access, access), (Kind::Worker, worker)]) {
         assert_eq!(oracle(&token, kind).unwrap(), long_lived(kind));
         let header = decode_header(&token).unwrap();
         assert_eq!(header.kid, oracle_header(kind).kid);
@@ -93,7 +96,9 @@ fn hs256_and_rs256_signatures_are_the_same_bytes() {
         let (input, signature) = theirs.rsplit_once('.').unwrap();
         let ours = match kind {
             Kind::Id => secrets().signing_key().sign_raw(input.as_bytes()).as_ref().to_vec(),
-            Kind::Access | Kind::Worker => rsa_key().sign_raw(input.as_bytes()).unwrap(),
+            Kind::IdRs256 | Kind::Access | Kind::Worker => {
+                rsa_key().sign_raw(input.as_bytes()).unwrap()
+            }
         };
         assert_eq!(data_encoding::BASE64URL_NOPAD.encode(&ours), signature);
     }

@@ -15,6 +15,7 @@ mod attacks;
 mod audit_head;
 mod differential;
 mod import;
+mod id_keys;
 mod keys;
 mod legacy;
 mod policy;

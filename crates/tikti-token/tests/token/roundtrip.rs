@@ -13,6 +13,8 @@ fn names(token: &str) -> Vec<String> {
 fn each_class_comes_back_as_it_was_minted() {
     let id = verify_id(&Kind::Id.mint(), secrets(), &ID, NOW).unwrap();
     assert_eq!(*id.claims(), id_claims());
+    let id = verify_id(&Kind::IdRs256.mint(), id_keys(), &ID, NOW).unwrap();
+    assert_eq!(id.into_claims(), id_claims());
     let access = verify_access(&Kind::Access.mint(), public_keys(), &CODEQ, NOW).unwrap();
     assert_eq!(access.into_claims(), access_claims());
     let worker = verify_worker(&Kind::Worker.mint(), public_keys(), &CODEQ, NOW).unwrap();
@@ -48,7 +50,9 @@ fn what_a_resource_server_sees_has_no_role_no_email_no_nbf() {
             assert!(!names.contains(&name.to_owned()), "{kind:?} {name}");
         }
     }
-    assert!(!names(&Kind::Id.mint()).contains(&"nbf".to_owned()));
+    for kind in [Kind::Id, Kind::IdRs256] {
+        assert!(!names(&kind.mint()).contains(&"nbf".to_owned()));
+    }
 }
 
 #[test]
@@ -97,4 +101,5 @@ fn minting_refuses_what_verifying_would_refuse() {
 
     let claims = IdClaims { auth_time: u64::MAX, ..id_claims() };
     assert_eq!(mint_id(secrets(), &claims), Err(SignError::Claim("auth_time")));
+    assert_eq!(mint_id_rs256(rsa_key(), &claims), Err(SignError::Claim("auth_time")));
 }

@@ -57,6 +57,11 @@ pub(crate) fn secrets() -> &'static HmacKeys {
     KEYS.get_or_init(|| HmacKeys::new(vec![HmacKey::new("hmac-1", SECRET).unwrap()]).unwrap())
 }
 
+/// Both algorithms.
+pub(crate) fn id_keys() -> IdKeys<'static> {
+    IdKeys { secrets: secrets(), public: Some(public_keys()) }
+}
+
 pub(crate) fn id_claims() -> IdClaims {
     IdClaims {
         iss: ISSUER.to_owned(),
@@ -109,20 +114,27 @@ pub(crate) fn worker_claims() -> WorkerClaims {
     }
 }
 
-/// The three classes behind one face, so that a table of forgeries runs over all.
+/// The three classes behind one face, so that a table of forgeries runs over all. IdTokens are two: by a
+/// secret and by an RSA key, both verified with both kinds of key at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Id,
+    IdRs256,
     Access,
     Worker,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 3] = [Self::Id, Self::Access, Self::Worker];
+    pub(crate) const ALL: [Self; 4] = [Self::Id, Self::IdRs256, Self::Access, Self::Worker];
+
+    pub(crate) fn is_id(self) -> bool {
+        matches!(self, Self::Id | Self::IdRs256)
+    }
 
     pub(crate) fn mint(self) -> String {
         match self {
             Self::Id => mint_id(secrets(), &id_claims()),
+            Self::IdRs256 => mint_id_rs256(rsa_key(), &id_claims()),
             Self::Access => mint_access(rsa_key(), AccessTokenType::Jwt, &access_claims()),
             Self::Worker => mint_worker(rsa_key(), AccessTokenType::Jwt, &worker_claims()),
         }
@@ -132,7 +144,9 @@ impl Kind {
     pub(crate) fn header(self) -> Value {
         match self {
             Self::Id => json!({ "alg": "HS256", "typ": "JWT", "kid": "hmac-1" }),
-            Self::Access | Self::Worker => json!({ "alg": "RS256", "typ": "JWT", "kid": "rsa-1" }),
+            Self::IdRs256 | Self::Access | Self::Worker => {
+                json!({ "alg": "RS256", "typ": "JWT", "kid": "rsa-1" })
+            }
         }
     }
 
@@ -146,7 +160,9 @@ impl Kind {
         let input = format!("{}.{}", encode(header), encode(payload));
         let signature = match self {
             Self::Id => secrets().signing_key().sign_raw(input.as_bytes()).as_ref().to_vec(),
-            Self::Access | Self::Worker => rsa_key().sign_raw(input.as_bytes()).unwrap(),
+            Self::IdRs256 | Self::Access | Self::Worker => {
+                rsa_key().sign_raw(input.as_bytes()).unwrap()
+            }
         };
         format!("{input}.{}", BASE64URL_NOPAD.encode(&signature))
     }
@@ -161,7 +177,7 @@ impl Kind {
 
     pub(crate) fn verify(self, token: &str) -> Result<(), VerifyError> {
         match self {
-            Self::Id => self.verify_with(token, &ID, NOW),
+            Self::Id | Self::IdRs256 => self.verify_with(token, &ID, NOW),
             Self::Access | Self::Worker => self.verify_with(token, &CODEQ, NOW),
         }
     }
@@ -173,7 +189,7 @@ impl Kind {
         now_seconds: u64,
     ) -> Result<(), VerifyError> {
         match self {
-            Self::Id => verify_id(token, secrets(), policy, now_seconds).map(drop),
+            Self::Id | Self::IdRs256 => verify_id(token, id_keys(), policy, now_seconds).map(drop),
             Self::Access => verify_access(token, public_keys(), policy, now_seconds).map(drop),
             Self::Worker => verify_worker(token, public_keys(), policy, now_seconds).map(drop),
         }
