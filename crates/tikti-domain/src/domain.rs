@@ -173,7 +173,7 @@ impl Domain {
         self.key_ring.signer(now)
     }
 
-    /// The keys that access and worker tokens are verified with, from memory, however old that is.
+    /// The keys that tokens of RS256 are verified with, from memory, however old that is.
     pub(crate) fn verifiers(&self) -> Arc<KeySet> {
         self.key_ring.verifiers(self.clock.now())
     }

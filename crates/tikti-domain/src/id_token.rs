@@ -2,14 +2,14 @@
 //! holder.
 //!
 //! Every operation that takes an idToken goes through here: [`verify`] is the algorithm of the
-//! specification, [`Holder`] the records that speak of the token, read together with whatever else
+//! specification, by a secret or by a signing key, [`Holder`] the records that speak of the token, read together with whatever else
 //! the operation needs.
 //!
 //! Spec: Tokens and keys, "Verification".
 
 use secrecy::{ExposeSecret, SecretString};
 use tikti_store::Key;
-use tikti_token::{Audience, IdClaims, Policy, VerifyError};
+use tikti_token::{Audience, IdClaims, IdKeys, Policy, Verified, VerifyError};
 
 use crate::client::Client;
 use crate::clock::{self, Timestamp};
@@ -47,21 +47,35 @@ pub(crate) fn verify(
     token: &SecretString,
     now: Timestamp,
 ) -> Result<IdToken, Code> {
-    let settings = &domain.settings;
-    let policy = Policy {
-        issuer: &settings.issuer,
-        // Whether the audience is an application of the token's tenant is in the store:
-        // `Holder::check`.
-        audience: Audience::Deferred,
-        required_scopes: &[],
-        skew_seconds: settings.skew.as_secs(),
-    };
-    tikti_token::verify_id(token.expose_secret(), &domain.hs256, &policy, clock::seconds(now))
+    // Whether the audience is an application of the token's tenant is in the store: `Holder::check`.
+    verify_claims(domain, token, Audience::Deferred, now)
         .map_err(|error| match error {
             VerifyError::Expired => Code::TokenExpired,
             _ => Code::InvalidIdToken,
         })
-        .and_then(|verified| IdToken::parse(verified.into_claims(), &settings.default_audience))
+        .and_then(|claims| IdToken::parse(claims, &domain.settings.default_audience))
+}
+
+/// The one place where an idToken is verified. Both algorithms are taken, whichever signs now: what was
+/// given out before the setting changed stays good.
+///
+/// # Errors
+/// The step that fails.
+pub(crate) fn verify_claims(
+    domain: &Domain,
+    token: &SecretString,
+    audience: Audience<'_>,
+    now: Timestamp,
+) -> Result<IdClaims, VerifyError> {
+    let policy = Policy {
+        issuer: &domain.settings.issuer,
+        audience,
+        required_scopes: &[],
+        skew_seconds: domain.settings.skew.as_secs(),
+    };
+    let keys = IdKeys { secrets: &domain.hs256, public: Some(&*domain.verifiers()) };
+    tikti_token::verify_id(token.expose_secret(), keys, &policy, clock::seconds(now))
+        .map(Verified::into_claims)
 }
 
 impl IdToken {

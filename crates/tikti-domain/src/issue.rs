@@ -3,6 +3,9 @@
 //! Every claim of every token that Tikti makes is set here. RS256 signatures are made on the
 //! signing pool; HS256 takes about a microsecond and is made in place.
 //!
+//! Invariant: what an idToken is for, this deployment or an application, is never the audience of an
+//! exchange: whoever calls has seen that the session's client takes idTokens, which no service does.
+//!
 //! Spec: Tokens and keys, table of claims.
 
 use std::collections::BTreeSet;
@@ -18,17 +21,39 @@ use crate::error::{Error, InternalError, Refusal};
 use crate::id::{self, ClientId, EventType, TenantId};
 use crate::scope::ScopeSet;
 use crate::session::Session;
+use crate::settings::IdTokenAlgorithm;
 use crate::token_exchange::{Allowed, Issued, IssuedClass, Subject};
 use crate::user::User;
 
 /// Makes the idToken of a session.
-pub(crate) fn id_token(
+///
+/// # Errors
+/// Where it is RS256: those of [`Domain::signer`]; `OVERLOADED`. Internal.
+pub(crate) async fn id_token(
     domain: &Domain,
     user: &User,
     session: &Session,
     mver: Option<u64>,
     now: Timestamp,
-) -> Result<SecretString, InternalError> {
+) -> Result<SecretString, Error> {
+    let claims = id_claims(domain, user, session, mver, now)?;
+    let signed = match domain.settings.id_token_algorithm {
+        IdTokenAlgorithm::Hs256 => tikti_token::mint_id(&domain.hs256, &claims),
+        IdTokenAlgorithm::Rs256 => {
+            let key = domain.signer(now)?;
+            domain.signing.run(move || tikti_token::mint_id_rs256(&key, &claims)).await?
+        }
+    };
+    Ok(signed.map_err(InternalError::from)?.into())
+}
+
+fn id_claims(
+    domain: &Domain,
+    user: &User,
+    session: &Session,
+    mver: Option<u64>,
+    now: Timestamp,
+) -> Result<IdClaims, InternalError> {
     let settings = &domain.settings;
     let issued_at = clock::seconds(now);
     let audience = session
@@ -37,7 +62,7 @@ pub(crate) fn id_token(
         .map_or(settings.default_audience.as_str(), |client| client.as_str());
     let email = user.email.as_ref().map(|email| email.as_str().to_owned());
     let tenant = session.tenant_id.as_ref().map(|tenant| tenant.as_str().to_owned());
-    let claims = IdClaims {
+    Ok(IdClaims {
         iss: settings.issuer.clone(),
         aud: audience.to_owned(),
         sub: user.id.as_str().to_owned(),
@@ -60,8 +85,7 @@ pub(crate) fn id_token(
             tenant,
         },
         email,
-    };
-    Ok(tikti_token::mint_id(&domain.hs256, &claims)?.into())
+    })
 }
 
 /// What an access or worker token says, whoever asked for it.

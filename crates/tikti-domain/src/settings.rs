@@ -39,6 +39,15 @@ pub enum Tenantless {
     Admin,
 }
 
+/// How idTokens are signed from now on; those that were signed the other way stay good until they end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdTokenAlgorithm {
+    /// With the first HS256 secret: nobody but this deployment verifies them.
+    Hs256,
+    /// With the signing key: whoever has the JWKS can verify them.
+    Rs256,
+}
+
 /// Everything that the rules take from the configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -64,6 +73,8 @@ pub struct Settings {
     pub skew: Duration,
     /// What becomes of a sign-in that has no tenant.
     pub tenantless: Tenantless,
+    /// How idTokens are signed.
+    pub id_token_algorithm: IdTokenAlgorithm,
     /// The `typ` of access and worker tokens.
     pub access_token_type: AccessTokenType,
     /// Size of new signing keys.
@@ -167,6 +178,7 @@ impl Settings {
             recent_sign_in: Duration::from_secs(15 * 60),
             skew: Duration::from_secs(tikti_token::DEFAULT_SKEW_SECONDS),
             tenantless: Tenantless::Allow,
+            id_token_algorithm: IdTokenAlgorithm::Hs256,
             access_token_type: AccessTokenType::Jwt,
             rsa_size: RsaSize::Bits2048,
             jwks_max_age: Duration::from_secs(300),
@@ -262,6 +274,13 @@ impl Settings {
     #[must_use]
     pub fn reserves(&self, client: &ClientId) -> bool {
         [TIKTI, &self.issuer, &self.default_audience].contains(&client.as_str())
+    }
+
+    /// Whether resource servers of the whole deployment serve this id: an audience of `resourceServers`, or a
+    /// client that the template gives to every tenant. They know their audience and no tenant's clients.
+    pub(crate) fn is_served_everywhere(&self, client: &ClientId) -> bool {
+        self.resource_servers.iter().any(|server| server.audience == *client)
+            || self.tenant_template.clients.iter().any(|template| template.id == *client)
     }
 
     fn check_client(&self, client: &TemplateClient) -> Result<(), StartError> {

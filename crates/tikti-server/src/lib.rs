@@ -57,6 +57,7 @@ use tikti_domain::bootstrap::{self, Seed};
 use tikti_domain::clock::Clock;
 use tikti_domain::error::{Error, InternalError};
 use tikti_domain::random::Random;
+use tikti_domain::settings::Settings;
 use tikti_domain::{OpenError, StartError, Store};
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinHandle};
@@ -184,7 +185,7 @@ pub async fn start(listener: Listener, config: Config, seed: Seed) -> Result<Run
     bootstrap::seed(&domain, &seed).await.map_err(ServeError::Seed)?;
 
     let (routes, document) = router::routes();
-    let pages = pages(&document, &domain.settings().issuer).map_err(ServeError::Document)?;
+    let pages = pages(&document, domain.settings()).map_err(ServeError::Document)?;
     let client_ip = ClientIp::new(config.trusted_proxies, config.forwarded_header);
     let state = Arc::new(AppState::new(domain, random.clone(), client_ip, pages));
     let router = router::with_middleware(routes, Arc::clone(&state));
@@ -327,11 +328,14 @@ async fn any_ended(tasks: &mut Vec<JoinHandle<()>>) {
 }
 
 /// Writes the documents that are served from memory.
-fn pages(document: &utoipa::openapi::OpenApi, issuer: &str) -> Result<Pages, serde_json::Error> {
+fn pages(
+    document: &utoipa::openapi::OpenApi,
+    settings: &Settings,
+) -> Result<Pages, serde_json::Error> {
     Ok(Pages {
         openapi: Bytes::from(serde_json::to_vec_pretty(document)?),
         docs: Bytes::from(docs_page::render(&serde_json::to_value(document)?)),
-        discovery: Bytes::from(serde_json::to_vec(&discovery::document(issuer))?),
+        discovery: Bytes::from(serde_json::to_vec(&discovery::document(settings))?),
     })
 }
 

@@ -121,7 +121,7 @@ pub(super) async fn begin_session(
         Committed::Done(user) => user,
         Committed::OtherHash(user) => return Ok(Begun::OtherHash(user)),
     };
-    let id_token = issue::id_token(domain, &user, &session, beginning.context.mver(), now)?;
+    let id_token = issue::id_token(domain, &user, &session, beginning.context.mver(), now).await?;
     Ok(Begun::Done(Box::new(SignedIn {
         id_token,
         refresh_token,

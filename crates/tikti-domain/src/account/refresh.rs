@@ -206,7 +206,7 @@ impl<'a> Attempt<'a> {
             None => self.put(domain, token, next, now).await?,
         };
         Ok(Refreshed {
-            id_token: issue::id_token(domain, user, &next, context.mver, now)?,
+            id_token: issue::id_token(domain, user, &next, context.mver, now).await?,
             refresh_token,
             user_id: user.id.clone(),
             expires_in_seconds: domain.settings.id_token_ttl.as_secs(),

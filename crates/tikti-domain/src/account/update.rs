@@ -117,7 +117,7 @@ async fn carry_out(
     // The context of the token that asked: the session may speak for another tenant since.
     let tenant_id = own.token.tenant_id.clone();
     let shown = Session { tenant_id: tenant_id.clone(), ..session };
-    let id_token = issue::id_token(domain, &user, &shown, own.mver, now)?;
+    let id_token = issue::id_token(domain, &user, &shown, own.mver, now).await?;
     Ok(UpdatedAccount {
         user_id: user.id,
         email: user.email,

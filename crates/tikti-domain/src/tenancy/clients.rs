@@ -102,7 +102,10 @@ pub async fn create_client(
     let change = Change { id: &ask.id, action: Action::ClientCreate, details };
     let decide = |found: &Found<'_>| {
         rights::check(domain, found.admission, (None, &new))?;
-        if domain.settings.reserves(&ask.id) || found.client.is_some() {
+        // An idToken may be for an application, and then no resource server may take it for its own.
+        let is_taken =
+            ask.kind == ClientType::Application && domain.settings.is_served_everywhere(&ask.id);
+        if is_taken || domain.settings.reserves(&ask.id) || found.client.is_some() {
             return Err(Code::ClientExists.into());
         }
         let begins = found.former.as_ref().map_or(now, |former| former.next_begins(now));

@@ -10,6 +10,7 @@ use tikti_domain::error::{Code, Error};
 use tikti_domain::etag::Precondition;
 use tikti_domain::id::{ClientId, EventType, RoleName, TenantRef};
 use tikti_domain::scope::ScopeSet;
+use tikti_domain::settings::{GrantedBy, IdTokenAlgorithm, ResourceServer};
 use tikti_domain::tenancy::{
     ClientSettings, CreateClient, CreatedClient, PutRole, UpdateClient, create_client, create_role,
     delete_client, get_client, get_tenant, update_client,
@@ -286,6 +287,54 @@ async fn a10_a_client_made_again_in_the_same_second_revives_no_token() {
     let last = make(domain, &root, new("bills", "bills:read")).await.unwrap();
     assert!(last.client.created_at > again.client.created_at);
     assert!(!is_good(&fixture, &fresh, "bills").await);
+}
+
+/// With RS256 an idToken is signed as an access token is: its audience keeps it from being taken for one.
+#[tokio::test]
+async fn no_application_is_what_a_resource_server_takes_tokens_for() {
+    let fixture = Fixture::with(|settings| {
+        settings.id_token_algorithm = IdTokenAlgorithm::Rs256;
+        let scopes = [("prints:read".to_owned(), GrantedBy::Tenant)].into();
+        let audience = client_id("prints");
+        settings.resource_servers.push(ResourceServer { audience, scopes });
+    })
+    .await;
+    let domain = &fixture.domain;
+    fixture.admin("root@corp.sys").await;
+    fixture.tenant("root@corp.sys", "acme").await;
+    let root = bearing(&fixture.sign_in("root@corp.sys").await.id_token);
+    let app = |id: &str| CreateClient { kind: ClientType::Application, ..new(id, "") };
+    // The deployment's, with a client of this name or without; the template's; those that are reserved.
+    let of_template = domain.settings().tenant_template.clients[0].id.clone();
+    drop_client(domain, &root, of_template.as_str()).await.unwrap();
+    for id in ["prints", of_template.as_str(), "tikti", "tikti-identity"] {
+        refused(make(domain, &root, app(id)).await, Code::ClientExists, id);
+    }
+    make(domain, &root, new("prints", "prints:read")).await.unwrap();
+    make(domain, &root, app("app")).await.unwrap();
+
+    let ask = SignIn {
+        call: SignInCall::Open,
+        email: Email::parse("root@corp.sys").unwrap(),
+        password: PASSWORD.to_owned().into(),
+        tenant: Some(acme()),
+        client: Some(client_id("app")),
+        return_secure_token: false,
+    };
+    let token = sign_in(domain, &Caller::default(), &ask).await.unwrap().id_token;
+    // Step 7: whatever the token, an application is nobody's audience.
+    let plain = root.bearer.clone().unwrap();
+    for shown in [&token, &plain] {
+        let outcome = exchanged(&fixture, shown, "app").await;
+        assert_eq!(outcome.unwrap_err(), Code::GrantNotAllowed);
+        let outcome = exchanged(&fixture, shown, "prints").await;
+        let is_refused = matches!(outcome, Err(Code::GrantNotAllowed | Code::UnknownAudience));
+        assert!(!is_refused, "a service is: {outcome:?}");
+    }
+    // And nobody signs in through a service.
+    let through = SignIn { client: Some(client_id("prints")), ..ask };
+    let outcome = sign_in(domain, &Caller::default(), &through).await;
+    refused(outcome, Code::UnknownAudience, "through a service");
 }
 
 #[tokio::test]

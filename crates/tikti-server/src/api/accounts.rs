@@ -34,7 +34,7 @@ pub struct SignInRequest {
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SignInReply {
-    /// Identity token (JWT, HS256): good at Tikti itself, never at a resource server.
+    /// Identity token (JWT, HS256, or RS256 where configured): good at Tikti itself, never at a resource server.
     pub id_token: String,
     /// Stored address of the user; absent where the user has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

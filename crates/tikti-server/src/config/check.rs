@@ -109,6 +109,12 @@ pub(super) fn contradictions(config: &Config, problems: &Problems) {
             "is reserved: tikti and the issuer are audiences of access tokens",
         );
     }
+    let is_theirs = |audience: &str| {
+        settings.resource_servers.iter().any(|server| server.audience.as_str() == audience)
+    };
+    if is_theirs(&settings.default_audience) && settings.default_audience != TIKTI {
+        problems.add("defaultAudience", "is reserved: a resource server has it as its audience");
+    }
     if settings.issuer_change_from.as_deref() == Some(settings.issuer.as_str()) {
         problems.add("issuerChangeFrom", "names the issuer itself, so nothing changes");
     }

@@ -21,7 +21,7 @@ use tikti_domain::password::{COSTS, LOWEST_COST};
 use tikti_domain::secret::{
     ExposeSecret, LegacySecrets, MIN_SECRET_BYTES, NamedSecret, SecretBytes, Secrets, TokenHash,
 };
-use tikti_domain::settings::{LEAST_AUDIT_RETENTION, Settings, Tenantless};
+use tikti_domain::settings::{IdTokenAlgorithm, LEAST_AUDIT_RETENTION, Settings, Tenantless};
 
 use super::section::{Problems, Section};
 use super::{
@@ -125,6 +125,9 @@ fn tokens(mut tokens: Section<'_>, settings: &mut Settings) {
     }
     let tenantless = [("allow", Tenantless::Allow), ("admin", Tenantless::Admin)];
     settings.tenantless = tokens.choice("tenantless", &tenantless).unwrap_or(settings.tenantless);
+    let algorithms = [("HS256", IdTokenAlgorithm::Hs256), ("RS256", IdTokenAlgorithm::Rs256)];
+    settings.id_token_algorithm =
+        tokens.choice("idTokenAlgorithm", &algorithms).unwrap_or(settings.id_token_algorithm);
     let types = [("JWT", AccessTokenType::Jwt), ("at+jwt", AccessTokenType::AtJwt)];
     settings.access_token_type =
         tokens.choice("accessTokenType", &types).unwrap_or(settings.access_token_type);

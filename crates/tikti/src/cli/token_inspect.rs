@@ -50,7 +50,9 @@ pub(crate) async fn run(context: &Context, argument: &TokenArgument) -> Result<(
 /// Succeeds where the token is good; the error says why that is not known or not so.
 async fn doubt(context: &Context, token: &str, unverified: &UnverifiedToken) -> Result<(), String> {
     let member = |name| unverified.header().get(name).and_then(Value::as_str);
-    if member("alg") == Some("HS256") {
+    // Of RS256 too: whether its session lives is what matters, and only the server knows.
+    let is_id = unverified.claims().get("token_use").is_some_and(|token_use| token_use == "id");
+    if member("alg") == Some("HS256") || is_id {
         return Err("only the server can verify an idToken; `tikti auth status` asks it".into());
     }
     let target = context.target().map_err(|failure| failure.message)?;

@@ -71,7 +71,7 @@ async fn token_of(
     let mut session = Session::decode(&key, &stored).unwrap();
     change(&mut session);
     put_session(fixture, &session).await;
-    issue::id_token(&fixture.domain, root, &session, None, fixture.now()).unwrap()
+    issue::id_token(&fixture.domain, root, &session, None, fixture.now()).await.unwrap()
 }
 
 async fn put_session(fixture: &Fixture, session: &Session) {

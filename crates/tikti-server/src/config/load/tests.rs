@@ -4,7 +4,7 @@ use tikti_domain::api_key::ConfiguredApiKey;
 use tikti_domain::client::SubjectPolicy;
 use tikti_domain::id::RoleName;
 use tikti_domain::secret::ExposeSecret;
-use tikti_domain::settings::{GrantedBy, TenantTemplate, Tenantless};
+use tikti_domain::settings::{GrantedBy, IdTokenAlgorithm, TenantTemplate, Tenantless};
 use tikti_domain::{AccessTokenType, RsaSize};
 
 use super::*;
@@ -72,6 +72,7 @@ tokens:
   skew: 30s
   tenantless: admin
   accessTokenType: at+jwt
+  idTokenAlgorithm: RS256
 keys: {{rsaBits: 3072}}
 audit: {{retention: 90d}}
 passwords: {{cost: 10, threads: 3, queue: 7}}
@@ -99,6 +100,7 @@ log: {{level: 'warn,tikti_domain=debug', format: json}}
     assert_eq!(seconds, [600, 604_800, 2_592_000, 3600, 300, 30]);
     assert_eq!(settings.tenantless, Tenantless::Admin);
     assert_eq!(settings.access_token_type, AccessTokenType::AtJwt);
+    assert_eq!(settings.id_token_algorithm, IdTokenAlgorithm::Rs256);
     assert_eq!(settings.rsa_size, RsaSize::Bits3072);
     assert_eq!(settings.audit_retention.as_secs(), 90 * 86_400);
     assert_eq!(settings.password_cost, 10);
@@ -132,7 +134,7 @@ secrets:
   hs256: []
 apiKey: tk_abcdefghij_hunter22
 apiKeyHash: {pepper: p}
-tokens: {idTtl: soon, sessionTtl: 100d, skew: 10m, tenantless: maybe, accessTtl: 900}
+tokens: {idTtl: soon, sessionTtl: 100d, skew: 10m, tenantless: maybe, idTokenAlgorithm: none, accessTtl: 900}
 keys: {rsaBits: 1024}
 passwords: {cost: 15, threads: 0}
 log: {level: 'a=b=c', format: xml}
@@ -152,7 +154,8 @@ colour: green
         tokens.idTtl: must be seconds, or a number with s, m, h or d, such as 15m
         tokens.skew: must be at most 300 seconds
         tokens.tenantless: must be one of: allow, admin
-        tokens.accessTtl: unknown setting; known here: accessTokenType, adminReauth, idTtl, recentSignIn, sessionMax, sessionTtl, skew, tenantless
+        tokens.idTokenAlgorithm: must be one of: HS256, RS256
+        tokens.accessTtl: unknown setting; known here: accessTokenType, adminReauth, idTokenAlgorithm, idTtl, recentSignIn, sessionMax, sessionTtl, skew, tenantless
         keys.rsaBits: must be a number from 2048 to 4096
         passwords.cost: must be a number from 4 to 14
         passwords.threads: must be a number from 1 to 256
@@ -244,7 +247,7 @@ fn a_misspelt_variable_is_named() {
         refused(&smallest(), &[("TIKTI__TOKENS__ID_TLL", "1200"), ("TIKTI__ISSUER__X", "1")]);
     insta::assert_snapshot!(lines.join("\n"), @r"
         issuer.x (TIKTI__ISSUER__X): is below a setting that is no group
-        tokens.idTll (TIKTI__TOKENS__ID_TLL): unknown setting; known here: accessTokenType, adminReauth, idTtl, recentSignIn, sessionMax, sessionTtl, skew, tenantless
+        tokens.idTll (TIKTI__TOKENS__ID_TLL): unknown setting; known here: accessTokenType, adminReauth, idTokenAlgorithm, idTtl, recentSignIn, sessionMax, sessionTtl, skew, tenantless
     ");
 }
 
@@ -338,6 +341,14 @@ fn resource_servers_and_template_may_be_emptied() {
     let settings = load_text(&format!("{}\n{empty}", smallest()), &[]).unwrap().domain.settings;
     assert!(settings.resource_servers.is_empty());
     assert_eq!(settings.tenant_template, TenantTemplate::default());
+}
+
+/// Of RS256 such a resource server could take an idToken for an access token.
+#[test]
+fn no_resource_server_has_the_audience_of_id_tokens() {
+    let servers = "resourceServers: [{audience: our-apps, scopes: [{name: s, grantedBy: TENANT}]}]";
+    let yaml = format!("{}\ndefaultAudience: our-apps\n{servers}", smallest());
+    insta::assert_snapshot!(refused(&yaml, &[]).join("\n"), @"defaultAudience: is reserved: a resource server has it as its audience");
 }
 
 #[test]

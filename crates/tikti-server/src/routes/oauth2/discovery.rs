@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use tikti_domain::settings::{IdTokenAlgorithm, Settings};
 
 use super::token::GRANT_TYPES;
 use crate::api::DiscoveryReply;
@@ -64,8 +65,12 @@ fn answer(document: Bytes) -> Response {
     (headers, document).into_response()
 }
 
-/// The metadata of `issuer`: only what this service does.
-pub(crate) fn document(issuer: &str) -> DiscoveryReply {
+/// The metadata of the issuer: only what this service does.
+///
+/// OpenID Connect Discovery wants RS256 named by everybody. Whoever reads it as a promise would then refuse
+/// the idTokens of a deployment that signs with a secret, so it names the algorithm that is used.
+pub(crate) fn document(settings: &Settings) -> DiscoveryReply {
+    let issuer = &settings.issuer;
     let owned = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
     DiscoveryReply {
         issuer: issuer.to_owned(),
@@ -85,7 +90,10 @@ pub(crate) fn document(issuer: &str) -> DiscoveryReply {
         response_types_supported: owned(&["none"]),
         grant_types_supported: owned(&GRANT_TYPES),
         subject_types_supported: owned(&["public"]),
-        id_token_signing_alg_values_supported: owned(&["RS256", "HS256"]),
+        id_token_signing_alg_values_supported: owned(match settings.id_token_algorithm {
+            IdTokenAlgorithm::Hs256 => &["HS256"],
+            IdTokenAlgorithm::Rs256 => &["RS256"],
+        }),
         claims_supported: owned(&CLAIMS),
         service_documentation: Some(format!("{issuer}/docs")),
     }

@@ -23,6 +23,7 @@ mod accounts;
 mod admins;
 mod codes;
 mod exchange;
+mod id_tokens;
 mod sessions;
 mod sign_in;
 mod users;

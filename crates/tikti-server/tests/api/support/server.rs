@@ -12,6 +12,7 @@ use tikti_domain::Domain;
 use tikti_domain::clock::Clock;
 use tikti_domain::random::Random;
 use tikti_domain::secret::Secrets;
+use tikti_domain::settings::IdTokenAlgorithm;
 use tikti_domain::testing::{RedisServer, private_keys};
 use tikti_server::config::Config;
 use tikti_server::dev::{self, DevSetup};
@@ -117,6 +118,7 @@ impl Server {
         let address = listener.local_address();
         let mut config = setup.config(&format!("http://{address}"));
         config.domain.settings.password_cost = CHEAP;
+        config.domain.settings.id_token_algorithm = id_token_algorithm();
         change(&mut config);
         let sealed_under = config.domain.secrets.clone();
         // It holds a whole deployment while it starts, and so would every test.
@@ -255,6 +257,17 @@ impl Server {
         self.stopped().await;
         std::mem::replace(&mut self.place, Place::embedded())
     }
+}
+
+/// How a whole run of the tests has idTokens signed: as shipped, or with RS256 where
+/// `TIKTI_TEST_ID_TOKENS` is `RS256`.
+pub(crate) fn id_token_algorithm() -> IdTokenAlgorithm {
+    #[expect(clippy::disallowed_methods, reason = "chooses the algorithm of a whole run")]
+    let named = std::env::var_os("TIKTI_TEST_ID_TOKENS");
+    let is = |name: &str| named.as_deref().is_some_and(|named| named == name);
+    // A mistyped one would be a run with HS256 again.
+    assert!(named.is_none() || is("HS256") || is("RS256"), "TIKTI_TEST_ID_TOKENS: {named:?}");
+    if is("RS256") { IdTokenAlgorithm::Rs256 } else { IdTokenAlgorithm::Hs256 }
 }
 
 /// Every secret that the directory holds, as it is written and in the forms that a careless line

@@ -59,7 +59,7 @@ async fn claims_only_what_is_there() {
     insta::assert_snapshot!(lines, @r"
     claims_supported: iss aud sub tid scope eventTypes email role auth_time amr client_id act token_use iat exp
     grant_types_supported: urn:ietf:params:oauth:grant-type:token-exchange client_credentials refresh_token
-    id_token_signing_alg_values_supported: RS256 HS256
+    id_token_signing_alg_values_supported: HS256
     introspection_endpoint: https://id.example.org/oauth2/introspect
     introspection_endpoint_auth_methods_supported: client_secret_basic client_secret_post
     issuer: https://id.example.org
