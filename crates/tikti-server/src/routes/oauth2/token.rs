@@ -183,6 +183,10 @@ async fn own_token(
     let OAuthAsker { caller, client, form } = asker;
     // Whoever shows nothing is refused before his form is looked at.
     let auth = client.clone().ok_or(Code::InvalidClientCredentials)?;
+    if form.get("subject").is_some() {
+        let reason = "is not taken: the token is the worker's own";
+        return Err(Refusal::invalid("subject", reason).into());
+    }
     let command = ClientCredentials {
         auth,
         audience: audience(form)?,

@@ -108,6 +108,7 @@ async fn what_the_worker_may_not_have_is_told_to_it() {
         (json!({"audience": "nothing"}), "invalid_target", "UNKNOWN_AUDIENCE"),
         (json!({"audience": ["api", "other"]}), "invalid_target", "UNKNOWN_AUDIENCE"),
         (json!({"tenant": "othercorp"}), "invalid_request", "TENANT_CONFLICT"),
+        (json!({"subject": "robot/2"}), "invalid_request", "INVALID_ARGUMENT"),
     ] {
         let reply = by_basic(&server, &id, &secret, change).await;
         reply.assert_oauth_refusal(400, error, code);
