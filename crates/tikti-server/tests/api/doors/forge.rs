@@ -34,7 +34,13 @@ pub(crate) fn input(header: &Value, claims: &Value) -> String {
 
 /// A token with these parts, signed with HS256.
 pub(crate) fn sign(header: &Value, claims: &Value, secret: &[u8]) -> String {
-    let input = input(header, claims);
+    sign_texts(&header.to_string(), &claims.to_string(), secret)
+}
+
+/// The same of texts, which need not be what a value is written as.
+pub(crate) fn sign_texts(header: &str, claims: &str, secret: &[u8]) -> String {
+    let encode = |text: &str| BASE64URL_NOPAD.encode(text.as_bytes());
+    let input = format!("{}.{}", encode(header), encode(claims));
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), input.as_bytes());
     format!("{input}.{}", BASE64URL_NOPAD.encode(tag.as_ref()))
 }

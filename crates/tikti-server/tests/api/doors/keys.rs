@@ -5,9 +5,10 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::rsa::PublicKeyComponents;
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use serde_json::{Value, json};
+use tikti_domain::settings::IdTokenAlgorithm;
 
 use super::{World, doors, forge};
-use crate::support::Server;
+use crate::support::{Reply, Server};
 
 /// Every spelling in which somebody could have taken the public key for a secret.
 pub(crate) async fn public_keys(server: &Server) -> Vec<Vec<u8>> {
@@ -53,6 +54,21 @@ fn members(server: &Server) -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// Texts in which a member stands twice, so that two readers could read two things.
+fn repeated(header: &Value, claims: &Value) -> Vec<(String, String, String)> {
+    let (header, claims) = (header.to_string(), claims.to_string());
+    let twice = |text: &str, first: &str| text.replacen('{', &format!("{{{first},"), 1);
+    let mut texts = Vec::new();
+    for first in [r#""alg":"none""#, r#""kid":"other""#, r#""\u0061lg":"HS256""#, r#""typ":"JWT""#]
+    {
+        texts.push((format!("{first} twice"), twice(&header, first), claims.clone()));
+    }
+    for first in [r#""sub":"root""#, r#""exp":4102444800"#, r#""x":{"a":1,"a":2}"#] {
+        texts.push((format!("{first} twice"), header.clone(), twice(&claims, first)));
+    }
+    texts
+}
+
 /// What an attacker makes of a good `token`. `secret` signs idTokens.
 pub(crate) fn forgeries(
     token: &str,
@@ -86,6 +102,9 @@ pub(crate) fn forgeries(
         let what = format!("the secret {}", guessed.escape_ascii());
         forged.push((what, forge::sign(&hs256, &claims, guessed)));
     }
+    for (what, header, claims) in repeated(&header, &claims) {
+        forged.push((what, forge::sign_texts(&header, &claims, secret)));
+    }
     for (name, value) in members(server) {
         let header = forge::with(header.clone(), name, value.clone());
         let what = format!("{name} = {value}");
@@ -104,8 +123,18 @@ pub(crate) fn forgeries(
 
 #[tokio::test]
 async fn k1_no_door_lets_a_token_say_how_it_is_checked() {
+    every_door_refuses(IdTokenAlgorithm::Hs256).await;
+}
+
+/// Then one key signs tokens of every class, and the secrets still verify.
+#[tokio::test]
+async fn k1_no_door_lets_an_rs256_id_token_say_how_it_is_checked() {
+    every_door_refuses(IdTokenAlgorithm::Rs256).await;
+}
+
+async fn every_door_refuses(algorithm: IdTokenAlgorithm) {
     let _quiet = tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::new());
-    let world = World::new().await;
+    let world = World::with(|config| config.domain.settings.id_token_algorithm = algorithm).await;
     let server = &world.server;
     let (secret, public) = (forge::secret(server), public_keys(server).await);
     let ask = json!({"idToken": world.admin, "audience": "backend-worker"});
@@ -123,5 +152,25 @@ async fn k1_no_door_lets_a_token_say_how_it_is_checked() {
             door.assert_refused(&world, alias, (what, token)).await;
         }
     }
+    the_form_refuses(server, &forged).await;
     assert_eq!(world.state().await, before);
+}
+
+/// The endpoint for stock clients takes its token in a form, and answers in a shape of its own: each forgery
+/// is answered as any text is that is no token.
+async fn the_form_refuses(server: &Server, forged: &[(String, String)]) {
+    let show = async |token: &str| -> Reply {
+        let form = json!({
+            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+            "subject_token": token, "audience": "backend-worker", "tenant": "codecompany",
+            "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
+        });
+        server.post("/oauth2/token").keyed().form(&form).send().await
+    };
+    let no_token = show("x.y.z").await;
+    assert_eq!((no_token.status, no_token.code().as_str()), (400, "INVALID_ID_TOKEN"));
+    for (what, token) in forged {
+        let reply = show(token).await;
+        assert_eq!((reply.status, reply.code().as_str()), (400, "INVALID_ID_TOKEN"), "{what}");
+    }
 }
