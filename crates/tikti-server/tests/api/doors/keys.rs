@@ -143,7 +143,9 @@ async fn every_door_refuses(algorithm: IdTokenAlgorithm) {
     let before = world.state().await;
     let mut forged = forgeries(&world.admin, &secret, &public, server);
     forged.extend(forgeries(access, &secret, &public, server));
-    for door in doors(server).await.iter().filter(|door| door.takes_signed()) {
+    for door in
+        doors(server).await.iter().filter(|door| door.takes_signed() || door.takes_refresh())
+    {
         for (what, token) in &forged {
             door.assert_refused(&world, door.route.path, (what, token)).await;
         }

@@ -94,6 +94,11 @@ impl Door {
         }
     }
 
+    /// Whether a refresh token is shown here, which no signed token ever is.
+    fn takes_refresh(&self) -> bool {
+        matches!(&self.slot, Slot::Member(name) if name == "refreshToken" || name == "refresh_token")
+    }
+
     /// What whoever shows something else here is told.
     fn refusal(&self) -> (u16, &'static str) {
         match &self.slot {

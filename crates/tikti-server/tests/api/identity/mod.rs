@@ -163,7 +163,8 @@ impl World {
         for (name, ago) in [("exp", 7200), ("iat", 10_800), ("auth_time", 10_800)] {
             claims[name] = json!(claims[name].as_u64().unwrap() - ago);
         }
-        forge::sign(&forge::header(&self.ann), &claims, &forge::secret(&self.server))
+        // Made by the secret, whatever signs now.
+        forge::sign(&forge::header(&self.old_ann), &claims, &forge::secret(&self.server))
     }
 
     /// A token of Ann's of a session that was signed out.

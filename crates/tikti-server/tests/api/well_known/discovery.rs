@@ -1,8 +1,9 @@
 //! `GET /.well-known/openid-configuration` and `GET /.well-known/oauth-authorization-server`
 
 use serde_json::json;
+use tikti_domain::settings::IdTokenAlgorithm;
 
-use crate::support::Server;
+use crate::support::{Place, Server};
 
 #[tokio::test]
 async fn both_documents_lead_to_the_keys_of_the_configured_issuer() {
@@ -45,7 +46,10 @@ async fn every_grant_that_is_listed_is_known_to_the_token_endpoint_and_no_other(
 
 #[tokio::test]
 async fn claims_only_what_is_there() {
-    let server = Server::start().await;
+    let server = Server::start_with(Place::new(), |config| {
+        config.domain.settings.id_token_algorithm = IdTokenAlgorithm::Hs256;
+    })
+    .await;
     let mut reply = server.get("/.well-known/openid-configuration").send().await;
     assert_eq!(reply.header("cache-control"), Some("public, max-age=300"));
     reply.replace(&server.url(), "https://id.example.org");
