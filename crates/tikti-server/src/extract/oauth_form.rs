@@ -17,6 +17,10 @@ use super::json;
 /// What may come more than once.
 const REPEATABLE: [&str; 2] = ["audience", "resource"];
 
+/// Most parameters of a request. Each is compared with those before it, so that many of them would keep
+/// a core busy for whoever sends them, known or not.
+const MOST: usize = 64;
+
 /// The parameters of a request, without those that have no value. No `Debug`: they hold secrets.
 pub(crate) struct OAuthForm(Vec<(String, String)>);
 
@@ -49,6 +53,9 @@ impl OAuthForm {
             };
             if value.is_empty() {
                 continue;
+            }
+            if members.len() == MOST {
+                return Err(Refusal::invalid("body", format!("holds more than {MOST} parameters")));
             }
             let is_known = members.iter().any(|(known, _)| *known == name);
             if is_known && !REPEATABLE.contains(&name.as_str()) {
@@ -128,6 +135,15 @@ mod tests {
         }
         // As if it were not there, as RFC 6749, section 3.2, says.
         assert_eq!(OAuthForm::parse(b"a=&a=1&a").unwrap().get("a"), Some("1"));
+    }
+
+    #[test]
+    fn a_flood_of_parameters_is_refused() {
+        let flood = |names: usize| (0..names).map(|n| format!("p{n}=1&")).collect::<String>();
+        assert!(OAuthForm::parse(flood(MOST).as_bytes()).is_ok());
+        assert_eq!(refused(&flood(MOST + 1)), "body: holds more than 64 parameters");
+        let repeated = "audience=a&".repeat(MOST + 1);
+        assert_eq!(refused(&repeated), "body: holds more than 64 parameters");
     }
 
     #[test]

@@ -1,6 +1,5 @@
-//! What stock OAuth and OpenID Connect libraries look for: discovery, public keys and the token endpoint.
-//! What stock OAuth and OpenID Connect libraries look for: discovery and public keys, introspection and
-//! revocation.
+//! What stock OAuth and OpenID Connect libraries look for: discovery, public keys, the token endpoint,
+//! introspection and revocation.
 
 pub(crate) mod discovery;
 pub(crate) mod introspect;
