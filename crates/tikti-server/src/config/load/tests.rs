@@ -346,7 +346,7 @@ fn resource_servers_and_template_may_be_emptied() {
 /// Of RS256 such a resource server could take an idToken for an access token.
 #[test]
 fn no_resource_server_has_the_audience_of_id_tokens() {
-    let servers = "resourceServers: [{audience: our-apps, scopes: [{name: s, grantedBy: TENANT}]}]";
+    let servers = "resourceServers: [{audience: our-apps, scopes: [{scope: s}]}]";
     let yaml = format!("{}\ndefaultAudience: our-apps\n{servers}", smallest());
     insta::assert_snapshot!(refused(&yaml, &[]).join("\n"), @"defaultAudience: is reserved: a resource server has it as its audience");
 }
