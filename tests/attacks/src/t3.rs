@@ -68,13 +68,14 @@ fn same(plain: &str, address: &str) -> [String; 3] {
 
 /// How it could be written so that it is another one, which there is not.
 fn others(plain: &str) -> [String; 6] {
+    let (first, rest) = plain[1..].split_once('/').unwrap();
     [
         format!("{plain}/"),
         format!("/{plain}"),
         format!("/.{plain}"),
         format!("/x/..{plain}"),
         plain.to_ascii_uppercase(),
-        plain.replacen("/v1", "/v1/", 1),
+        format!("/{first}//{rest}"),
     ]
 }
 

@@ -59,7 +59,8 @@ impl<'a> Request<'a> {
 
     /// Sends the members of an object as JSON, or as the form that OAuth endpoints take.
     pub(crate) fn json(self, body: Value) -> Self {
-        if self.path.starts_with("/oauth2/") {
+        // Also where the path is written with its host before it.
+        if self.path.contains("/oauth2/") {
             return self.form(&body);
         }
         self.header("Content-Type", "application/json").body(body.to_string())
