@@ -88,7 +88,9 @@ impl Call {
             Self::SignUpAdmin => ("user.create", json!({"role": "ADMIN"})),
             Self::Revoke => ("user.revoke", Value::Null),
             Self::RevokeInTenant => ("member.revoke", Value::Null),
-            Self::RevokeToken => ("token.revoke", json!({"userId": world.ann.id.as_str()})),
+            Self::RevokeToken => {
+                ("token.revoke", json!({"tokenUse": "id", "userId": world.ann.id.as_str()}))
+            }
             Self::ResetPassword => ("oob.send", json!({"requestType": "PASSWORD_RESET"})),
         }
     }

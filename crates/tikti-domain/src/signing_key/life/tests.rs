@@ -242,7 +242,7 @@ fn explore(mut world: World, more: usize) -> usize {
 #[test]
 fn every_history_of_four_keys_is_as_the_table_says_at_every_moment() {
     let seen = explore(World::new(), 3);
-    assert!(seen > 10_000, "{seen}");
+    assert!(seen > 8_000, "{seen}");
 }
 
 #[test]
