@@ -22,7 +22,7 @@ use crate::domain::{Caller, Domain};
 use crate::error::{Error, InternalError};
 use crate::reads::Reads;
 use crate::standing::Standing;
-use crate::token_asker::{Shown, TokenAsker};
+use crate::token_asker::{self, Shown, TokenAsker};
 
 /// Asks about a token.
 #[derive(Debug)]
@@ -121,7 +121,8 @@ pub async fn introspect(
     keys.extend(seen.keys());
     let reads = Reads::load(&domain.store, keys, now).await?;
     // Whoever has no credentials learns nothing, not even by the time that it takes.
-    let asker = shown.judge(domain, &reads, KeyScope::Introspect, now)?;
+    let asking = (&shown, &reads, KeyScope::Introspect);
+    let asker = token_asker::judge_counted(domain, caller, asking, now).await?;
     Ok(seen.describe(domain, &reads, &asker)?)
 }
 

@@ -24,7 +24,7 @@ use crate::error::{Error, Refusal};
 use crate::legacy;
 use crate::reads::Reads;
 use crate::tenancy::administer::Done;
-use crate::token_asker::{Shown, TokenAsker};
+use crate::token_asker::{self, Shown, TokenAsker};
 
 /// Asks to end a token.
 #[derive(Debug)]
@@ -60,7 +60,8 @@ pub async fn revoke_token(
     let mut keys = shown.keys();
     keys.extend(target.key());
     let reads = Reads::load(&domain.store, keys, now).await?;
-    let asker = shown.judge(domain, &reads, KeyScope::Revoke, now)?;
+    let asking = (&shown, &reads, KeyScope::Revoke);
+    let asker = token_asker::judge_counted(domain, caller, asking, now).await?;
     match target {
         Target::Token(token, denial) => {
             let is_done = reads.stored(&denial.key())?.is_some();
@@ -106,7 +107,7 @@ impl Target {
     }
 }
 
-/// Ends the session that waits for `token`, wherever that is the asker's to do. A refresh at the same time
+/// Ends the session that waits for `token` or gave it out, wherever that is the asker's to do. A refresh at the same time
 /// does not save it.
 async fn end_session(
     domain: &Domain,
@@ -115,7 +116,8 @@ async fn end_session(
     now: Timestamp,
 ) -> Result<(), Error> {
     let key = token.session_key();
-    let Some(session) = token.session(domain, reads.stored(&key)?)? else { return Ok(()) };
+    let stored = reads.stored(&key)?;
+    let Some(session) = token.session_to_end(domain, stored, now).await? else { return Ok(()) };
     if !asker.covers(session.tenant_id.as_ref()) {
         return Ok(());
     }

@@ -27,6 +27,7 @@ use crate::domain::{Caller, Domain};
 use crate::error::{Code, Error};
 use crate::id::{ApiKeyId, ClientId, TenantId};
 use crate::keyspace;
+use crate::limits;
 use crate::reads::Reads;
 use crate::tenant::Tenant;
 
@@ -111,6 +112,38 @@ impl Shown {
             Self::Client { named, secret } => judge_client(domain, reads, named.as_ref(), secret),
         }
     }
+}
+
+/// The same; credentials of a client that are not good are counted, as at the token endpoint.
+///
+/// # Errors
+/// Those of [`Shown::judge`]; `RATE_LIMITED`; the store's.
+pub(crate) async fn judge_counted(
+    domain: &Domain,
+    caller: &Caller,
+    (shown, reads, scope): (&Shown, &Reads, KeyScope),
+    now: Timestamp,
+) -> Result<TokenAsker, Error> {
+    let judged = shown.judge(domain, reads, scope, now);
+    if let (Err(Error::Refused(_)), Shown::Client { named, .. }) = (&judged, shown) {
+        let (tenant, client) = named
+            .as_ref()
+            .map_or(("-", "-"), |(tenant, client)| (tenant.as_str(), client.as_str()));
+        tracing::info!(
+            target: "tikti::audit",
+            action = "client_authentication",
+            outcome = "deny",
+            code = Code::InvalidClientCredentials.as_str(),
+            request.id = caller.request_id,
+            ip = caller.ip.map(tracing::field::display),
+            tenant.id = tenant,
+            client.id = client,
+            scope = scope.as_str(),
+            "a client could not be authenticated"
+        );
+        limits::failed_client_auth(domain, &format!("{tenant}.{client}"), caller.ip, now).await?;
+    }
+    judged
 }
 
 fn judge_client(

@@ -435,7 +435,15 @@ mod tests {
         let response = at_oauth_endpoint(ApiError::from(refusal).into_response());
         let (parts, body) = write_body(response, "request-7").into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        insta::assert_snapshot!(String::from_utf8_lossy(&body), @r#"{"error":"invalid_request","error_description":"scopes: '/????~ ","code":"INVALID_ARGUMENT","requestId":"request-7"}"#);
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let expected = serde_json::json!({
+            "error": "invalid_request",
+            "error_description": "scopes: '/????~ ",
+            "code": "INVALID_ARGUMENT",
+            "details": {"scopes": "\"\\\u{e4}\u{1f600}\n\u{7f}~ "},
+            "requestId": "request-7",
+        });
+        assert_eq!(body, expected);
         assert_eq!(parts.status, StatusCode::BAD_REQUEST);
     }
 

@@ -27,6 +27,8 @@ const HEADER_MEMBERS: [&str; 5] = ["alg", "typ", "kid", "x5t", "x5t#S256"];
 const TYPES: [&str; 2] = ["JWT", "client-authentication+jwt"];
 /// The algorithms of keys that are taken.
 const ALGORITHMS: [&str; 3] = ["RS256", "ES256", "EdDSA"];
+/// The name of EdDSA on the one curve that is taken (RFC 9864, section 2.2): stock libraries write either.
+pub(crate) const ED25519: &str = "Ed25519";
 
 /// What is expected of an assertion.
 #[derive(Clone, Copy, Debug)]
@@ -122,6 +124,7 @@ impl<'a> Header<'a> {
             return Err(VerifyError::HeaderType);
         }
         let alg = header.find("alg").and_then(Value::text);
+        let alg = alg.map(|alg| if alg == ED25519 { Cow::Borrowed("EdDSA") } else { alg });
         let alg = alg.filter(|alg| ALGORITHMS.contains(&alg.as_ref()));
         let kid = header.find("kid").map(|kid| kid.text().filter(|kid| !kid.is_empty()));
         match (alg, kid) {

@@ -199,6 +199,8 @@ fn kind(
     match jwk.get("alg") {
         None => Ok(kind),
         Some(alg) if alg == kind.1 => Ok(kind),
+        // As a browser's cryptography writes it (RFC 9864).
+        Some(alg) if alg == crate::assertion::ED25519 && kind.1 == "EdDSA" => Ok(kind),
         Some(_) => Err(AssertionKeyError::Algorithm),
     }
 }
@@ -300,6 +302,15 @@ mod tests {
         for alg in ["RS256", "ES256", "EdDSA"] {
             assert_eq!(decoy(alg).check(), Ok(()), "{alg}");
             assert_eq!(decoy(alg).verify_raw(b"a", &[1; 256]), Err(VerifyError::Signature));
+        }
+    }
+
+    #[test]
+    fn the_name_of_the_curve_is_a_name_of_the_algorithm_too() {
+        assert_eq!(with(ED, "alg", "Ed25519".into()), with(ED, "alg", "EdDSA".into()));
+        for json in [RSA, EC] {
+            let refused = with(json, "alg", "Ed25519".into());
+            assert_eq!(refused, Err(AssertionKeyError::Algorithm));
         }
     }
 

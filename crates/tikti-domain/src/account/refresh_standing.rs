@@ -1,7 +1,8 @@
 //! Would this refresh token be taken now, and what for? Asked by whoever does not use it up.
 //!
-//! Only the token that its session waits for counts: of an older one nothing is said, and nothing is done to
-//! the session, since showing it here is no use of it. Invariant: what is said of the present one is what a
+//! Only the token that its session waits for counts: of an older one nothing is said, and showing it is no use
+//! of it. Whoever ends a session may show any that it ever had: the one that he holds may have been used by a
+//! thief. Invariant: what is said of the present one is what a
 //! refresh that names no tenant would do with it.
 //!
 //! Spec: Tokens and keys, "Refresh tokens", "Standards beside Tikti's own endpoints".
@@ -9,11 +10,11 @@
 use secrecy::SecretString;
 use tikti_store::{Key, Stored};
 
-use super::refresh_token::RefreshToken;
+use super::refresh_token::{RefreshToken, Shown};
 use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::domain::Domain;
-use crate::error::InternalError;
+use crate::error::{Error, InternalError};
 use crate::id::{TenantId, UserId};
 use crate::keyspace;
 use crate::membership::Membership;
@@ -76,6 +77,24 @@ impl ShownRefresh {
         };
         Ok(found
             .filter(|session| self.0.is_present(&domain.peppers, session) && is_as_given(session)))
+    }
+
+    /// The session that this token is of, or was, at its record: whoever holds a used one may end what came of
+    /// it (RFC 9700, section 4.14.2).
+    ///
+    /// # Errors
+    /// `RATE_LIMITED` for too many that may be old ones; the store's.
+    pub(crate) async fn session_to_end(
+        &self,
+        domain: &Domain,
+        stored: Option<&Stored>,
+        now: Timestamp,
+    ) -> Result<Option<Session>, Error> {
+        let Some(session) = Session::decode_optional(&self.session_key(), stored)? else {
+            return Ok(None);
+        };
+        let is_unknown = matches!(self.0.judge(domain, &session, now).await?, Shown::Unknown);
+        Ok((!is_unknown).then_some(session))
     }
 
     /// What a refresh would find; `None` where it would be refused.

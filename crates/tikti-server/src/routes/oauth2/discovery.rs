@@ -82,7 +82,9 @@ pub(crate) fn document(settings: &Settings) -> DiscoveryReply {
             "private_key_jwt",
             "none",
         ]),
-        token_endpoint_auth_signing_alg_values_supported: owned(&["RS256", "ES256", "EdDSA"]),
+        token_endpoint_auth_signing_alg_values_supported: owned(&[
+            "RS256", "ES256", "EdDSA", "Ed25519",
+        ]),
         introspection_endpoint: format!("{issuer}/oauth2/introspect"),
         introspection_endpoint_auth_methods_supported: owned(&SECRETS),
         revocation_endpoint: format!("{issuer}/oauth2/revoke"),
