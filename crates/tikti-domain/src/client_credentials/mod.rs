@@ -1,6 +1,7 @@
 //! Gives a worker a token of its own, for its own credentials: one tenant, one audience, a set of scopes.
 //!
-//! [`issue()`] reads the facts in at most two round trips and finds out whether the worker is who it says;
+//! [`issue()`] reads the facts in at most two round trips, and for an assertion in one more whether it was
+//! shown before, and finds out whether the worker is who it says;
 //! `decide` judges them without doing anything; only what is allowed is signed. The one thing that is written
 //! is that an assertion was shown. Invariant: until the credentials have proved good there is one answer,
 //! `INVALID_CLIENT_CREDENTIALS`, for the same reads and the same work, whatever is wrong or missing.
@@ -38,7 +39,7 @@ use crate::scope::ScopeSet;
 use crate::token_exchange::{IssuedClass, shorten};
 
 use decide::{Allowed, Denied, decide};
-use facts::Facts;
+use facts::{Facts, Name};
 use proof::{Proof, Unproven};
 
 /// Asks for a token of a worker's own.
@@ -103,26 +104,40 @@ pub async fn issue(
 
 /// Counts the call, by the worker where it is one, else by whom it named and where it came from; and takes an
 /// assertion for shown. The worker's own calls are not counted with those of strangers who use its name, so
-/// that nobody can keep it out.
+/// that nobody can keep it out: nor are assertions that were used, which anybody may have caught.
 async fn admit(
     domain: &Domain,
     caller: &Caller,
     facts: &mut Facts,
     now: Timestamp,
 ) -> Result<(), Error> {
-    if let (Some(name), Ok(proof)) = (&facts.name, &facts.proof) {
-        limits::own_token(domain, (&name.tenant_id, &name.worker_id), now).await?;
-        if let Proof::Assertion { jti, exp } = proof {
-            let shown = (&name.tenant_id, facts.client_id.as_str(), jti.as_str(), *exp);
-            if !replay::is_first(domain, shown, now).await? {
-                facts.proof = Err(Unproven::Used);
-            }
-        }
+    if let (Some(name), Ok(proof)) = (&facts.name, &facts.proof)
+        && !admit_own(domain, (name, &facts.client_id, proof), now).await?
+    {
+        facts.proof = Err(Unproven::Used);
     }
     if facts.proof.is_err() {
         limits::failed_client_auth(domain, &facts.client_id, caller.ip, now).await?;
     }
     Ok(())
+}
+
+/// Counts the worker's own call; `false` where its assertion was shown before.
+async fn admit_own(
+    domain: &Domain,
+    (name, client_id, proof): (&Name, &str, &Proof),
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let worker = (&name.tenant_id, &name.worker_id);
+    let Proof::Assertion { jti, exp } = proof else {
+        limits::own_token(domain, worker, now).await?;
+        return Ok(true);
+    };
+    if replay::was_shown(domain, (&name.tenant_id, client_id, jti), now).await? {
+        return Ok(false);
+    }
+    limits::own_token(domain, worker, now).await?;
+    replay::is_first(domain, (&name.tenant_id, client_id, jti, *exp), now).await
 }
 
 async fn sign(domain: &Domain, allowed: &Allowed) -> Result<IssuedToWorker, Error> {

@@ -6,7 +6,6 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::decide::{Step, decide};
-use super::facts::Name;
 use super::*;
 use crate::client::{Client, ClientStatus, ClientType, GrantType};
 use crate::error::Code;

@@ -9,6 +9,7 @@ use super::*;
 use crate::domain::Domain;
 use crate::integrity::verify;
 use crate::keyspace;
+use crate::settings::Limits;
 use crate::testing::{FaultPlan, ISSUER, all, put_worker};
 
 const MINUTE: u64 = 60_000;
@@ -133,6 +134,27 @@ async fn l6_of_a_hundred_uses_of_one_assertion_at_once_one_gives_a_token() {
     let refused = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
     assert!(refused.into_iter().all(|code| *code == Code::InvalidClientCredentials));
     assert_eq!(signer.remembered().await, 1);
+}
+
+/// Whoever has caught one that was used has the worker's signature, and none of its limit.
+#[tokio::test]
+async fn e10_an_assertion_that_was_used_keeps_no_worker_out_however_often_it_is_shown() {
+    let mut signer = Signer::new().await;
+    let limits = &mut signer.fixture.domain.settings.limits;
+    *limits = Limits::shipped();
+    limits.exchanges_per_user.most = 3;
+    let used = signer.claims("worker-01", "j0");
+    signer.show(&used).await.unwrap();
+    for _ in 0..10 {
+        assert_eq!(signer.show(&used).await.map(drop), INVALID);
+    }
+    for jti in ["j1", "j2"] {
+        signer.show(&signer.claims("worker-01", jti)).await.unwrap();
+    }
+    // The worker's own are counted, and what is too much is not written down.
+    let more = signer.show(&signer.claims("worker-01", "j3")).await;
+    assert_eq!(more.map(drop), Err(Code::RateLimited));
+    assert_eq!(signer.remembered().await, 3);
 }
 
 /// Else it could be shown again with another request that is allowed.
