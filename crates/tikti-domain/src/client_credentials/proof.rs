@@ -107,9 +107,9 @@ fn by_assertion(
     let keys = worker.map_or(&[][..], |worker| &worker.credentials.keys);
     let seconds = clock::seconds(now);
     let said = verify_assertion(assertion.expose_secret(), keys, &policy, seconds)?.into_claims();
-    // One without `iat` was made no earlier than what its end allows.
-    let earliest = said.exp.saturating_sub(LONGEST_ASSERTION_SECONDS.saturating_add(skew));
-    let made_at = said.iat.unwrap_or(earliest);
+    // One without `iat` was made no earlier than what its end allows. The clock of either may be ahead of ours.
+    let earliest = said.exp.saturating_sub(LONGEST_ASSERTION_SECONDS);
+    let made_at = said.iat.unwrap_or(earliest).saturating_sub(skew);
     if domain.not_before.is_some_and(|cut| made_at < clock::seconds(cut)) {
         return Err(Unproven::Restored);
     }

@@ -254,10 +254,19 @@ async fn no_assertion_from_before_a_restore_is_taken() {
     let claims = signer.claims("worker-01", "j1");
     let mut undated = signer.claims("worker-01", "j2");
     undated.as_object_mut().unwrap().remove("iat");
+    // Of a clock that is ahead by all of the skew: it would be good now already.
+    let mut ahead = signer.claims("worker-01", "j4");
+    ahead["iat"] = json!(ahead["iat"].as_u64().unwrap() + 60);
+    ahead["exp"] = json!(ahead["exp"].as_u64().unwrap() + 60);
+    signer.show(&ahead).await.unwrap();
+    // Of another name, as if the store had forgotten it.
+    ahead["jti"] = json!("j5");
     signer.fixture.clock.advance(1000);
     signer.fixture.domain.not_before = Some(signer.fixture.now());
     assert_eq!(signer.show(&claims).await.map(drop), INVALID);
     assert_eq!(signer.show(&undated).await.map(drop), INVALID);
+    assert_eq!(signer.show(&ahead).await.map(drop), INVALID);
+    signer.fixture.clock.advance(MINUTE);
     signer.show(&signer.claims("worker-01", "j3")).await.unwrap();
 }
 
