@@ -9,7 +9,7 @@
 //! section 6, RFC 8037 section 2.
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey};
-use data_encoding::BASE64URL_NOPAD;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -30,6 +30,17 @@ const DECOY_EC_X: &str = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU";
 const DECOY_EC_Y: &str = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0";
 /// RFC 8037, appendix A.2.
 const DECOY_ED_X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+/// The second coordinates of the points of Ed25519 whose order is 4, 1, 2, 8, 8, and 4 and 1 once more, written
+/// with the prime added.
+const SMALL_ORDER: [&str; 7] = [
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+];
 /// SEC 1, section 2.3.4: both coordinates follow.
 const UNCOMPRESSED: u8 = 4;
 
@@ -156,7 +167,13 @@ impl AssertionKey {
                 // The library refuses what is not on the curve.
                 ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &point)
             }
-            _ => ParsedPublicKey::new(&ED25519, coordinate(&member(&self.x))?),
+            _ => {
+                let point = coordinate(&member(&self.x))?;
+                if is_of_small_order(&point) {
+                    return Err(AssertionKeyError::Malformed);
+                }
+                ParsedPublicKey::new(&ED25519, point)
+            }
         };
         parsed.map_err(|_| AssertionKeyError::Malformed)
     }
@@ -184,6 +201,17 @@ pub(crate) fn decoy(alg: &str) -> AssertionKey {
         "ES256" => key("EC", Some("P-256"), [None, None, Some(DECOY_EC_X), Some(DECOY_EC_Y)]),
         _ => key("OKP", Some("Ed25519"), [None, None, Some(DECOY_ED_X), None]),
     }
+}
+
+/// Whether a point of Ed25519 has an order of 8 or less: under such a key, signatures hold that nobody made
+/// with a private key. Looked at is the second coordinate as it is encoded, also where it is no least residue
+/// (RFC 8032, section 5.1.3); the sign of the first makes no difference.
+fn is_of_small_order(point: &[u8]) -> bool {
+    let mut point = point.to_vec();
+    if let Some(last) = point.last_mut() {
+        *last &= 0x7f;
+    }
+    SMALL_ORDER.contains(&HEXLOWER.encode(&point).as_str())
 }
 
 /// The key type, algorithm and curve; an algorithm that is not named follows from the other two.
@@ -302,6 +330,26 @@ mod tests {
         for alg in ["RS256", "ES256", "EdDSA"] {
             assert_eq!(decoy(alg).check(), Ok(()), "{alg}");
             assert_eq!(decoy(alg).verify_raw(b"a", &[1; 256]), Err(VerifyError::Signature));
+        }
+    }
+
+    #[test]
+    fn k1_a_point_of_small_order_is_no_key() {
+        for hex in SMALL_ORDER {
+            let mut point = HEXLOWER.decode(hex.as_bytes()).unwrap();
+            // Oracle: within a few messages a forgery holds, R the neutral element and S zero.
+            let forgery = [&[1][..], &[0; 63]].concat();
+            let mut messages = (0..=u8::MAX).map(|byte| [byte]);
+            let forged = ParsedPublicKey::new(&ED25519, point.clone()).is_ok_and(|key| {
+                messages.any(|message| key.verify_sig(&message, &forgery).is_ok())
+            });
+            let is_least = !hex.starts_with("ed") && !hex.starts_with("ee");
+            assert!(forged || !is_least, "{hex}");
+            for sign in [0, 0x80] {
+                point[31] = point[31] & 0x7f | sign;
+                let refused = with(ED, "x", BASE64URL_NOPAD.encode(&point).into());
+                assert_eq!(refused, Err(AssertionKeyError::Malformed), "{point:?}");
+            }
         }
     }
 
