@@ -26,12 +26,6 @@ pub(crate) fn secret(server: &Server) -> Vec<u8> {
     BASE64.decode(kept["hs256"].as_str().unwrap().as_bytes()).unwrap()
 }
 
-/// The first two parts of a token.
-pub(crate) fn input(header: &Value, claims: &Value) -> String {
-    let encode = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
-    format!("{}.{}", encode(header), encode(claims))
-}
-
 /// A token with these parts, signed with HS256.
 pub(crate) fn sign(header: &Value, claims: &Value, secret: &[u8]) -> String {
     sign_texts(&header.to_string(), &claims.to_string(), secret)

@@ -75,6 +75,6 @@ async fn claims_only_what_is_there() {
     subject_types_supported: public
     token_endpoint: https://id.example.org/oauth2/token
     token_endpoint_auth_methods_supported: client_secret_basic client_secret_post private_key_jwt none
-    token_endpoint_auth_signing_alg_values_supported: RS256 ES256 EdDSA
+    token_endpoint_auth_signing_alg_values_supported: RS256 ES256 EdDSA Ed25519
     ");
 }
