@@ -242,7 +242,9 @@ async fn l6_of_a_hundred_users_who_want_one_address_exactly_one_gets_it() {
     let asks = tokens.iter().map(|token| update(&fixture, to_email(token, "one@example.org")));
     let outcomes = all(asks).await;
     let won = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-    let lost = outcomes.iter().filter(|o| o.as_ref().err() == Some(&Code::EmailExists)).count();
+    // On a busy machine one of them may be told to come again: it has tried sixteen times to be the one.
+    let is_lost = |code: &&Code| matches!(code, Code::EmailExists | Code::Conflict);
+    let lost = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).filter(is_lost).count();
     assert_eq!((won, lost), (1, 99));
     let owner = fixture.sign_in("one@example.org").await.user_id;
     let winner = outcomes.into_iter().find_map(Result::ok).unwrap();
