@@ -9,7 +9,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tikti_token::{AccessClaims, Audience, IdClaims, Policy, VerifyError, WorkerClaims};
+use tikti_token::{AccessClaims, Audience, IdClaims, VerifyError, WorkerClaims};
 
 use crate::clock::{self, Timestamp};
 use crate::domain::Domain;
@@ -36,12 +36,7 @@ impl AnyToken {
         audience: Audience<'_>,
         now: Timestamp,
     ) -> Result<Self, VerifyError> {
-        let policy = Policy {
-            issuer: &domain.settings.issuer,
-            audience,
-            required_scopes: &[],
-            skew_seconds: domain.settings.skew.as_secs(),
-        };
+        let policy = domain.policy(audience);
         let (text, seconds) = (token.expose_secret(), clock::seconds(now));
         let as_id = || id_token::verify_claims(domain, token, audience, now).map(Self::Id);
         // The classes differ in their header first, then in a claim.
@@ -122,16 +117,7 @@ impl AnyToken {
             Self::Id(claims) => return IdToken::parse(claims.clone(), default_audience).ok(),
             Self::Access(claims) | Self::Worker(WorkerClaims { access: claims, .. }) => claims,
         };
-        Some(IdToken {
-            user_id: user_behind(claims)?,
-            session_id: SessionId::parse(claims.sid.as_deref()?).ok()?,
-            tenant_id: Some(TenantId::parse(&claims.tid).ok()?),
-            client_id: None,
-            ver: claims.ver?,
-            mver: claims.mver,
-            jti: claims.jti.clone(),
-            issued_at: claims.iat,
-        })
+        asked_by(claims)
     }
 
     /// Every claim by its name on the wire.
@@ -144,6 +130,21 @@ impl AnyToken {
         claims.insert("token_use".to_owned(), self.token_use().into());
         Ok(claims)
     }
+}
+
+/// What an access or worker token says of the user who asked for it, in the shape that the holder's checks
+/// take. `None` where there is no user or no session.
+pub(crate) fn asked_by(claims: &AccessClaims) -> Option<IdToken> {
+    Some(IdToken {
+        user_id: user_behind(claims)?,
+        session_id: SessionId::parse(claims.sid.as_deref()?).ok()?,
+        tenant_id: Some(TenantId::parse(&claims.tid).ok()?),
+        client_id: None,
+        ver: claims.ver?,
+        mver: claims.mver,
+        jti: claims.jti.clone(),
+        issued_at: claims.iat,
+    })
 }
 
 /// The user who asked for an access or worker token: only then it has a `ver`.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 use tikti_store::Store;
-use tikti_token::{HmacKey, HmacKeys, KeySet, SigningKey};
+use tikti_token::{Audience, HmacKey, HmacKeys, KeySet, Policy, SigningKey};
 
 use crate::api_key::{AcceptedKey, ApiKeys, ConfiguredApiKey, KeyScope, PresentedKey};
 use crate::api_keys::KeyUses;
@@ -176,6 +176,16 @@ impl Domain {
     /// The keys that tokens of RS256 are verified with, from memory, however old that is.
     pub(crate) fn verifiers(&self) -> Arc<KeySet> {
         self.key_ring.verifiers(self.clock.now())
+    }
+
+    /// What is expected of every token of this deployment that is for `audience`.
+    pub(crate) fn policy<'a>(&'a self, audience: Audience<'a>) -> Policy<'a> {
+        Policy {
+            issuer: &self.settings.issuer,
+            audience,
+            required_scopes: &[],
+            skew_seconds: self.settings.skew.as_secs(),
+        }
     }
 
     /// The keys that signed heads of the audit are verified with, from memory: those that are published,

@@ -9,7 +9,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use tikti_store::Key;
-use tikti_token::{Audience, IdClaims, IdKeys, Policy, Verified, VerifyError};
+use tikti_token::{Audience, IdClaims, IdKeys, Verified, VerifyError};
 
 use crate::client::Client;
 use crate::clock::{self, Timestamp};
@@ -67,12 +67,7 @@ pub(crate) fn verify_claims(
     audience: Audience<'_>,
     now: Timestamp,
 ) -> Result<IdClaims, VerifyError> {
-    let policy = Policy {
-        issuer: &domain.settings.issuer,
-        audience,
-        required_scopes: &[],
-        skew_seconds: domain.settings.skew.as_secs(),
-    };
+    let policy = domain.policy(audience);
     let keys = IdKeys { secrets: &domain.hs256, public: Some(&*domain.verifiers()) };
     tikti_token::verify_id(token.expose_secret(), keys, &policy, clock::seconds(now))
         .map(Verified::into_claims)

@@ -10,14 +10,15 @@ use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
 use tikti_store::Key;
-use tikti_token::{AccessClaims, Audience, Policy, VerifyError};
+use tikti_token::{AccessClaims, Audience, VerifyError};
 
+use crate::any_token;
 use crate::audit::{Action, Actor, Draft, Who};
 use crate::client::{Client, TIKTI};
 use crate::clock::{self, Timestamp};
 use crate::domain::{Caller, Domain};
 use crate::error::{Code, Error, Refusal};
-use crate::id::{ClientId, SessionId, TenantId, UserId, WorkerId};
+use crate::id::{ClientId, SessionId, TenantId, WorkerId};
 use crate::id_token::{self, Holder, IdToken};
 use crate::keyspace;
 use crate::reads::Reads;
@@ -165,12 +166,7 @@ fn verify_access(
     bearer: &SecretString,
     now: Timestamp,
 ) -> Result<AccessClaims, VerifyError> {
-    let policy = Policy {
-        issuer: &domain.settings.issuer,
-        audience: Audience::OneOf(&[TIKTI]),
-        required_scopes: &[],
-        skew_seconds: domain.settings.skew.as_secs(),
-    };
+    let policy = domain.policy(Audience::OneOf(&[TIKTI]));
     let verifiers = domain.verifiers();
     tikti_token::verify_access(bearer.expose_secret(), &verifiers, &policy, clock::seconds(now))
         .map(tikti_token::Verified::into_claims)
@@ -245,19 +241,7 @@ async fn from_worker_token(
 
 /// The claims of a token that a user asked for himself, in the shape that the holder's checks take.
 fn as_user_token(claims: &AccessClaims) -> Option<IdToken> {
-    if claims.act.is_some() {
-        return None;
-    }
-    Some(IdToken {
-        user_id: UserId::parse(&claims.sub).ok()?,
-        session_id: SessionId::parse(claims.sid.as_deref()?).ok()?,
-        tenant_id: Some(TenantId::parse(&claims.tid).ok()?),
-        client_id: None,
-        ver: claims.ver?,
-        mver: claims.mver,
-        jti: claims.jti.clone(),
-        issued_at: claims.iat,
-    })
+    if claims.act.is_some() { None } else { any_token::asked_by(claims) }
 }
 
 impl Principal {

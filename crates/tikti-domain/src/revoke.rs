@@ -107,8 +107,8 @@ impl Target {
     }
 }
 
-/// Ends the session that waits for `token` or gave it out, wherever that is the asker's to do. A refresh at the same time
-/// does not save it.
+/// Ends the session that waits for `token` or gave it out, wherever that is the asker's to do. A refresh at the
+/// same time does not save it.
 async fn end_session(
     domain: &Domain,
     caller: &Caller,

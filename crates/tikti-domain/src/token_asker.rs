@@ -97,7 +97,7 @@ impl Shown {
     ///
     /// # Errors
     /// `INVALID_API_KEY`, `API_KEY_FORBIDDEN`, `INVALID_CLIENT_CREDENTIALS`; a record that cannot be read.
-    pub(crate) fn judge(
+    fn judge(
         &self,
         domain: &Domain,
         reads: &Reads,
@@ -114,10 +114,12 @@ impl Shown {
     }
 }
 
-/// The same; credentials of a client that are not good are counted, as at the token endpoint.
+/// Judges the credentials, for one use; those of a client that are not good are counted and logged, as at the
+/// token endpoint.
 ///
 /// # Errors
-/// Those of [`Shown::judge`]; `RATE_LIMITED`; the store's.
+/// `INVALID_API_KEY`, `API_KEY_FORBIDDEN`, `INVALID_CLIENT_CREDENTIALS`, `RATE_LIMITED`; a record that cannot be
+/// read; the store's.
 pub(crate) async fn judge_counted(
     domain: &Domain,
     caller: &Caller,

@@ -9,7 +9,7 @@
 use axum::extract::State;
 use tikti_domain::introspect::{self, ActiveToken, Introspect};
 
-use super::require_credentials;
+use super::about_token;
 use crate::api::{ActorReply, IntrospectRequest, IntrospectionReply};
 use crate::error::ApiError;
 use crate::extract::OAuthAsker;
@@ -32,9 +32,7 @@ pub(crate) async fn oauth_introspect(
     State(state): State<Shared>,
     asker: OAuthAsker,
 ) -> Result<Reply<IntrospectionReply>, ApiError> {
-    require_credentials(&asker)?;
-    let OAuthAsker { caller, client, form } = asker;
-    let token = form.require("token")?.to_owned().into();
+    let (caller, client, token) = about_token(asker)?;
     let found =
         introspect::introspect(&state.domain, &caller, &Introspect { token, client }).await?;
     Ok(Reply::new(found.map(shown).unwrap_or_default()))

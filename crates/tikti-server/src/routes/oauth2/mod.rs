@@ -7,12 +7,21 @@ pub(crate) mod jwks;
 pub(crate) mod revoke;
 pub(crate) mod token;
 
+use tikti_domain::Caller;
+use tikti_domain::client_auth::ClientAuth;
 use tikti_domain::error::Code;
+use tikti_domain::secret::SecretString;
 
+use crate::error::ApiError;
 use crate::extract::OAuthAsker;
 
-/// Whoever shows nothing is refused before his form is looked at.
-fn require_credentials(asker: &OAuthAsker) -> Result<(), Code> {
-    let shows_something = asker.client.is_some() || asker.caller.api_key.is_some();
-    if shows_something { Ok(()) } else { Err(Code::InvalidApiKey) }
+/// Who asks about the token that stands in the form, by a client's credentials where there are any, and the
+/// token. Whoever shows nothing is refused before it is looked at.
+fn about_token(asker: OAuthAsker) -> Result<(Caller, Option<ClientAuth>, SecretString), ApiError> {
+    let OAuthAsker { caller, client, form } = asker;
+    if client.is_none() && caller.api_key.is_none() {
+        return Err(Code::InvalidApiKey.into());
+    }
+    let token = form.require("token")?.to_owned().into();
+    Ok((caller, client, token))
 }

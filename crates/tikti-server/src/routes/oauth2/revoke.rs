@@ -8,7 +8,7 @@
 use axum::extract::State;
 use tikti_domain::revoke::{self, RevokeToken};
 
-use super::require_credentials;
+use super::about_token;
 use crate::api::{EmptyReply, RevokeTokenRequest};
 use crate::error::ApiError;
 use crate::extract::OAuthAsker;
@@ -32,9 +32,7 @@ pub(crate) async fn oauth_revoke(
     State(state): State<Shared>,
     asker: OAuthAsker,
 ) -> Result<Reply<EmptyReply>, ApiError> {
-    require_credentials(&asker)?;
-    let OAuthAsker { caller, client, form } = asker;
-    let token = form.require("token")?.to_owned().into();
+    let (caller, client, token) = about_token(asker)?;
     revoke::revoke_token(&state.domain, &caller, &RevokeToken { token, client }).await?;
     Ok(Reply::new(EmptyReply {}))
 }
