@@ -3,11 +3,14 @@
 //! Everything else takes `now` as a parameter, so that a decision can be replayed and a test can
 //! move the clock.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use tikti_store::Timestamp;
+
+/// What [`Clock::running`] of the machine counts from.
+static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Where time comes from: the machine, or, in tests, a hand.
 #[derive(Clone, Debug)]
@@ -16,8 +19,17 @@ pub struct Clock(Source);
 #[derive(Clone, Debug)]
 enum Source {
     System,
-    /// Milliseconds since the Unix epoch, moved by tests.
-    Manual(Arc<AtomicU64>),
+    /// Moved by tests.
+    Manual(Arc<Hands>),
+}
+
+/// In milliseconds.
+#[derive(Debug)]
+struct Hands {
+    /// Since the Unix epoch.
+    now: AtomicU64,
+    /// By how much time has gone on.
+    running: AtomicU64,
 }
 
 impl Clock {
@@ -30,7 +42,8 @@ impl Clock {
     /// A clock that stands still until [`Clock::set`] or [`Clock::advance`].
     #[must_use]
     pub fn manual(start: Timestamp) -> Self {
-        Self(Source::Manual(Arc::new(AtomicU64::new(start.as_millis()))))
+        let now = AtomicU64::new(start.as_millis());
+        Self(Source::Manual(Arc::new(Hands { now, running: AtomicU64::new(0) })))
     }
 
     /// The time now. A machine whose clock stands before 1970 reads as 1970.
@@ -42,20 +55,33 @@ impl Clock {
                 let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Timestamp::from_millis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
             }
-            Source::Manual(millis) => Timestamp::from_millis(millis.load(Ordering::SeqCst)),
+            Source::Manual(hands) => Timestamp::from_millis(hands.now.load(Ordering::SeqCst)),
         }
     }
 
-    /// Sets a manual clock; the machine's clock stays as it is.
+    /// For how long time has gone on since a moment of this process: to measure what no setting of the clock
+    /// may change. It never goes back; a machine that sleeps may not count its sleep.
+    #[must_use]
+    pub fn running(&self) -> Duration {
+        match &self.0 {
+            Source::System => BEGAN.elapsed(),
+            Source::Manual(hands) => Duration::from_millis(hands.running.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Sets a manual clock, as an operator does: no time passes. The machine's clock stays as it is.
     pub fn set(&self, now: Timestamp) {
-        if let Source::Manual(millis) = &self.0 {
-            millis.store(now.as_millis(), Ordering::SeqCst);
+        if let Source::Manual(hands) = &self.0 {
+            hands.now.store(now.as_millis(), Ordering::SeqCst);
         }
     }
 
-    /// Moves a manual clock forward by `millis` milliseconds.
+    /// Lets `millis` milliseconds pass on a manual clock.
     pub fn advance(&self, millis: u64) {
         self.set(self.now().plus_millis(millis));
+        if let Source::Manual(hands) = &self.0 {
+            hands.running.fetch_add(millis, Ordering::SeqCst);
+        }
     }
 }
 
@@ -115,5 +141,15 @@ mod tests {
         let shared = clock.clone();
         clock.advance(10);
         assert_eq!(shared.now(), Timestamp::from_millis(15));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_runs_on_as_before() {
+        let clock = Clock::manual(Timestamp::from_millis(5));
+        clock.advance(10);
+        clock.set(Timestamp::from_millis(3));
+        assert_eq!((clock.now().as_millis(), clock.running()), (3, Duration::from_millis(10)));
+        let system = Clock::system();
+        assert!(system.running() <= system.clone().running());
     }
 }

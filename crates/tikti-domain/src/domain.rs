@@ -122,10 +122,12 @@ impl Domain {
     ) -> Result<Self, StartError> {
         let DomainConfig { settings, secrets, api_key } = config;
         settings.check()?;
-        let now = clock.now();
+        let (now, running) = (clock.now(), clock.running());
         let deployment = deployment::open(&store, &settings, &secrets, now).await?;
         let legacy = LegacyKeys::open(&secrets, deployment.created_at)?;
-        let key_ring = KeyRing::open(&store, &secrets.master_key, &settings, now, &random).await?;
+        let read_at = (now, running);
+        let key_ring =
+            KeyRing::open(&store, &secrets.master_key, &settings, read_at, &random).await?;
         let peppers = Peppers::new(&secrets.pepper).map_err(Error::from)?;
         check_api_key(api_key.as_ref(), &peppers)?;
         let passwords =
@@ -170,7 +172,7 @@ impl Domain {
     /// `STORE_UNAVAILABLE` where the keys could not be read for `key_view_max_age`; `INTERNAL` where no
     /// configured master key opens the one that signs.
     pub(crate) fn signer(&self, now: Timestamp) -> Result<Arc<SigningKey>, Error> {
-        self.key_ring.signer(now)
+        self.key_ring.signer((now, self.clock.running()))
     }
 
     /// The keys that tokens of RS256 are verified with, from memory, however old that is.

@@ -39,8 +39,8 @@ const RETRY_AFTER_SECONDS: u64 = 5;
 pub(crate) struct KeyRing {
     /// Locked to be copied or replaced, never while anything is awaited.
     view: RwLock<Arc<View>>,
-    /// When the record was last read, in milliseconds.
-    read_at: AtomicU64,
+    /// When the record was last read, in milliseconds: as the clock said, and as time goes on.
+    read_at: (AtomicU64, AtomicU64),
     max_age: Duration,
     master_keys: Vec<NamedSecret>,
     times: KeyTimes,
@@ -201,7 +201,7 @@ impl KeyRing {
         store: &Store,
         master_keys: &[NamedSecret],
         settings: &Settings,
-        now: Timestamp,
+        (now, running): (Timestamp, Duration),
         random: &Random,
     ) -> Result<Self, Error> {
         let size = settings.rsa_size;
@@ -216,7 +216,7 @@ impl KeyRing {
             PoolSize { threads: 1, queue: 16, longest_wait: Duration::from_secs(60), niceness: 10 };
         Ok(Self {
             view: RwLock::new(Arc::new(view)),
-            read_at: AtomicU64::new(now.as_millis()),
+            read_at: (AtomicU64::new(now.as_millis()), AtomicU64::new(millis(running))),
             max_age: settings.key_view_max_age,
             master_keys: master_keys.to_vec(),
             times,
@@ -246,14 +246,26 @@ impl KeyRing {
         Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// How old what is in memory is at least: as time goes on, which a machine may not have counted in its sleep,
+    /// or as the clock says, which may have been set since. Either way on the clock: what was read by one that was
+    /// ahead would look new for long.
+    fn age(&self, (now, running): (Timestamp, Duration)) -> Duration {
+        let (read_at, read_running) = &self.read_at;
+        let by_clock = now.as_millis().abs_diff(read_at.load(Ordering::Acquire));
+        let by_time = millis(running).saturating_sub(read_running.load(Ordering::Acquire));
+        Duration::from_millis(by_clock.max(by_time))
+    }
+
     /// The key that signs at `now`.
     ///
     /// # Errors
-    /// `STORE_UNAVAILABLE` where the record was not read for too long, as this clock says: also where it has
-    /// jumped. [`InternalError::SigningKey`] where the key cannot be opened here.
-    pub(crate) fn signer(&self, now: Timestamp) -> Result<Arc<SigningKey>, Error> {
-        let age = now.as_millis().abs_diff(self.read_at.load(Ordering::Acquire));
-        if age > millis(self.max_age) {
+    /// `STORE_UNAVAILABLE` where the record was not read for too long, or the clock has jumped.
+    /// [`InternalError::SigningKey`] where the key cannot be opened here.
+    pub(crate) fn signer(
+        &self,
+        (now, running): (Timestamp, Duration),
+    ) -> Result<Arc<SigningKey>, Error> {
+        if self.age((now, running)) > self.max_age {
             let message = "the signing keys could not be read for too long";
             let refusal = Refusal::new(Code::StoreUnavailable, message);
             return Err(refusal.retry_after(RETRY_AFTER_SECONDS).into());
@@ -308,7 +320,11 @@ impl KeyRing {
     }
 
     /// Reads the record, and takes it over where it has changed.
-    async fn refresh(&self, store: &Store, now: Timestamp) -> Result<bool, Error> {
+    async fn refresh(
+        &self,
+        store: &Store,
+        (now, running): (Timestamp, Duration),
+    ) -> Result<bool, Error> {
         let _one_at_a_time = self.refreshing.lock().await;
         let stored = store.get(&keyspace::signing_keys(), now).await?;
         let held = self.held();
@@ -324,7 +340,9 @@ impl KeyRing {
             let next = Arc::new(View::at(Arc::new(loaded), now));
             *self.view.write().unwrap_or_else(PoisonError::into_inner) = next;
         }
-        self.read_at.store(now.as_millis(), Ordering::Release);
+        let (read_at, read_running) = &self.read_at;
+        read_at.store(now.as_millis(), Ordering::Release);
+        read_running.store(millis(running), Ordering::Release);
         Ok(has_changed)
     }
 }
@@ -335,8 +353,8 @@ impl KeyRing {
 /// The store's; [`InternalError::SigningKey`] and [`InternalError::Record`] for a record that cannot be read.
 pub async fn refresh(domain: &Domain) -> Result<bool, Error> {
     // Before the read: what is in memory is as old as that, not as its answer.
-    let now = domain.clock.now();
-    domain.key_ring.refresh(&domain.store, now).await
+    let read_at = (domain.clock.now(), domain.clock.running());
+    domain.key_ring.refresh(&domain.store, read_at).await
 }
 
 fn report_shut(kid: &str, reason: &str) {

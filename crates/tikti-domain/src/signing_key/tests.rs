@@ -275,6 +275,23 @@ async fn signing_ends_when_the_keys_were_not_read_for_too_long_and_verifying_doe
 }
 
 #[tokio::test]
+async fn a_clock_that_was_put_back_makes_no_old_view_new() {
+    let fixture = Fixture::with(|settings| {
+        settings.key_view_max_age = std::time::Duration::from_secs(300);
+    })
+    .await;
+    let domain = &fixture.domain;
+    fixture.clock.advance(300_001);
+    for put_back_by in [0, 1, 300_001, 600_002] {
+        let now = START.as_millis() + 300_001 - put_back_by;
+        fixture.clock.set(Timestamp::from_millis(now));
+        assert_eq!(refused(domain.signer(fixture.now())), Code::StoreUnavailable, "{put_back_by}");
+    }
+    refresh(domain).await.unwrap();
+    domain.signer(fixture.now()).unwrap();
+}
+
+#[tokio::test]
 async fn a_key_that_cannot_be_opened_verifies_and_stops_signing_in_its_turn() {
     let fixture = Fixture::new().await;
     let root = root(&fixture).await;
