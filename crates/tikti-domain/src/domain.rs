@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use tikti_store::Store;
@@ -164,6 +165,13 @@ impl Domain {
     #[must_use]
     pub fn jwks(&self) -> Arc<JwksDocument> {
         self.key_ring.document(self.clock.now())
+    }
+
+    /// For how long verifiers may hold the published keys: the less, the longer they could not be read. To be
+    /// asked before the keys are, so that a read in between makes it too short and not too long.
+    #[must_use]
+    pub fn keys_may_be_held(&self) -> Duration {
+        self.key_ring.may_be_held((self.clock.now(), self.clock.running()))
     }
 
     /// The key that signs at `now`, from memory.

@@ -1,7 +1,9 @@
-//! Who reads the signing keys again? Every running server, every `keys.refreshInterval`.
+//! Who reads the signing keys again? Every running server, every `keys.refreshInterval`, and soon after a read
+//! that failed.
 //!
 //! Invariant: a rotation or revocation by any replica is known here within the interval, while the store
-//! answers; while it does not, what was read last goes on verifying, and signs until it is too old.
+//! answers; while it does not, what was read last goes on verifying, is published to be held for less and less,
+//! and signs until it is too old. So a failed read costs caches some seconds, not another interval.
 //!
 //! Spec: Tokens and keys, "Signing keys".
 
@@ -12,6 +14,9 @@ use tikti_domain::keys::refresh;
 
 use crate::shutdown::ShutdownListener;
 use crate::state::Shared;
+
+/// How soon a read that failed is tried again, at the latest.
+const RETRY: Duration = Duration::from_secs(2);
 
 /// The reading of the signing keys by one server.
 pub(crate) struct KeyRefresher {
@@ -26,7 +31,7 @@ impl KeyRefresher {
         let mut works = true;
         loop {
             let round = async {
-                tokio::time::sleep(self.interval).await;
+                tokio::time::sleep(pause(self.interval, works)).await;
                 refresh(&self.state.domain).await
             };
             tokio::select! {
@@ -36,6 +41,11 @@ impl KeyRefresher {
             }
         }
     }
+}
+
+/// How long it is until the next read, after one that went well or did not.
+fn pause(interval: Duration, works: bool) -> Duration {
+    if works { interval } else { interval.min(RETRY) }
 }
 
 /// Logs what is new, and says whether the keys can be read.
@@ -50,4 +60,16 @@ fn report(read: &Result<bool, Error>, worked: bool) -> bool {
         Ok(false) | Err(_) => {}
     }
     read.is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_that_failed_is_tried_again_soon() {
+        let seconds = |interval, works| pause(Duration::from_secs(interval), works).as_secs();
+        assert_eq!((seconds(30, true), seconds(30, false)), (30, 2));
+        assert_eq!((seconds(1, true), seconds(1, false)), (1, 1));
+    }
 }

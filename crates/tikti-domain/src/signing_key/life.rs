@@ -60,6 +60,13 @@ impl KeyTimes {
         now.plus_millis(millis(self.jwks_max_age + self.refresh_interval + 2 * self.skew))
     }
 
+    /// For how long a verifier may hold a JWKS that was read `age` ago. A replica that reads on promises all of
+    /// it. One that cannot promises so much less that nobody holds what it served when a key begins that was made
+    /// since: of all that it read, none is believed longer than the interval and `jwks_max_age` after the read.
+    pub(super) fn may_be_held(&self, age: Duration) -> Duration {
+        self.jwks_max_age.saturating_sub(age.saturating_sub(self.refresh_interval))
+    }
+
     /// When a key is removed whose successor signs from `succeeded_at` on; until then somebody may take a token of
     /// it. A replica that has not read of a successor that signed at once signs on for the refresh interval.
     fn removed_at(&self, succeeded_at: Timestamp) -> Timestamp {

@@ -273,6 +273,11 @@ impl KeyRing {
         Ok(self.view(now).signer()?)
     }
 
+    /// For how long a verifier may hold what is published at this moment.
+    pub(crate) fn may_be_held(&self, read_at: (Timestamp, Duration)) -> Duration {
+        self.times.may_be_held(self.age(read_at))
+    }
+
     /// The keys that verify tokens at `now`.
     pub(crate) fn verifiers(&self, now: Timestamp) -> Arc<KeySet> {
         Arc::clone(&self.view(now).verifiers)

@@ -17,6 +17,7 @@ use crate::secret::{NamedSecret, SecretBytes};
 use crate::testing::{FaultPlan, Fixture, START, all, bearing, config};
 use crate::user::GlobalRole;
 
+mod cut_off;
 mod offline;
 
 const LEAD: u64 = 450_000;

@@ -136,7 +136,8 @@ pub(crate) async fn read_deployment_head(
     ),
 )]
 pub(crate) async fn keys(State(state): State<Shared>, headers: HeaderMap) -> Response {
-    jwks::served(&state, &state.domain.audit_keys(), &headers)
+    let held_for = state.domain.keys_may_be_held();
+    jwks::served(held_for, &state.domain.audit_keys(), &headers)
 }
 
 fn shown(SignedEnds { head, checkpoint }: SignedEnds) -> AuditHeadReply {

@@ -257,6 +257,22 @@ fn the_shipped_times_are_those_of_the_specification() {
 }
 
 #[test]
+fn nobody_holds_a_set_without_a_key_when_it_begins_however_long_its_replica_read_nothing() {
+    let made = 50;
+    let begins = times().activates_at(at(made)).as_millis();
+    for read in 0..=made {
+        for served in read..begins + 100 {
+            let held_for = times().may_be_held(Duration::from_millis(served - read));
+            let is_held_at_all = !held_for.is_zero();
+            let held_until = served + millis(held_for);
+            assert!(!is_held_at_all || held_until <= begins - 2 * SKEW, "{read} {served}");
+        }
+    }
+    let held = |age| millis(times().may_be_held(Duration::from_millis(age)));
+    assert_eq!([0, REFRESH, REFRESH + 1, REFRESH + MAX_AGE].map(held), [MAX_AGE, MAX_AGE, 5, 0]);
+}
+
+#[test]
 fn a_key_that_a_wrong_clock_made_is_not_waited_for() {
     let hour = 3_600_000;
     let first = Dates { created_at: at(0), activates_at: at(0), revoked_at: None };

@@ -1,8 +1,11 @@
 //! `GET /.well-known/jwks.json`: the public keys that verify access and worker tokens.
 //!
-//! Served from memory, whatever the store does, so that tokens in circulation stay verifiable.
+//! Served from memory, whatever the store does, so that tokens in circulation stay verifiable. What could not be
+//! read again is to be held for less: a cache must not keep it until a key signs that is not in it.
 //!
 //! Spec: Tokens and keys, "Signing keys"; RFC 7517 section 5; RFC 9110 sections 8.8.3 and 13.1.2.
+
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
@@ -30,18 +33,27 @@ use crate::state::Shared;
     ),
 )]
 pub(crate) async fn jwks(State(state): State<Shared>, headers: HeaderMap) -> Response {
-    served(&state, &state.domain.jwks(), &headers)
+    // Before the keys: those that are read in between may be held for longer, and not for less.
+    let held_for = state.domain.keys_may_be_held();
+    served(held_for, &state.domain.jwks(), &headers)
 }
 
 /// Gives a set of keys, unless the caller has it; to be kept for as long as the life of a key allows for.
-pub(crate) fn served(state: &Shared, document: &JwksDocument, headers: &HeaderMap) -> Response {
-    let max_age = state.domain.settings().jwks_max_age.as_secs();
-    let cache_control = format!("public, max-age={max_age}");
+pub(crate) fn served(held_for: Duration, document: &JwksDocument, headers: &HeaderMap) -> Response {
+    let cache_control = cache_control(held_for);
     let validators = [(ETAG, document.etag.as_str()), (CACHE_CONTROL, cache_control.as_str())];
     if is_known(headers, &document.etag) {
         return (StatusCode::NOT_MODIFIED, validators).into_response();
     }
     (validators, [(CONTENT_TYPE, "application/json")], document.body.clone()).into_response()
+}
+
+/// In whole seconds, never more. What is not to be held is asked for anew each time.
+fn cache_control(held_for: Duration) -> String {
+    match held_for.as_secs() {
+        0 => "no-cache".to_owned(),
+        seconds => format!("public, max-age={seconds}"),
+    }
 }
 
 /// Whether the caller names `etag` among those that it has. `If-None-Match` compares weakly.
@@ -53,4 +65,22 @@ fn is_known(headers: &HeaderMap, etag: &str) -> bool {
         .flat_map(|value| value.split(','))
         .map(str::trim)
         .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == etag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_held_for_whole_seconds_or_not_at_all() {
+        for (millis, header) in [
+            (300_000, "public, max-age=300"),
+            (299_999, "public, max-age=299"),
+            (1_000, "public, max-age=1"),
+            (999, "no-cache"),
+            (0, "no-cache"),
+        ] {
+            assert_eq!(cache_control(Duration::from_millis(millis)), header);
+        }
+    }
 }
