@@ -25,6 +25,10 @@ use crate::client::MAX_TOKEN_TTL_SECONDS;
 use crate::clock::Timestamp;
 use crate::settings::Settings;
 
+/// The least difference of clocks that the life of a key allows for, where verification allows none: a key is
+/// known some moments after its `createdAt`, since it has to be written first.
+const LEAST_SKEW: Duration = Duration::from_millis(2_500);
+
 /// The times of the settings that a key's life follows from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyTimes {
@@ -32,7 +36,7 @@ pub struct KeyTimes {
     pub jwks_max_age: Duration,
     /// How often each replica reads the keys.
     pub refresh_interval: Duration,
-    /// Clock difference that verification allows.
+    /// Clock difference that verification allows; some seconds at least.
     pub skew: Duration,
     /// The longest life of a token that a key may sign.
     pub longest_token_life: Duration,
@@ -48,7 +52,7 @@ impl KeyTimes {
         Self {
             jwks_max_age: settings.jwks_max_age,
             refresh_interval: settings.key_refresh_interval,
-            skew: settings.skew,
+            skew: settings.skew.max(LEAST_SKEW),
             longest_token_life: longest.max(settings.id_token_ttl),
             rotate_every: settings.keys_rotate_every,
         }

@@ -38,6 +38,8 @@ pub async fn rotate_if_due(domain: &Domain, now: Timestamp) -> Result<Option<Str
         return Ok(None);
     }
     let new = domain.key_ring.new_key().await?;
+    // A key is made in seconds, or waits for others: verifiers are to know it for its whole lead from now on.
+    let now = domain.clock.now();
     let (stored, mut keys) = load(domain, now).await?;
     let times = domain.key_ring.times();
     if !keys.lives(times).is_rotation_due(now) {

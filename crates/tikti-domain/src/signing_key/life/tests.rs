@@ -251,6 +251,12 @@ fn the_shipped_times_are_those_of_the_specification() {
     let times = KeyTimes::of(&settings);
     assert_eq!(times.activates_at(at(0)), at(450_000));
     assert_eq!(times.removed_at(at(0)), at(3_750_000));
+    // Where clocks are said to agree, there is still the time that it takes to write a key.
+    for (skew, lead) in [(0, 335_000), (2_499, 335_000), (2_500, 335_000), (2_501, 335_002)] {
+        let mut exact = settings.clone();
+        exact.skew = Duration::from_millis(skew);
+        assert_eq!(KeyTimes::of(&exact).activates_at(at(0)), at(lead), "{skew}");
+    }
     let mut longer = settings;
     longer.id_token_ttl = Duration::from_hours(24);
     assert_eq!(KeyTimes::of(&longer).removed_at(at(0)), at((86_400 + 150) * 1000));

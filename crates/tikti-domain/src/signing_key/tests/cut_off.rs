@@ -34,6 +34,20 @@ async fn nobody_holds_what_a_cut_off_replica_serves_when_the_next_key_begins() {
 }
 
 #[tokio::test]
+async fn the_lead_of_a_key_that_is_due_begins_once_it_is_made() {
+    let fixture = Fixture::new().await;
+    let quarter = 90 * 24 * 3_600_000;
+    let due = fixture.now().plus_millis(quarter);
+    // Asked when it was due, it waited for a minute until it was made.
+    fixture.clock.advance(quarter + 60_000);
+    let kid = rotate_if_due(&fixture.domain, due).await.unwrap().unwrap();
+    let keys = stored(fixture.store()).await;
+    let (_, made) = keys.find(&kid).unwrap();
+    let now = fixture.now();
+    assert_eq!((made.created_at, made.activates_at), (now, now.plus_millis(LEAD)));
+}
+
+#[tokio::test]
 async fn a_revoked_key_that_a_cut_off_replica_still_serves_is_not_held() {
     let fixture = Fixture::new().await;
     let away = fixture.replica(2, &FaultPlan::crash_after(0)).await;
