@@ -29,6 +29,9 @@ use crate::settings::Settings;
 /// known some moments after its `createdAt`, since it has to be written first.
 const LEAST_SKEW: Duration = Duration::from_millis(2_500);
 
+/// How long a key is removed before its private part is destroyed.
+const DESTROYED_AFTER_MILLIS: u64 = 24 * 3_600_000;
+
 /// The times of the settings that a key's life follows from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyTimes {
@@ -203,6 +206,15 @@ impl Lives {
             Some(at) if at <= now => KeyState::Retiring,
             Some(_) | None => KeyState::Active,
         }
+    }
+
+    /// Whether the key was removed so long ago that its private part may be destroyed: by a clock that is ahead by
+    /// hours it is not, when all others sign with it still.
+    pub(super) fn is_long_removed(&self, key: usize, now: Timestamp) -> bool {
+        let since = |life: &Life| life.succeeded_at.map(|at| self.times.removed_at(at));
+        let since = self.lives.get(key).and_then(since);
+        let is_removed = self.state(key, now) == KeyState::Removed;
+        is_removed && since.is_some_and(|at| at.plus_millis(DESTROYED_AFTER_MILLIS) <= now)
     }
 
     /// When the key's state changes next, and into which, as far as that is known at `now`.

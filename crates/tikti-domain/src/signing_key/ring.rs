@@ -18,7 +18,7 @@ use tikti_store::{Entry, Expected, Store, StoreError, Stored};
 use tikti_token::{KeySet, PublicKey, RsaSize, SigningKey};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::life::{KeyState, KeyTimes, Lives, millis};
+use super::life::{KeyTimes, Lives, millis};
 use super::make::{NewKey, first_key, unseal};
 use super::{JwksDocument, SigningKeys, unusable};
 use crate::clock::Timestamp;
@@ -306,10 +306,10 @@ impl KeyRing {
         question(&self.held().loaded.lives)
     }
 
-    /// Whether a key that is removed at `now` has its private part still.
+    /// Whether a key that was removed long before `now` has its private part still.
     pub(super) fn has_removed(&self, now: Timestamp) -> bool {
         let loaded = &self.held().loaded;
-        let removed = |key| loaded.lives.state(key, now) == KeyState::Removed;
+        let removed = |key| loaded.lives.is_long_removed(key, now);
         loaded.keys.iter().enumerate().any(|(key, loaded)| loaded.has_private && removed(key))
     }
 

@@ -22,6 +22,7 @@ mod offline;
 
 const LEAD: u64 = 450_000;
 const LINGER: u64 = 3_750_000;
+const DAY: u64 = 24 * 3_600_000;
 
 fn named(kid: &str, byte: u8) -> NamedSecret {
     NamedSecret { kid: kid.to_owned(), secret: SecretBytes::new(vec![byte; 32]) }
@@ -102,6 +103,9 @@ async fn a_key_signs_everywhere_from_its_moment_on_without_another_read() {
     fixture.clock.advance(1);
     assert_eq!((kids(&a.jwks()), kids(&b.jwks())), (vec![made.kid.clone()], vec![made.kid]));
     assert!(b.verifiers().get(&old).is_none());
+    fixture.clock.advance(DAY - 1);
+    assert_eq!(destroy_removed(&b, fixture.now()).await.unwrap(), 0);
+    fixture.clock.advance(1);
     assert_eq!(destroy_removed(&b, fixture.now()).await.unwrap(), 1);
     assert_eq!(destroy_removed(a, fixture.now()).await.unwrap(), 0);
     assert!(kids(&b.audit_keys()).contains(&old));
@@ -334,7 +338,7 @@ async fn what_is_due_is_made_once_by_many_replicas_and_in_the_end_destroyed() {
     fixture.clock.advance(LEAD);
     refresh(&b).await.unwrap();
     assert_eq!((signs(a), signs(&b)), (made[0].clone(), made[0].clone()));
-    fixture.clock.advance(LINGER);
+    fixture.clock.advance(LINGER + DAY);
     let now = fixture.now();
     let destroyed = all([a, &b].map(|domain| destroy_removed(domain, now))).await;
     assert_eq!(destroyed.into_iter().map(Result::unwrap).sum::<usize>(), 1);

@@ -1,7 +1,7 @@
 //! What happens to signing keys by itself?
 //!
-//! One that is old is followed by another, and the private part of one that was removed is destroyed. Every
-//! replica looks, from memory; whoever finds something to do reads the record, and replaces that very record or
+//! One that is old is followed by another, and the private part of one that was removed is destroyed a day later.
+//! Every replica looks, from memory; whoever finds something to do reads the record, and replaces that very record or
 //! does nothing: of many that do it at once, one has.
 //!
 //! All public parts are kept for good, for heads of the audit have no expiry: some 600 bytes a key, so a
@@ -12,7 +12,7 @@
 use tikti_store::{Entry, Expected, StoreError, Stored};
 
 use super::SigningKeys;
-use super::life::{KeyState, Lives};
+use super::life::Lives;
 use super::make::new_kid;
 use super::ring::refresh;
 use crate::clock::Timestamp;
@@ -55,7 +55,8 @@ pub async fn rotate_if_due(domain: &Domain, now: Timestamp) -> Result<Option<Str
     Ok(Some(kid))
 }
 
-/// Destroys the private parts of keys that were removed; how many.
+/// Destroys the private parts of keys that were removed a day ago; how many. Not at once: what a clock says that is
+/// ahead by an hour or two cannot be undone, and the others may still sign with the key.
 ///
 /// # Errors
 /// The store's.
@@ -67,7 +68,7 @@ pub async fn destroy_removed(domain: &Domain, now: Timestamp) -> Result<usize, E
     let lives = keys.lives(domain.key_ring.times());
     let mut destroyed = Vec::new();
     for (number, record) in keys.keys.iter_mut().enumerate() {
-        if lives.state(number, now) == KeyState::Removed && record.private.take().is_some() {
+        if lives.is_long_removed(number, now) && record.private.take().is_some() {
             destroyed.push(record.kid.clone());
         }
     }

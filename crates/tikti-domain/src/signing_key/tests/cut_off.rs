@@ -48,6 +48,25 @@ async fn the_lead_of_a_key_that_is_due_begins_once_it_is_made() {
 }
 
 #[tokio::test]
+async fn a_clock_that_leaps_ahead_destroys_no_key_that_the_others_sign_with() {
+    let fixture = Fixture::new().await;
+    let domain = &fixture.domain;
+    let root = root(&fixture).await;
+    let old = signs(domain);
+    rotate(domain, &root, &Rotate::default()).await.unwrap();
+    let now = fixture.now();
+    // By a clock as far ahead the key is removed; by all others it signs.
+    for ahead in [70 * 60_000, LEAD + LINGER, DAY] {
+        assert_eq!(destroy_removed(domain, now.plus_millis(ahead)).await.unwrap(), 0);
+    }
+    assert_eq!(signs(domain), old);
+    let keys = stored(fixture.store()).await;
+    assert!(keys.find(&old).unwrap().1.private.is_some());
+    let end = now.plus_millis(LEAD + LINGER + DAY);
+    assert_eq!(destroy_removed(domain, end).await.unwrap(), 1);
+}
+
+#[tokio::test]
 async fn a_revoked_key_that_a_cut_off_replica_still_serves_is_not_held() {
     let fixture = Fixture::new().await;
     let away = fixture.replica(2, &FaultPlan::crash_after(0)).await;
