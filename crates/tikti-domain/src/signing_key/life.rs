@@ -301,23 +301,33 @@ impl Lives {
         is_over && self.tokens_alive_until(key, now).is_none_or(|until| until < now)
     }
 
-    /// The key that signs next, where one is known at `now`. One that begins an hour later than a key of now
-    /// would is not waited for: it was made by a clock that was wrong.
-    pub(super) fn pending(&self, now: Timestamp) -> Option<usize> {
-        let latest = self.times.activates_at(now).plus_millis(3_600_000);
-        let signer = self.signer(now);
-        let waiting = (0..self.lives.len())
-            .filter(|key| self.state(*key, now) == KeyState::Published && signer != Some(*key));
-        let begins = |key: &usize| self.lives.get(*key).map(|life| life.dates.activates_at);
-        waiting.min_by_key(begins).filter(|key| begins(key) <= Some(latest))
+    /// The keys that sign at `now` or may do so later.
+    pub(super) fn to_sign(&self, now: Timestamp) -> impl Iterator<Item = usize> {
+        let may_sign = move |key: &usize| {
+            matches!(self.state(*key, now), KeyState::Published | KeyState::Active)
+        };
+        (0..self.lives.len()).filter(may_sign)
     }
 
-    /// Whether the newest key is so old that it is to be followed by another one by itself.
-    pub(super) fn is_rotation_due(&self, now: Timestamp) -> bool {
+    /// The key that signs next, where one is known at `now`. Nobody waits for one that begins an hour later than
+    /// a key of now would, as it was made by a clock that was wrong; nor for one that cannot be opened here, as
+    /// `opens` says, or this replica would sign nothing in its turn, and could not make another.
+    pub(super) fn pending(&self, now: Timestamp, opens: impl Fn(usize) -> bool) -> Option<usize> {
+        let latest = self.times.activates_at(now).plus_millis(3_600_000);
+        let signer = self.signer(now);
+        let begins = |key: &usize| self.lives.get(*key).map(|life| life.dates.activates_at);
+        let waiting = (0..self.lives.len())
+            .filter(|key| self.state(*key, now) == KeyState::Published && signer != Some(*key));
+        waiting.filter(|key| begins(key) <= Some(latest) && opens(*key)).min_by_key(begins)
+    }
+
+    /// Whether the newest key is so old that it is to be followed by another one by itself; `opens` as with
+    /// [`Lives::pending`].
+    pub(super) fn is_rotation_due(&self, now: Timestamp, opens: impl Fn(usize) -> bool) -> bool {
         let Some(every) = self.times.rotate_every else { return false };
         let Some(life) = self.signer(now).and_then(|key| self.lives.get(key)) else { return false };
         let due_at = life.dates.activates_at.plus_millis(millis(every));
-        due_at <= now && self.pending(now).is_none()
+        due_at <= now && self.pending(now, opens).is_none()
     }
 }
 

@@ -171,7 +171,7 @@ fn nothing_to_do(
 ) -> Result<Option<Rotated>, Refusal> {
     let lives = keys.lives(domain.key_ring.times());
     let found = match (&ask.kid, ask.emergency) {
-        (_, false) => lives.pending(now),
+        (_, false) => lives.pending(now, domain.key_ring.opens(keys)),
         (None, true) => None,
         (Some(kid), true) => {
             let (_, named) =

@@ -176,12 +176,23 @@ impl Loaded {
 
     /// The keys that may sign from `now` on and cannot be opened, and why.
     fn shut(&self, now: Timestamp) -> impl Iterator<Item = (&str, &str)> {
-        let next = [self.lives.signer(now), self.lives.pending(now)];
-        let next = next.into_iter().flatten().filter_map(|key| self.keys.get(key));
-        next.filter_map(|key| match &key.private {
+        let keys = self.lives.to_sign(now).filter_map(|key| self.keys.get(key));
+        keys.filter_map(|key| match &key.private {
             Private::Open(_) => None,
             Private::Shut(reason) => Some((key.public.kid(), reason.as_str())),
         })
+    }
+
+    /// Refuses keys that may sign from `now` on and cannot be opened, naming each.
+    fn check_open(&self, now: Timestamp) -> Result<(), InternalError> {
+        let mut shut = self.shut(now);
+        let Some((kid, reason)) = shut.next() else { return Ok(()) };
+        let others = shut.map(|(kid, reason)| format!("; nor can {kid}: {reason}"));
+        Err(unusable(kid, format!("{reason}{}", others.collect::<String>())))
+    }
+
+    fn opens(&self, key: usize) -> bool {
+        self.keys.get(key).is_some_and(|key| matches!(key.private, Private::Open(_)))
     }
 }
 
@@ -196,7 +207,7 @@ impl KeyRing {
     /// Loads the keys; makes the first one where there is none.
     ///
     /// # Errors
-    /// [`InternalError::SigningKey`] where the key that signs cannot be opened; the store's.
+    /// [`InternalError::SigningKey`] where a key that signs now or later cannot be opened; the store's.
     pub(crate) async fn open(
         store: &Store,
         master_keys: &[NamedSecret],
@@ -209,9 +220,10 @@ impl KeyRing {
         let times = KeyTimes::of(settings);
         let loaded = Loaded::of(stored, (master_keys, times), None)?;
         let view = View::at(Arc::new(loaded), now);
-        // Without the key of now nothing works; without the next one there is time to see to it.
+        // Without the key of now nothing works, and without the next one nothing will: by then the master key
+        // that is missing may be gone for good, or nobody is there.
+        view.loaded.check_open(now)?;
         view.signer()?;
-        view.loaded.shut(now).for_each(|(kid, reason)| report_shut(kid, reason));
         let maker =
             PoolSize { threads: 1, queue: 16, longest_wait: Duration::from_secs(60), niceness: 10 };
         Ok(Self {
@@ -301,9 +313,15 @@ impl KeyRing {
         &self.master_keys
     }
 
-    /// Whether the keys in memory tell of something to do at `now`: `question` decides.
-    pub(super) fn asks(&self, question: impl FnOnce(&Lives) -> bool) -> bool {
-        question(&self.held().loaded.lives)
+    /// Whether, as far as is known in memory, the next key is to be made at `now`.
+    pub(super) fn is_rotation_due(&self, now: Timestamp) -> bool {
+        let loaded = &self.held().loaded;
+        loaded.lives.is_rotation_due(now, |key| loaded.opens(key))
+    }
+
+    /// Tells of each of these keys whether it can be opened here.
+    pub(super) fn opens<'a>(&'a self, keys: &'a SigningKeys) -> impl Fn(usize) -> bool + 'a {
+        |key| keys.keys.get(key).is_some_and(|key| unseal(key, &self.master_keys).is_ok())
     }
 
     /// Whether a key that was removed long before `now` has its private part still.

@@ -19,6 +19,7 @@ use crate::user::GlobalRole;
 
 mod cut_off;
 mod offline;
+mod shut;
 
 const LEAD: u64 = 450_000;
 const LINGER: u64 = 3_750_000;

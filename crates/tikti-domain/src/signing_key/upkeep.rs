@@ -12,7 +12,6 @@
 use tikti_store::{Entry, Expected, StoreError, Stored};
 
 use super::SigningKeys;
-use super::life::Lives;
 use super::make::new_kid;
 use super::ring::refresh;
 use crate::clock::Timestamp;
@@ -27,14 +26,13 @@ use crate::record::Record;
 /// # Errors
 /// The store's; `OVERLOADED` and `INTERNAL` where no key can be made.
 pub async fn rotate_if_due(domain: &Domain, now: Timestamp) -> Result<Option<String>, Error> {
-    let is_due = |lives: &Lives| lives.is_rotation_due(now);
-    if !domain.key_ring.asks(is_due) {
+    if !domain.key_ring.is_rotation_due(now) {
         return Ok(None);
     }
     let _one_at_a_time = domain.key_ring.making().await;
     // Another replica may have been quicker: a key is made only if none is there.
     refresh(domain).await?;
-    if !domain.key_ring.asks(is_due) {
+    if !domain.key_ring.is_rotation_due(now) {
         return Ok(None);
     }
     let new = domain.key_ring.new_key().await?;
@@ -42,7 +40,7 @@ pub async fn rotate_if_due(domain: &Domain, now: Timestamp) -> Result<Option<Str
     let now = domain.clock.now();
     let (stored, mut keys) = load(domain, now).await?;
     let times = domain.key_ring.times();
-    if !keys.lives(times).is_rotation_due(now) {
+    if !keys.lives(times).is_rotation_due(now, domain.key_ring.opens(&keys)) {
         return Ok(None);
     }
     let kid = new_kid(&keys, now, &domain.random)?;

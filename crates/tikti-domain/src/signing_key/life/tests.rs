@@ -287,9 +287,9 @@ fn a_key_that_a_wrong_clock_made_is_not_waited_for() {
         let activates_at = times().activates_at(created_at);
         Lives::of([first, Dates { created_at, activates_at, revoked_at: None }], times())
     };
-    assert_eq!(with(0).pending(at(1_000)), Some(1));
-    assert_eq!(with(hour).pending(at(1_000)), Some(1));
-    assert_eq!(with(hour + 1).pending(at(1_000)), None);
+    assert_eq!(with(0).pending(at(1_000), |_| true), Some(1));
+    assert_eq!(with(hour).pending(at(1_000), |_| true), Some(1));
+    assert_eq!(with(hour + 1).pending(at(1_000), |_| true), None);
     assert_eq!(with(hour + 1).signer(at(1_000)), Some(0));
 }
 
@@ -301,12 +301,17 @@ fn a_rotation_is_due_once_the_newest_key_is_old_and_none_waits() {
         revoked_at: None,
     };
     let one = Lives::of([key(100)], times());
-    assert!(!one.is_rotation_due(at(139)));
-    assert!(one.is_rotation_due(at(140)));
+    assert!(!one.is_rotation_due(at(139), |_| true));
+    assert!(one.is_rotation_due(at(140), |_| true));
     let two = Lives::of([key(100), key(150)], times());
-    assert!(!two.is_rotation_due(at(149)));
-    assert!(!two.is_rotation_due(at(189)));
-    assert!(two.is_rotation_due(at(190)));
+    assert!(!two.is_rotation_due(at(149), |_| true));
+    assert!(!two.is_rotation_due(at(189), |_| true));
+    assert!(two.is_rotation_due(at(190), |_| true));
+    // One that cannot be opened here is not waited for.
+    assert!(two.is_rotation_due(at(149), |key| key != 1));
+    assert_eq!(two.pending(at(149), |key| key != 1), None);
+    let three = Lives::of([key(100), key(150), key(155)], times());
+    assert_eq!(three.pending(at(149), |key| key != 1), Some(2));
     let never = Lives::of([key(100)], KeyTimes { rotate_every: None, ..times() });
-    assert!(!never.is_rotation_due(at(10_000)));
+    assert!(!never.is_rotation_due(at(10_000), |_| true));
 }
