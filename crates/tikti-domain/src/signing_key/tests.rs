@@ -18,6 +18,7 @@ use crate::testing::{FaultPlan, Fixture, START, all, bearing, config};
 use crate::user::GlobalRole;
 
 mod cut_off;
+mod hidden;
 mod offline;
 mod shut;
 
@@ -371,27 +372,4 @@ fn two_keys_of_one_month_never_share_a_name() {
     let first = drawn(&[]);
     assert_eq!(drawn(&[]), first);
     assert_ne!(drawn(std::slice::from_ref(&first)), first);
-}
-
-/// Attacks, row K2: nothing that is kept in memory or stored shows a private key.
-#[tokio::test]
-async fn k2_neither_the_record_nor_any_debug_output_shows_a_private_key() {
-    let fixture = Fixture::new().await;
-    let root = root(&fixture).await;
-    rotate(&fixture.domain, &root, &Rotate::default()).await.unwrap();
-    let shown =
-        format!("{:?} {:?}", fixture.domain.key_ring, fixture.domain.signer(START).unwrap());
-    let bytes = stored(fixture.store()).await.encode().unwrap();
-    let text = format!("{shown} {}", String::from_utf8_lossy(&bytes));
-    for member in ["\"d\"", "\"p\"", "\"q\"", "\"dp\"", "\"dq\"", "\"qi\"", "PRIVATE KEY"] {
-        assert!(!text.contains(member), "{member}");
-    }
-    for record in stored(fixture.store()).await.keys {
-        let sealed = record.private.as_ref().unwrap();
-        let context = sealing_context(&record.kid);
-        let der = crate::secret::open(&config().secrets.master_key, &context, sealed).unwrap();
-        // Behind the public numbers, where a text of all of it would show the same characters.
-        let part = data_encoding::BASE64URL_NOPAD.encode(&der[600..648]);
-        assert!(!text.contains(&part));
-    }
 }
