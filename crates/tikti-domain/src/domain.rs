@@ -126,9 +126,9 @@ impl Domain {
         let (now, running) = (clock.now(), clock.running());
         let deployment = deployment::open(&store, &settings, &secrets, now).await?;
         let legacy = LegacyKeys::open(&secrets, deployment.created_at)?;
-        let read_at = (now, running);
+        let (keys_of, read_at) = ((&store, deployment.not_before), (now, running));
         let key_ring =
-            KeyRing::open(&store, &secrets.master_key, &settings, read_at, &random).await?;
+            KeyRing::open(keys_of, &secrets.master_key, &settings, read_at, &random).await?;
         let peppers = Peppers::new(&secrets.pepper).map_err(Error::from)?;
         check_api_key(api_key.as_ref(), &peppers)?;
         let passwords =

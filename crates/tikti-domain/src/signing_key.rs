@@ -9,6 +9,7 @@
 //! |---|---|
 //! | what may a key do at a moment? | `life` |
 //! | how is a key made? | `make` |
+//! | which keys does a start find, and make? | `start` |
 //! | which keys does this replica have in memory? | `ring` |
 //! | what do administrators and the background do to keys? | `operations`, `upkeep` |
 //! | how does a key of elsewhere get in? | `import` |
@@ -32,6 +33,7 @@ mod make;
 mod operations;
 mod rewrap;
 mod ring;
+mod start;
 mod upkeep;
 
 pub use import::{Offline, OfflineError, import};
@@ -72,6 +74,9 @@ pub(crate) struct SigningKeyRecord {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SigningKeys {
     pub(crate) keys: Vec<SigningKeyRecord>,
+    /// The `notBefore` of the restore whose keys were revoked last.
+    #[serde(default)]
+    pub(crate) not_before: Option<Timestamp>,
 }
 
 impl Record for SigningKeys {}

@@ -316,7 +316,9 @@ fn signing_keys() -> &'static [u8] {
         let DomainConfig { settings, secrets, .. } = config();
         let random = Random::seeded(0);
         let key = first_key(settings.rsa_size, &secrets.master_key, START, &random);
-        SigningKeys { keys: vec![key.expect("a key")] }.encode().expect("a record")
+        SigningKeys { keys: vec![key.expect("a key")], not_before: None }
+            .encode()
+            .expect("a record")
     })
 }
 

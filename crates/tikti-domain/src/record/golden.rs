@@ -81,6 +81,7 @@ fn records_of_schema_1_load_whole() {
     loads::<ApiKey>(include_str!("../../tests/domain/golden/api-key-1.json"));
     loads::<SigningKeys>(include_str!("../../tests/domain/golden/signing-keys-1.json"));
     loads::<SigningKeys>(include_str!("../../tests/domain/golden/signing-keys-2.json"));
+    loads::<SigningKeys>(include_str!("../../tests/domain/golden/signing-keys-3.json"));
     loads::<Deployment>(include_str!("../../tests/domain/golden/deployment-1.json"));
     loads::<Admins>(include_str!("../../tests/domain/golden/admins-1.json"));
     loads::<EmailClaim>(include_str!("../../tests/domain/golden/email-claim-1.json"));

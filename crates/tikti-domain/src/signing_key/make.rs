@@ -100,14 +100,25 @@ pub(super) fn unseal(
         .map_err(|error| unusable(&record.kid, error.to_string()))
 }
 
-/// Makes the first key of a deployment: active at once, as no verifier can have cached a set
-/// without it.
+/// Makes a key beside others of which none may sign: active at once. As the first key of a deployment it is known
+/// to whoever verifies, since nobody can have cached a set without it.
+pub(super) fn key_of_now(
+    keys: &SigningKeys,
+    size: RsaSize,
+    master_keys: &[NamedSecret],
+    (now, random): (Timestamp, &Random),
+) -> Result<SigningKeyRecord, InternalError> {
+    let kid = new_kid(keys, now, random)?;
+    NewKey::generate(size)?.record(&kid, (now, now), (master_keys, random))
+}
+
+/// Makes the first key of a deployment.
+#[cfg(any(test, feature = "testing"))]
 pub(crate) fn first_key(
     size: RsaSize,
     master_keys: &[NamedSecret],
     now: Timestamp,
     random: &Random,
 ) -> Result<SigningKeyRecord, InternalError> {
-    let kid = new_kid(&SigningKeys::default(), now, random)?;
-    NewKey::generate(size)?.record(&kid, (now, now), (master_keys, random))
+    key_of_now(&SigningKeys::default(), size, master_keys, (now, random))
 }

@@ -14,12 +14,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tikti_store::{Entry, Expected, Store, StoreError, Stored};
+use tikti_store::{Store, Stored};
 use tikti_token::{KeySet, PublicKey, RsaSize, SigningKey};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::life::{KeyTimes, Lives, millis};
-use super::make::{NewKey, first_key, unseal};
+use super::make::{NewKey, unseal};
+use super::start::Start;
 use super::{JwksDocument, SigningKeys, unusable};
 use crate::clock::Timestamp;
 use crate::domain::Domain;
@@ -204,20 +205,21 @@ fn reason(error: InternalError) -> String {
 }
 
 impl KeyRing {
-    /// Loads the keys; makes the first one where there is none.
+    /// Loads the keys; makes the first one where there is none, or none is left by a restore.
     ///
     /// # Errors
     /// [`InternalError::SigningKey`] where a key that signs now or later cannot be opened; the store's.
     pub(crate) async fn open(
-        store: &Store,
+        (store, not_before): (&Store, Option<Timestamp>),
         master_keys: &[NamedSecret],
         settings: &Settings,
         (now, running): (Timestamp, Duration),
         random: &Random,
     ) -> Result<Self, Error> {
         let size = settings.rsa_size;
-        let stored = load_or_make(store, (master_keys, size), now, random).await?;
         let times = KeyTimes::of(settings);
+        let start = Start { not_before, master_keys, size, times };
+        let stored = start.load_or_make(store, now, random).await?;
         let loaded = Loaded::of(stored, (master_keys, times), None)?;
         let view = View::at(Arc::new(loaded), now);
         // Without the key of now nothing works, and without the next one nothing will: by then the master key
@@ -386,23 +388,4 @@ fn report_shut(kid: &str, reason: &str) {
         reason,
         "a signing key cannot be used here: its tokens are verified, and this server signs nothing in its turn"
     );
-}
-
-async fn load_or_make(
-    store: &Store,
-    (master_keys, size): (&[NamedSecret], RsaSize),
-    now: Timestamp,
-    random: &Random,
-) -> Result<Option<Stored>, Error> {
-    let key = keyspace::signing_keys();
-    if let Some(stored) = store.get(&key, now).await? {
-        return Ok(Some(stored));
-    }
-    let first = SigningKeys { keys: vec![first_key(size, master_keys, now, random)?] };
-    let entry = first.encode()?;
-    match store.put_if(&key, Expected::Absent, Entry::new(&entry), now).await {
-        // Another replica may have been quicker: then its key is the one.
-        Ok(()) | Err(StoreError::Conflict { .. }) => Ok(store.get(&key, now).await?),
-        Err(error) => Err(error.into()),
-    }
 }

@@ -20,6 +20,7 @@ use crate::user::GlobalRole;
 mod cut_off;
 mod hidden;
 mod offline;
+mod restored;
 mod shut;
 
 const LEAD: u64 = 450_000;
@@ -367,6 +368,7 @@ fn two_keys_of_one_month_never_share_a_name() {
                 private: None,
             })
             .collect(),
+        not_before: None,
     };
     let drawn = |taken: &[String]| make::new_kid(&keys(taken), START, &Random::seeded(5)).unwrap();
     let first = drawn(&[]);

@@ -79,6 +79,12 @@ pub(crate) async fn run(context: &Context, args: &RestoreArgs) -> Result<(), Fai
     note_expired(output, reply.expired);
     if !keep_sessions {
         output.note("Sessions and tokens from before are dead: everybody signs in again");
+        output.note("The next start revokes the signing keys from before and makes a new one");
+    } else {
+        output.note(
+            "Signing keys that were revoked since the backup are good again. If there may be one: \
+             `tikti keys rotate --emergency`",
+        );
     }
     if report.created > clock::now() {
         output.note(&format!(
