@@ -106,7 +106,7 @@ impl Book {
             Freshness::Due => Plan { starts: may_start, waits: false },
             // A key may have been revoked meanwhile, so the issuer is heard first; where it is
             // known to be away, what is held is better than a standstill.
-            Freshness::Stale => Plan { starts: may_start, waits: may_wait && self.failures == 0 },
+            Freshness::Stale => Plan { starts: may_start, waits: may_wait && !self.is_away(now) },
             Freshness::Missing => Plan { starts: may_start, waits: may_wait },
         }
     }
@@ -125,6 +125,14 @@ impl Book {
             return Plan::default();
         }
         Plan { starts: true, waits: true }
+    }
+
+    /// Whether a fetch failed so lately that the next one need not be waited for. That of a server
+    /// which was idle since says nothing of the issuer now. The fetch that runs is judged by its
+    /// beginning, so that a long time limit does not turn who is served into who waits.
+    fn is_away(&self, now: Instant) -> bool {
+        let asked_at = self.last_start.filter(|_| self.is_in_flight).unwrap_or(now);
+        self.not_before.is_some_and(|time| asked_at <= time + LONGEST_PAUSE)
     }
 
     /// Remembers that the issuer, just asked, does not publish `kid`.

@@ -64,6 +64,33 @@ fn after_a_failure_stale_keys_serve_and_nobody_asks_before_the_pause_is_over() {
 }
 
 #[test]
+fn a_failure_of_long_ago_does_not_say_that_the_issuer_is_away() {
+    let now = Instant::now();
+    let mut book = Book::default();
+    book.started(now);
+    book.failed(now);
+    // The pause of a second, and the longest one: with requests coming it would have been asked since.
+    assert_eq!(book.plan(Freshness::Stale, now + seconds(31)), BEHIND);
+    let hours_later = now + seconds(36_000);
+    assert_eq!(book.plan(Freshness::Stale, hours_later), FIRST);
+    book.started(hours_later);
+    assert_eq!(book.plan(Freshness::Stale, hours_later), JOIN);
+    book.failed(hours_later);
+    assert_eq!(book.plan(Freshness::Stale, hours_later), NOTHING, "it has just been heard");
+}
+
+#[test]
+fn who_is_served_during_an_outage_does_not_begin_to_wait_for_a_slow_fetch() {
+    let now = Instant::now();
+    let mut book = Book::default();
+    book.failed(now);
+    book.started(now + seconds(2));
+    for age in [2, 31, 32, 600] {
+        assert_eq!(book.plan(Freshness::Stale, now + seconds(age)), NOTHING, "after {age} s");
+    }
+}
+
+#[test]
 fn pauses_double_up_to_half_a_minute_and_end_with_a_success() {
     let now = Instant::now();
     let mut book = Book::default();

@@ -1,6 +1,6 @@
 //! What happens while the issuer is away, slow or in another's hands?
 
-use tikti_verify::{Freshness, RefreshError, Refusal};
+use tikti_verify::{Freshness, RefreshError, Refusal, VerifyError};
 
 use crate::support::*;
 
@@ -32,6 +32,24 @@ async fn old_keys_serve_for_a_day_while_the_issuer_is_away() {
     pass(seconds(31)).await;
     assert_eq!(refusal(&verifier, &token).await, None, "it is back");
     assert_eq!(verifier.status().failures, 0);
+}
+
+#[tokio::test]
+async fn one_failed_fetch_before_idle_hours_takes_no_token_of_a_revoked_key() {
+    let issuer = Issuer::start(&[key(0)]).await;
+    let verifier = issuer.verifier();
+    let token = issuer.token(key(0));
+    assert_eq!(refusal(&verifier, &token).await, None);
+    issuer.set(JWKS, Mood::Answers(500));
+    pass(seconds(301)).await;
+    assert_eq!(refusal(&verifier, &token).await, None, "it is away");
+    assert_eq!(verifier.status().failures, 1);
+    // It is back, without the key, and ten hours nobody comes.
+    issuer.publish(&[key(1)]);
+    pass(seconds(36_000)).await;
+    let unknown = Some(Refusal::Token(VerifyError::UnknownKey));
+    assert_eq!(refusal(&verifier, &token).await, unknown);
+    assert_eq!(refusal(&verifier, &issuer.token(key(1))).await, None);
 }
 
 #[tokio::test]
