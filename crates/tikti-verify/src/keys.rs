@@ -133,8 +133,8 @@ impl Keys {
         if book.failures() > 0 || view.freshness == Freshness::Missing {
             return Sought::Untold;
         }
-        if plan.waits {
-            book.remember_stranger(kid, Instant::now());
+        if plan.starts {
+            book.remember_stranger(kid, times, Instant::now());
         }
         Sought::Stranger
     }

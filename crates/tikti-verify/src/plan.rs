@@ -15,8 +15,9 @@ use tokio::time::Instant;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// How long a `kid` that the issuer does not publish is no reason to ask again.
-const STRANGER_IS_REMEMBERED: Duration = Duration::from_secs(60);
+/// For how many refetch intervals a `kid` that the issuer does not publish is no reason to ask again.
+/// Not for long: the replica that was asked may not have known of a new key yet.
+const STRANGER_INTERVALS: u32 = 2;
 /// How many of them are remembered; the limit on all fetches holds beyond that.
 const MAX_STRANGERS: usize = 64;
 
@@ -135,15 +136,17 @@ impl Book {
         self.not_before.is_some_and(|time| asked_at <= time + LONGEST_PAUSE)
     }
 
-    /// Remembers that the issuer, just asked, does not publish `kid`.
-    pub(crate) fn remember_stranger(&mut self, kid: &str, now: Instant) {
+    /// Remembers that the issuer does not publish `kid`, of which it was asked by a fetch that began
+    /// because of it: one that ran already may have begun before the key was made.
+    pub(crate) fn remember_stranger(&mut self, kid: &str, times: &Times, now: Instant) {
         if self.strangers.iter().any(|(stranger, _)| **stranger == *kid) {
             return;
         }
         if self.strangers.len() >= MAX_STRANGERS {
             self.strangers.pop_front();
         }
-        self.strangers.push_back((kid.into(), now + STRANGER_IS_REMEMBERED));
+        let until = now + times.refetch_interval * STRANGER_INTERVALS;
+        self.strangers.push_back((kid.into(), until));
     }
 
     pub(crate) fn started(&mut self, now: Instant) {

@@ -123,17 +123,17 @@ fn unknown_key_ids_start_one_fetch_in_each_interval() {
 }
 
 #[test]
-fn a_stranger_is_remembered_for_a_minute_and_not_waited_for() {
+fn a_stranger_is_remembered_for_two_intervals_and_not_waited_for() {
     let now = Instant::now();
     let mut book = Book::default();
-    book.remember_stranger("gone", now);
-    book.remember_stranger("gone", now);
-    assert_eq!(book.plan_for_unknown("gone", &TIMES, now + seconds(59)), NOTHING);
-    book.started(now + seconds(59));
-    assert_eq!(book.plan_for_unknown("gone", &TIMES, now + seconds(59)), NOTHING);
-    assert_eq!(book.plan_for_unknown("new", &TIMES, now + seconds(59)), JOIN);
+    book.remember_stranger("gone", &TIMES, now);
+    book.remember_stranger("gone", &TIMES, now + seconds(5));
+    assert_eq!(book.plan_for_unknown("gone", &TIMES, now + seconds(19)), NOTHING);
+    book.started(now + seconds(19));
+    assert_eq!(book.plan_for_unknown("gone", &TIMES, now + seconds(19)), NOTHING);
+    assert_eq!(book.plan_for_unknown("new", &TIMES, now + seconds(19)), JOIN);
     book.succeeded();
-    assert_eq!(book.plan_for_unknown("gone", &TIMES, now + seconds(120)), FIRST);
+    assert_eq!(book.plan_for_unknown("gone", &TIMES, now + seconds(29)), FIRST);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn memory_of_strangers_is_bounded() {
     let now = Instant::now();
     let mut book = Book::default();
     for number in 0..10_000 {
-        book.remember_stranger(&number.to_string(), now);
+        book.remember_stranger(&number.to_string(), &TIMES, now);
     }
     assert_eq!(book.strangers.len(), MAX_STRANGERS);
     assert_eq!(book.plan_for_unknown("9999", &TIMES, now), NOTHING);
