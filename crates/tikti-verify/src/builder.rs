@@ -16,6 +16,11 @@ use crate::keys::{Keys, Place, Source};
 use crate::plan::Times;
 use crate::verifier::{Expected, Verifier};
 
+/// What asks the issuer again and again does so at most once a second.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// Instants are added to these, and what cannot be told panics there.
+const LONGEST: Duration = Duration::from_hours(366 * 24);
+
 /// Sets up a [`Verifier`]. The defaults are Tikti's own times.
 #[derive(Clone, Debug)]
 #[must_use]
@@ -81,7 +86,7 @@ impl VerifierBuilder {
     }
 
     /// Bounds how long keys are used before the issuer is asked again, whatever its `Cache-Control`
-    /// says; 30 s to 1 h by default.
+    /// says; 30 s to 1 h by default, 1 s to 366 days at the most.
     pub fn cache_times(mut self, shortest: Duration, longest: Duration) -> Self {
         self.times.shortest_life = shortest;
         self.times.longest_life = longest;
@@ -89,13 +94,13 @@ impl VerifierBuilder {
     }
 
     /// Goes on with the keys that are held for so long while the issuer is away; 24 h by default.
-    /// A key that was revoked meanwhile is good until then.
+    /// A key that was revoked meanwhile is good until then. At most 366 days.
     pub fn longest_outage(mut self, longest: Duration) -> Self {
         self.times.longest_outage = longest;
         self
     }
 
-    /// Asks for unknown key ids at most once in this time; 10 s by default.
+    /// Asks for unknown key ids at most once in this time; 10 s by default, at least 1 s.
     pub fn refetch_interval(mut self, interval: Duration) -> Self {
         self.times.refetch_interval = interval;
         self
@@ -168,6 +173,24 @@ impl VerifierBuilder {
         }
         if self.times.shortest_life > self.times.longest_life {
             return Err(BuildError::CacheTimes);
+        }
+        self.check_times()
+    }
+
+    fn check_times(&self) -> Result<(), BuildError> {
+        let (none, millisecond) = (Duration::ZERO, Duration::from_millis(1));
+        for (name, time, (least, told)) in [
+            ("the shortest cache time", self.times.shortest_life, (SHORTEST, "1 s")),
+            ("the longest cache time", self.times.longest_life, (SHORTEST, "1 s")),
+            ("the refetch interval", self.times.refetch_interval, (SHORTEST, "1 s")),
+            ("the longest outage", self.times.longest_outage, (none, "0 s")),
+            ("the time to connect", self.connect_timeout, (millisecond, "1 ms")),
+            ("the time of a fetch", self.time_limit, (millisecond, "1 ms")),
+            ("the skew", self.skew, (none, "0 s")),
+        ] {
+            if time < least || time > LONGEST {
+                return Err(BuildError::Time(name, told));
+            }
         }
         Ok(())
     }
@@ -267,5 +290,34 @@ mod tests {
         let times = builder().cache_times(Duration::from_secs(2), Duration::from_secs(1));
         assert_eq!(error(times), Some(BuildError::CacheTimes));
         assert_eq!(error(builder().scope("a:b").tenant("acme")), None);
+    }
+
+    #[test]
+    fn times_that_would_spin_or_overflow_are_not_built() {
+        let builder = || VerifierBuilder::new("https://id.test").audience("jobs");
+        let name = |builder: VerifierBuilder| match builder.build().err() {
+            Some(BuildError::Time(name, _)) => name,
+            other => panic!("{other:?}"),
+        };
+        let (zero, second, ever) = (Duration::ZERO, Duration::from_secs(1), Duration::MAX);
+        // With `no-store` this would ask the issuer without a pause.
+        assert_eq!(name(builder().cache_times(zero, zero)), "the shortest cache time");
+        let almost = second - Duration::from_nanos(1);
+        assert_eq!(name(builder().cache_times(almost, second)), "the shortest cache time");
+        assert_eq!(name(builder().cache_times(ever, ever)), "the shortest cache time");
+        assert_eq!(name(builder().cache_times(second, ever)), "the longest cache time");
+        assert_eq!(name(builder().refetch_interval(zero)), "the refetch interval");
+        assert_eq!(name(builder().refetch_interval(ever)), "the refetch interval");
+        assert_eq!(name(builder().longest_outage(ever)), "the longest outage");
+        assert_eq!(name(builder().timeouts(zero, second)), "the time to connect");
+        assert_eq!(name(builder().timeouts(ever, second)), "the time to connect");
+        assert_eq!(name(builder().timeouts(second, zero)), "the time of a fetch");
+        assert_eq!(name(builder().timeouts(second, ever)), "the time of a fetch");
+        assert_eq!(name(builder().skew(ever)), "the skew");
+        let shortest = builder().cache_times(second, second).refetch_interval(second);
+        assert!(shortest.longest_outage(zero).skew(zero).build().is_ok());
+        let longest = builder().cache_times(second, LONGEST).refetch_interval(LONGEST);
+        let longest = longest.longest_outage(LONGEST).timeouts(LONGEST, LONGEST).skew(LONGEST);
+        assert!(longest.build().is_ok());
     }
 }

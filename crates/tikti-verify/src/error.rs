@@ -162,6 +162,10 @@ pub enum BuildError {
     /// The shortest cache time is above the longest.
     #[error("the shortest cache time is longer than the longest")]
     CacheTimes,
+    /// Too short, which would ask the issuer without a pause or give up at once; or too long to count
+    /// with.
+    #[error("{0} must be from {1} to 366 days")]
+    Time(&'static str, &'static str),
     /// The HTTP client has no TLS to use, for example.
     #[error("the HTTP client cannot be prepared")]
     HttpClient,

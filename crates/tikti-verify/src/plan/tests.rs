@@ -137,6 +137,22 @@ fn a_stranger_is_remembered_for_two_intervals_and_not_waited_for() {
 }
 
 #[test]
+fn the_longest_times_that_are_built_can_be_counted_with() {
+    let longest = Duration::from_hours(366 * 24);
+    let times = Times { longest_life: longest, refetch_interval: longest, ..TIMES };
+    let now = Instant::now();
+    let confirmed = Confirmed { at: now, life: longest };
+    assert_eq!(confirmed.due_at(), now + longest * 3 / 4);
+    assert_eq!(Freshness::of(Some(confirmed), &times, now), Freshness::Fresh);
+    let mut book = Book::default();
+    book.started(now);
+    book.succeeded();
+    book.remember_stranger("gone", &times, now);
+    assert_eq!(book.plan_for_unknown("gone", &times, now), NOTHING);
+    assert_eq!(book.plan_for_unknown("new", &times, now), NOTHING);
+}
+
+#[test]
 fn memory_of_strangers_is_bounded() {
     let now = Instant::now();
     let mut book = Book::default();

@@ -237,6 +237,22 @@ async fn keep_fresh_needs_no_token() {
 }
 
 #[tokio::test]
+async fn keep_fresh_pauses_also_where_nothing_may_be_kept() {
+    let issuer = Issuer::start(&[key(0)]).await;
+    issuer.caches("no-store");
+    let verifier = issuer.builder().cache_times(seconds(1), seconds(1)).build().unwrap();
+    let start = tokio::time::Instant::now();
+    verifier.refresh().await.unwrap();
+    let kept = verifier.clone();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { kept.keep_fresh().await });
+    until(|| verifier.status().fetches >= 3).await;
+    // Three quarters of a second before each.
+    let most = start.elapsed().as_millis() / 750 + 1;
+    assert!(u128::from(verifier.status().fetches) <= most, "{:?}", verifier.status());
+}
+
+#[tokio::test]
 async fn the_reply_says_how_long_keys_are_fresh_within_bounds() {
     let issuer = Issuer::start(&[key(0)]).await;
     for (cache_control, fresh, due) in [
