@@ -4,6 +4,9 @@
 //! is read in one round trip, whichever class the token is of: the records of who asks and those that the
 //! token hangs on.
 //!
+//! Resource servers look at `active` alone. So what is not for them, an idToken or a refresh token, is active
+//! only to whoever names that kind.
+//!
 //! Nothing is told of a user but his id, and of a token but what a resource server decides by. Tokens of an
 //! older Tikti are not active here: they are good for `lookup` and for the exchange alone.
 //!
@@ -29,6 +32,9 @@ use crate::token_asker::{self, Shown, TokenAsker};
 pub struct Introspect {
     /// The token, of whichever class.
     pub token: SecretString,
+    /// The kind that it is held for. An idToken or a refresh token is active only where it is this one;
+    /// access and worker tokens are whatever it is.
+    pub held_for: Option<TokenUse>,
     /// The client that asks, where it is one; else it is whoever has the caller's API key.
     pub client: Option<ClientAuth>,
 }
@@ -55,6 +61,18 @@ impl TokenUse {
             Self::Access => "access",
             Self::Worker => "worker",
             Self::Refresh => "refresh",
+        }
+    }
+
+    /// The kind that a `token_type_hint` names, by the short name or as a URN (RFC 8693, section 3); `None`
+    /// of one that is unknown. An access token and a worker token have one name.
+    #[must_use]
+    pub fn of_hint(hint: &str) -> Option<Self> {
+        match hint.strip_prefix("urn:ietf:params:oauth:token-type:").unwrap_or(hint) {
+            "id_token" => Some(Self::Id),
+            "access_token" => Some(Self::Access),
+            "refresh_token" => Some(Self::Refresh),
+            _ => None,
         }
     }
 
@@ -123,7 +141,11 @@ pub async fn introspect(
     // Whoever has no credentials learns nothing, not even by the time that it takes.
     let asking = (&shown, &reads, KeyScope::Introspect);
     let asker = token_asker::judge_counted(domain, caller, asking, now).await?;
-    Ok(seen.describe(domain, &reads, &asker)?)
+    let found = seen.describe(domain, &reads, &asker)?;
+    // Last, so that whatever is held for something else takes the same time.
+    let is_meant =
+        |found: &ActiveToken| found.token_use.is_bearer() || ask.held_for == Some(found.token_use);
+    Ok(found.filter(is_meant))
 }
 
 fn see<'a>(domain: &Domain, token: &SecretString, verified: Option<&'a AnyToken>) -> Seen<'a> {

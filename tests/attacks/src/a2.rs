@@ -56,8 +56,9 @@ async fn refresh(world: &World, person: &Person) -> Reply {
 
 /// Whether introspection takes a token for good.
 async fn is_active(world: &World, token: &str) -> bool {
-    let request = world.server.post("/oauth2/introspect").keyed().json(json!({"token": token}));
-    let reply = request.send().await;
+    let hint = if token.starts_with("rt_") { "refresh_token" } else { "id_token" };
+    let ask = json!({"token": token, "token_type_hint": hint});
+    let reply = world.server.post("/oauth2/introspect").keyed().json(ask).send().await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     let reply = reply.json();
     assert!(reply["active"] == true || reply == json!({"active": false}), "{reply}");

@@ -191,7 +191,10 @@ async fn ask(
     who: &Credential,
     token: &SecretString,
 ) -> Result<Option<ActiveToken>, Error> {
-    let ask = Introspect { token: token.clone(), client: who.client.clone() };
+    let is_refresh = token.expose_secret().starts_with("rt_");
+    // Access and worker tokens are active whatever is named.
+    let held_for = Some(if is_refresh { TokenUse::Refresh } else { TokenUse::Id });
+    let ask = Introspect { token: token.clone(), held_for, client: who.client.clone() };
     introspect(domain, &who.caller, &ask).await
 }
 

@@ -13,6 +13,7 @@ mod codes;
 mod idempotency;
 mod interleavings;
 mod introspection;
+mod introspection_hints;
 mod legacy;
 mod limits;
 mod lookup;

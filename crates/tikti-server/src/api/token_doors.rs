@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 pub struct IntrospectRequest {
     /// The token, of whichever class.
     pub token: String,
-    /// `access_token` or `refresh_token`. A hint: every class is looked for, whatever it says.
+    /// `access_token`, `id_token` or `refresh_token`, or the URN of one (RFC 8693). An idToken or a refresh
+    /// token is active only where it is named; an access or worker token is whatever this says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_type_hint: Option<String>,
     /// A resource server that asks, as `<tenant id>.<client id>`, where it does not authenticate by HTTP

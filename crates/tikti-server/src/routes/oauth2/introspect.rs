@@ -7,7 +7,7 @@
 //! docs/decisions/0039.
 
 use axum::extract::State;
-use tikti_domain::introspect::{self, ActiveToken, Introspect};
+use tikti_domain::introspect::{self, ActiveToken, Introspect, TokenUse};
 
 use super::about_token;
 use crate::api::{ActorReply, IntrospectRequest, IntrospectionReply};
@@ -20,7 +20,7 @@ use crate::state::Shared;
 ///
 /// In place of an API key a resource server may show its own secret, by HTTP Basic or in the form, for
 /// tokens with its audience and tenant; a tenant's API key is told of that tenant's tokens. Every other
-/// token is `{"active": false}`.
+/// token is `{"active": false}`, and so is an idToken or a refresh token unless `token_type_hint` names it.
 #[utoipa::path(
     post,
     path = "/oauth2/introspect",
@@ -32,9 +32,10 @@ pub(crate) async fn oauth_introspect(
     State(state): State<Shared>,
     asker: OAuthAsker,
 ) -> Result<Reply<IntrospectionReply>, ApiError> {
+    let held_for = asker.form.get("token_type_hint").and_then(TokenUse::of_hint);
     let (caller, client, token) = about_token(asker)?;
-    let found =
-        introspect::introspect(&state.domain, &caller, &Introspect { token, client }).await?;
+    let ask = Introspect { token, held_for, client };
+    let found = introspect::introspect(&state.domain, &caller, &ask).await?;
     Ok(Reply::new(found.map(shown).unwrap_or_default()))
 }
 

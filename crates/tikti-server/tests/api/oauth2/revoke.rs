@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use super::token_doors::World;
+use super::token_doors::{World, hint_of};
 use crate::support::{COMPANY, Place, Reply, Server, assert_reply};
 
 const PATH: &str = "/oauth2/revoke";
 
 async fn is_active(world: &World, token: &str) -> bool {
-    let reply = world.ask("/oauth2/introspect", token, json!({})).keyed().send().await;
+    let reply = world.ask("/oauth2/introspect", token, hint_of(token)).keyed().send().await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     reply.json()["active"] == true
 }

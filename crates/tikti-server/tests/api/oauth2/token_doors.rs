@@ -8,6 +8,13 @@ use crate::support::{COMPANY, Request, Server};
 pub(crate) const API: &str = "jobs-api";
 const OTHER: &str = "other-company";
 
+/// What whoever holds this token says that it is.
+pub(crate) fn hint_of(token: &str) -> Value {
+    let is_refresh = token.starts_with("rt_");
+    // Access and worker tokens are active whatever is named.
+    json!({"token_type_hint": if is_refresh { "refresh_token" } else { "id_token" }})
+}
+
 /// Two tenants, each with a resource server and a key; the administrator is a member of both.
 pub(crate) struct World {
     pub(crate) server: Server,
@@ -139,7 +146,7 @@ impl World {
 
     /// The same, as this asker.
     pub(crate) fn show(&self, path: &str, who: Who, token: &str) -> Request<'_> {
-        let plain = || self.ask(path, token, json!({}));
+        let plain = || self.ask(path, token, hint_of(token));
         let secrets = [&self.secret, &self.other_secret];
         match who {
             Who::Deployment => plain().keyed(),
@@ -150,7 +157,7 @@ impl World {
                 plain().basic(id, secret)
             }
             Who::KeyInQuery(tenant) => {
-                self.ask(&format!("{path}?key={}", self.keys[tenant]), token, json!({}))
+                self.ask(&format!("{path}?key={}", self.keys[tenant]), token, hint_of(token))
             }
             Who::ClientInBasic(tenant) => {
                 plain().basic(&format!("{}.{API}", self.tenants[tenant]), secrets[tenant])

@@ -72,7 +72,7 @@ impl Server {
             "/v1/accounts/revoke" => {
                 json!({"email": self.fresh("revoke", slug).await, "scope": "global"})
             }
-            "/oauth2/introspect" => json!({"token": token, "token_type_hint": "access_token"}),
+            "/oauth2/introspect" => json!({"token": token, "token_type_hint": "id_token"}),
             "/oauth2/revoke" => json!({"token": self.admin().await}),
             "/v1/accounts/revokeJti" => json!({"token": self.admin().await}),
             "/v1/accounts/validate" => json!({"token": token, "audience": "tikti-identity"}),
