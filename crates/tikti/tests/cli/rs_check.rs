@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::thread;
 
 use data_encoding::BASE64URL_NOPAD;
@@ -220,6 +221,53 @@ fn k1_whoever_asks_an_address_in_a_token_and_then_refuses_has_a_hole() {
         1 => "401",
         _ => {
             fetch_the_key_of(token);
+            "401"
+        }
+    };
+    let line = "--aud a --issue-at 127.0.0.1:0 --wait 0 --only jku";
+    let outcome = Home::new().run(&format!("rs-check {} {line}", serve(status, "")));
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(outcome.stdout.contains("FETCHED A KEY "), "{outcome:?}");
+    assert!(!outcome.stdout.contains("LATER"), "{outcome:?}");
+}
+
+/// One that has answered already is told from one that asks first, and whichever token is fired meanwhile is
+/// not blamed for it.
+#[test]
+fn k1_whoever_asks_an_address_after_the_answer_has_a_hole_as_well() {
+    let believed = Mutex::new(String::new());
+    let status = move |number, token: &str| match number {
+        0 => "200",
+        1 => "401",
+        // `jku` is answered, and asked for before `x5u` is.
+        2 => {
+            token.clone_into(&mut believed.lock().unwrap());
+            "401"
+        }
+        _ => {
+            fetch_the_key_of(&believed.lock().unwrap());
+            "401"
+        }
+    };
+    let line = "--aud a --issue-at 127.0.0.1:0 --wait 0 --only jku --only x5u";
+    let url = serve(status, "");
+    let outcome = Home::new().run(&format!("rs-check {url} {line} --output json"));
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(names(&report, "fetched-late"), ["jku"], "{report}");
+    assert_eq!(names(&report, "refused"), ["x5u"], "{report}");
+}
+
+/// After the last token, too: there the check waits for it.
+#[test]
+fn k1_whoever_asks_an_address_after_the_last_answer_is_waited_for() {
+    let status = |number, token: &str| match number {
+        0 => "200",
+        1 => "401",
+        _ => {
+            // It may ask before the answer is there, or after.
+            let token = token.to_owned();
+            thread::spawn(move || fetch_the_key_of(&token));
             "401"
         }
     };

@@ -167,6 +167,13 @@ impl Entry {
         }
     }
 
+    /// Whether it names an address of the stranger's.
+    pub(super) fn names_stranger(&self) -> bool {
+        let is_there =
+            |value: &Value| value.as_str().is_some_and(|text| text.contains("${attacker}"));
+        self.change.header.values().chain(self.change.claims.values()).any(is_there)
+    }
+
     /// Whether it is the control: the base as it is.
     pub(super) fn is_control(&self) -> bool {
         self.expect == Expect::Accept && self.change.is_nothing()
@@ -197,6 +204,15 @@ mod tests {
             assert!(entry.original.is_none() || entry.sign == Sign::Kept, "{}", entry.name);
         }
         assert!(names.len() > 100, "{}", names.len());
+    }
+
+    #[test]
+    fn an_address_of_the_stranger_stands_where_it_is_looked_for() {
+        let catalogue = Catalogue::read().unwrap();
+        let names = catalogue.tokens.iter().filter(|entry| entry.names_stranger());
+        let names = Vec::from_iter(names.map(|entry| entry.name.as_str()));
+        assert_eq!(names, ["kid-is-a-url", "jku", "x5u"]);
+        assert_eq!(DOCUMENT.matches("${attacker}").count(), names.len());
     }
 
     #[test]

@@ -21,6 +21,10 @@ use crate::exit::Failure;
 
 /// Between two tries whether the server takes the good token yet.
 const PAUSE: Duration = Duration::from_millis(500);
+/// After the last token that names an address: whoever asks it beside his answer does so soon.
+const LATE: Duration = Duration::from_secs(3);
+/// Between two looks whether that address was asked.
+const LOOK: Duration = Duration::from_millis(50);
 /// `Date` has whole seconds and is cached by servers; less is not a difference of clocks.
 const MIN_OFFSET_SECONDS: i64 = 5;
 
@@ -83,18 +87,34 @@ impl Check {
         self.needs_issuer = others().filter(|entry| !can_make(entry)).count();
         let total = others().filter(can_make).count();
         let bar = context.output.progress();
+        let (mut addressed, mut patience) = (Vec::new(), Instant::now());
         for (done, entry) in others().filter(can_make).enumerate() {
             bar.show("Firing", done as u64, Some(total as u64));
             let Some(token) = self.forge.make(entry, self.now())? else {
                 self.not_applicable.push(entry.name.clone());
                 continue;
             };
-            let before = self.documents.fetched_from_stranger();
             let answer = self.target.fire(Some(&token)).await?;
-            let has_fetched = self.documents.fetched_from_stranger() > before;
-            rows.push(Row::new(entry, &answer, has_fetched));
+            rows.push(Row::new(entry, &answer, self.documents.was_believed(&entry.name)));
+            if entry.names_stranger() {
+                addressed.push(entry.name.as_str());
+                patience = Instant::now() + LATE;
+            }
+        }
+        bar.show("Waiting for late ones", addressed.len() as u64, None);
+        self.wait_for_late_ones(&addressed, patience).await;
+        for row in rows.iter_mut().filter(|row| self.documents.was_believed(row.name())) {
+            row.was_believed_late();
         }
         Ok(rows)
+    }
+
+    /// Until every address was asked, which leaves nothing to learn, or patience ends.
+    async fn wait_for_late_ones(&self, names: &[&str], patience: Instant) {
+        let is_open = || names.iter().any(|name| !self.documents.was_believed(name));
+        while is_open() && Instant::now() < patience {
+            sleep(LOOK).await;
+        }
     }
 
     pub(super) fn report(

@@ -88,7 +88,8 @@ impl Forge {
 
     /// Makes the token of `entry` at `now`; none where its changes change nothing here.
     pub(super) fn make(&self, entry: &Entry, now: u64) -> Result<Option<String>, Failure> {
-        let values = self.values.clone().with("jti", keys::fresh_name("rs-check-")?);
+        let values = self.values.clone().of_token(&entry.name);
+        let values = values.with("jti", keys::fresh_name("rs-check-")?);
         let good = self.good(entry, &values, now)?;
         let exp = good.claims.members.get("exp").map(Value::to_string).unwrap_or_default();
         let values = values.with("exp", exp);

@@ -76,6 +76,16 @@ impl Values {
         ]))
     }
 
+    /// Those of the token that is called `name`, which has an address of its own at the stranger's: whoever
+    /// asks there, sooner or later, tells which token he believed.
+    pub(super) fn of_token(mut self, name: &str) -> Self {
+        if let Some(url) = self.0.get_mut("attacker") {
+            url.push('/');
+            url.push_str(name);
+        }
+        self
+    }
+
     /// Adds one that only one token has.
     pub(super) fn with(mut self, name: &'static str, value: String) -> Self {
         self.0.insert(name, value);

@@ -1,14 +1,16 @@
 //! Who publishes the keys of a check? A listener of its own, while the check goes on.
 //!
-//! As the issuer it serves what a verifier discovers; under `/stranger` lies the other key, which a
-//! verifier fetches only if a token can make it. A few small documents, one request a connection.
+//! As the issuer it serves what a verifier discovers; under `/stranger/NAME` lies the other key, which a
+//! verifier fetches only if the token of that name can make it. A few small documents, one request a
+//! connection.
 //!
 //! Spec: Command line, `rs-check`; Tokens and keys, "Signing keys". RFC 8414, RFC 9112.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::json;
@@ -24,7 +26,14 @@ use crate::exit::Failure;
 const MAX_HEAD_BYTES: u64 = 8 * 1024;
 const PATIENCE: Duration = Duration::from_secs(5);
 const MAX_CONNECTIONS: usize = 64;
+/// The stranger's documents are here, each beneath the name of a token.
 const STRANGER: &str = "/stranger";
+const STRANGER_JWKS: &str = "/stranger/*/jwks.json";
+const STRANGER_CERTIFICATE: &str = "/stranger/*/certificate.pem";
+/// Of a name that somebody asks for; those of the catalogue are shorter.
+const MAX_NAME_BYTES: usize = 64;
+/// Far more than there are; whoever asks for names of his own fills no memory.
+const MAX_NAMES: usize = 1024;
 /// Short: whoever checks again has another key.
 const MAX_AGE: u64 = 5;
 
@@ -36,7 +45,8 @@ pub(super) struct Publisher {
 /// What is published, by path.
 pub(super) struct Documents {
     by_path: Vec<(String, &'static str, String)>,
-    fetched_from_stranger: AtomicU64,
+    /// The tokens whose address at the stranger's somebody has asked.
+    believed: Mutex<BTreeSet<String>>,
 }
 
 impl Publisher {
@@ -79,10 +89,10 @@ impl Documents {
         let jwks = text(&stranger.jwks())?;
         Ok(Self {
             by_path: vec![
-                (format!("{STRANGER}/jwks.json"), "application/json", jwks),
-                (format!("{STRANGER}/certificate.pem"), "application/x-pem-file", certificate),
+                (STRANGER_JWKS.to_owned(), "application/json", jwks),
+                (STRANGER_CERTIFICATE.to_owned(), "application/x-pem-file", certificate),
             ],
-            fetched_from_stranger: AtomicU64::new(0),
+            believed: Mutex::default(),
         })
     }
 
@@ -110,9 +120,16 @@ impl Documents {
         Ok(self)
     }
 
-    /// How often somebody has asked for a document of the stranger's.
-    pub(super) fn fetched_from_stranger(&self) -> u64 {
-        self.fetched_from_stranger.load(Ordering::Relaxed)
+    /// Whether somebody has asked the address that stands in the token of this name.
+    pub(super) fn was_believed(&self, name: &str) -> bool {
+        self.believed.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
+    }
+
+    fn believe(&self, name: &str) {
+        let mut believed = self.believed.lock().unwrap_or_else(PoisonError::into_inner);
+        if name.len() <= MAX_NAME_BYTES && believed.len() < MAX_NAMES {
+            believed.insert(name.to_owned());
+        }
     }
 
     fn reply(&self, head: &[u8]) -> String {
@@ -120,10 +137,15 @@ impl Documents {
         let mut words = head.lines().next().unwrap_or_default().split(' ');
         let (method, target) = (words.next(), words.next().unwrap_or_default());
         let path = target.split('?').next().unwrap_or_default();
-        if path.starts_with(STRANGER) {
-            self.fetched_from_stranger.fetch_add(1, Ordering::Relaxed);
-        }
-        let found = self.by_path.iter().find(|(at, ..)| at == path);
+        let beneath = path.strip_prefix(STRANGER).and_then(|rest| rest.strip_prefix('/'));
+        let path = match beneath.map(|rest| rest.split_once('/').unwrap_or((rest, ""))) {
+            Some((name, document)) => {
+                self.believe(name);
+                format!("{STRANGER}/*/{document}")
+            }
+            None => path.to_owned(),
+        };
+        let found = self.by_path.iter().find(|(at, ..)| *at == path);
         match found {
             Some((_, kind, document)) if method == Some("GET") => {
                 let max_age = format!("Cache-Control: public, max-age={MAX_AGE}\r\n");
@@ -192,16 +214,32 @@ mod tests {
             let reply = documents.reply(format!("GET {path} HTTP/1.1\r\n\r\n").as_bytes());
             assert!(reply.starts_with("HTTP/1.1 200 OK\r\n"), "{path}: {reply}");
         }
-        assert_eq!(documents.fetched_from_stranger(), 0);
+        assert_eq!(documents.believed.lock().unwrap().len(), 0);
     }
 
     #[test]
-    fn whoever_asks_the_stranger_is_counted() {
+    fn whoever_asks_the_stranger_tells_which_token_he_believed() {
         let documents = documents();
-        let reply = documents.reply(b"GET /stranger/jwks.json?x HTTP/1.1\r\n\r\n");
+        let reply = documents.reply(b"GET /stranger/jku/jwks.json?x HTTP/1.1\r\n\r\n");
         assert!(reply.contains("\"kid\":\"s\""), "{reply}");
-        documents.reply(b"GET /stranger/certificate.pem HTTP/1.1\r\n\r\n");
-        assert_eq!(documents.fetched_from_stranger(), 2);
+        let reply = documents.reply(b"HEAD /stranger/x5u/certificate.pem HTTP/1.1\r\n\r\n");
+        assert!(reply.starts_with("HTTP/1.1 405 "), "{reply}");
+        // Also at another path than the token says.
+        documents.reply(b"GET /stranger/kid-is-a-url HTTP/1.1\r\n\r\n");
+        for name in ["jku", "x5u", "kid-is-a-url"] {
+            assert!(documents.was_believed(name), "{name}");
+        }
+        assert!(!documents.was_believed("jwk-embedded"));
+    }
+
+    #[test]
+    fn names_that_no_token_has_fill_no_memory() {
+        let documents = documents();
+        for number in 0..2 * MAX_NAMES {
+            documents.reply(format!("GET /stranger/{number}/ HTTP/1.1\r\n\r\n").as_bytes());
+        }
+        assert_eq!(documents.believed.lock().unwrap().len(), MAX_NAMES);
+        assert!(!documents.was_believed(&"x".repeat(MAX_NAME_BYTES + 1)));
     }
 
     #[test]
@@ -210,6 +248,8 @@ mod tests {
         for (head, status) in [
             ("GET / HTTP/1.1\r\n\r\n", "404"),
             ("POST /.well-known/jwks.json HTTP/1.1\r\n\r\n", "405"),
+            ("GET /stranger/jwks.json HTTP/1.1\r\n\r\n", "404"),
+            ("GET /stranger HTTP/1.1\r\n\r\n", "404"),
             ("\r\n\r\n", "404"),
         ] {
             assert_eq!(documents.reply(head.as_bytes()).split(' ').nth(1), Some(status));

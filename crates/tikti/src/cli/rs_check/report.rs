@@ -67,6 +67,8 @@ pub(super) enum Outcome {
     Accepted,
     /// Refused, after a stranger's address in it was asked.
     Fetched,
+    /// Refused, and a stranger's address in it was asked afterwards.
+    FetchedLate,
     Broke,
     /// The server limits requests.
     Throttled,
@@ -94,12 +96,23 @@ impl Row {
         }
     }
 
+    /// Which token it is about.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Takes in that the address in the token was asked, though it had not been when it was answered.
+    pub(super) fn was_believed_late(&mut self) {
+        if matches!(self.result, Outcome::Refused | Outcome::Broke) {
+            self.result = Outcome::FetchedLate;
+        }
+    }
+
     fn weight(&self) -> Weight {
         match (self.result, self.level) {
             (Outcome::Taken | Outcome::Refused, _) => Weight::AsItShouldBe,
-            (Outcome::Accepted, Level::Must) | (Outcome::Fetched | Outcome::Throttled, _) => {
-                Weight::Fails
-            }
+            (Outcome::Accepted, Level::Must)
+            | (Outcome::Fetched | Outcome::FetchedLate | Outcome::Throttled, _) => Weight::Fails,
             (Outcome::Accepted, Level::Hardening) | (Outcome::GoodRefused | Outcome::Broke, _) => {
                 Weight::WorthALine
             }
@@ -114,6 +127,7 @@ impl Row {
             (Outcome::Accepted, Level::Must) => "ACCEPTED",
             (Outcome::Accepted, Level::Hardening) => "accepted (lenient)",
             (Outcome::Fetched, _) => "FETCHED A KEY",
+            (Outcome::FetchedLate, _) => "FETCHED A KEY LATER",
             (Outcome::Broke, _) => "broke",
             (Outcome::Throttled, _) => "THROTTLED",
         };
@@ -121,7 +135,9 @@ impl Row {
             Outcome::Taken | Outcome::Refused => String::new(),
             Outcome::Broke => "Answer 401, also to what no client sends.".to_owned(),
             Outcome::Throttled => "Lift the limit for this check.".to_owned(),
-            Outcome::Fetched => "Ask no address that stands in a token.".to_owned(),
+            Outcome::Fetched | Outcome::FetchedLate => {
+                "Ask no address that stands in a token.".to_owned()
+            }
             Outcome::GoodRefused | Outcome::Accepted => self.fix.clone(),
         };
         let status = self.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
@@ -197,6 +213,7 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
+    use super::super::catalogue::Catalogue;
     use super::*;
 
     fn weight(result: Outcome, level: Level) -> Weight {
@@ -212,6 +229,24 @@ mod tests {
             cves: Vec::new(),
         }
         .weight()
+    }
+
+    #[test]
+    fn who_asked_an_address_later_did_not_refuse() {
+        let catalogue = Catalogue::read().unwrap();
+        let entry = catalogue.tokens.into_iter().find(|entry| entry.name == "jku").unwrap();
+        for (verdict, result) in [
+            (Verdict::Refused, Outcome::FetchedLate),
+            (Verdict::Broke, Outcome::FetchedLate),
+            (Verdict::Accepted, Outcome::Accepted),
+            (Verdict::Throttled, Outcome::Throttled),
+        ] {
+            let answer = Answer { verdict, status: None, silence: None, date: None };
+            let mut row = Row::new(&entry, &answer, false);
+            row.was_believed_late();
+            assert_eq!(row.result, result, "{verdict:?}");
+            assert!(row.weight() == Weight::Fails, "{verdict:?}");
+        }
     }
 
     #[test]
