@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::token_doors::{API, World, hint_of};
+use super::token_doors::{API, World, assert_takes_no_json, hint_of};
 use crate::doors::{forge, keys};
 use crate::support::{COMPANY, LOG, Reply};
 
@@ -94,8 +94,8 @@ async fn credentials_that_are_not_good_are_invalid_client() {
     for request in [ask(), ask().header("X-API-Key", "nonsense"), ask().bearer(&world.id_token)] {
         request.send().await.assert_oauth_refusal(401, "invalid_client", "INVALID_API_KEY");
     }
-    // No credentials: refused before the form is looked at.
-    let nothing = world.server.post(PATH).json(json!({})).send().await;
+    // Neither credentials nor a token: the first is what is said.
+    let nothing = world.server.post(PATH).form(&json!({})).send().await;
     nothing.assert_oauth_refusal(401, "invalid_client", "INVALID_API_KEY");
     let other = format!("{}.{API}", world.tenants[1]);
     let no_secret = format!("{}.backend-worker", world.tenants[0]);
@@ -182,20 +182,25 @@ async fn e9_what_is_no_access_token_for_this_resource_server_is_inactive_there()
 }
 
 #[tokio::test]
-async fn garbage_is_inactive_and_what_is_no_form_with_a_token_is_refused() {
+async fn garbage_is_inactive_and_a_form_without_a_token_is_refused() {
     let world = World::new().await;
     for token in ["nonsense", "a.b.c", "rt_a.b.c.d", "\0", "..", &"x".repeat(60_000)] {
         let reply = world.ask(PATH, token, json!({})).keyed().send().await;
         assert_inactive(&reply, &token[..token.len().min(20)]);
     }
     for form in [json!({}), json!({"token": ""})] {
-        let reply = world.server.post(PATH).json(form).keyed().send().await;
+        let reply = world.server.post(PATH).form(&form).keyed().send().await;
         reply.assert_oauth_refusal(400, "invalid_request", "INVALID_ARGUMENT");
     }
     let large = world.ask(PATH, &"x".repeat(100_000), json!({})).keyed().send().await;
     large.assert_oauth_refusal(400, "invalid_request", "BODY_TOO_LARGE");
     let get = world.server.get("/oauth2/introspect?token=a").keyed().send().await;
     assert_eq!(get.status, 405);
+}
+
+#[tokio::test]
+async fn json_is_refused_whoever_sends_it_and_tells_nothing() {
+    assert_takes_no_json(&World::new().await, PATH).await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::token_doors::{World, hint_of};
+use super::token_doors::{World, assert_takes_no_json, hint_of};
 use crate::support::{COMPANY, Place, Reply, Server, assert_reply};
 
 const PATH: &str = "/oauth2/revoke";
@@ -96,8 +96,15 @@ async fn what_is_no_token_is_a_success_and_bad_credentials_are_not() {
     let browser = ask().header("X-API-Key", &world.server.setup.web_api_key).send().await;
     browser.assert_oauth_refusal(400, "unauthorized_client", "API_KEY_FORBIDDEN");
     assert!(is_active(&world, &world.access).await);
-    let nothing = world.server.post("/oauth2/revoke").json(json!({})).keyed().send().await;
+    let nothing = world.server.post(PATH).form(&json!({})).keyed().send().await;
     nothing.assert_oauth_refusal(400, "invalid_request", "INVALID_ARGUMENT");
+}
+
+#[tokio::test]
+async fn json_is_refused_whoever_sends_it_and_revokes_nothing() {
+    let world = World::new().await;
+    assert_takes_no_json(&world, PATH).await;
+    assert!(is_active(&world, &world.access).await);
 }
 
 #[tokio::test]

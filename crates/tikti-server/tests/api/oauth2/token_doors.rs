@@ -15,6 +15,44 @@ pub(crate) fn hint_of(token: &str) -> Value {
     json!({"token_type_hint": if is_refresh { "refresh_token" } else { "id_token" }})
 }
 
+/// Sends at `path` as JSON what would be good as a form, with each kind of credentials and with none.
+pub(crate) async fn assert_takes_no_json(world: &World, path: &str) {
+    let token = world.access.as_str();
+    let json = |more: Value| {
+        let mut body = json!({"token": token, "token_type_hint": "access_token"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        world.server.post(path).json_everywhere(&body)
+    };
+    let client = json!({"client_id": world.client_id(), "client_secret": world.secret});
+    for request in [
+        json(json!({})),
+        json(json!({})).keyed(),
+        json(json!({})).header("X-API-Key", "nonsense"),
+        json(json!({})).basic(&world.client_id(), &world.secret),
+        json(client),
+        // The form itself, said to be JSON, and JSON that says of itself to be both.
+        world
+            .server
+            .post(path)
+            .header("Content-Type", "application/json")
+            .body(format!("token={token}"))
+            .keyed(),
+        json(json!({})).header("Content-Type", "application/x-www-form-urlencoded").keyed(),
+    ] {
+        let reply = request.send().await;
+        reply.assert_oauth_refusal(400, "invalid_request", "UNSUPPORTED_MEDIA_TYPE");
+        assert!(!reply.text().contains("active"), "{}", reply.text());
+    }
+    // JSON that is said to be a form is one parameter of an odd name, and no token.
+    let form =
+        || world.server.post(path).header("Content-Type", "application/x-www-form-urlencoded");
+    let body = json!({ "token": token }).to_string();
+    let reply = form().body(body.clone()).keyed().send().await;
+    reply.assert_oauth_refusal(400, "invalid_request", "INVALID_ARGUMENT");
+    let reply = form().body(body).send().await;
+    reply.assert_oauth_refusal(401, "invalid_client", "INVALID_API_KEY");
+}
+
 /// Two tenants, each with a resource server and a key; the administrator is a member of both.
 pub(crate) struct World {
     pub(crate) server: Server,

@@ -57,12 +57,18 @@ impl<'a> Request<'a> {
         self.header("Authorization", &format!("Bearer {token}"))
     }
 
-    /// Sends the members of an object as JSON, or as the form that OAuth endpoints take.
+    /// Sends the members of an object as JSON, or as the form that OAuth endpoints take: for whoever goes
+    /// through all routes. See [`Self::json_everywhere`].
     pub(crate) fn json(self, body: Value) -> Self {
         // Also where the path is written with its host before it.
         if self.path.contains("/oauth2/") {
             return self.form(&body);
         }
+        self.json_everywhere(&body)
+    }
+
+    /// Sends JSON, also to an OAuth endpoint, which takes none.
+    pub(crate) fn json_everywhere(self, body: &Value) -> Self {
         self.header("Content-Type", "application/json").body(body.to_string())
     }
 
