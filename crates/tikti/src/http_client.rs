@@ -3,7 +3,7 @@
 //! Every call has a time limit, no redirect is followed (it would carry a credential elsewhere), a
 //! reply is bounded in size, and every refusal becomes a [`Failure`] with the server's code.
 //!
-//! Spec: HTTP API, "Errors" and "API key".
+//! Spec: HTTP API, "Errors", "API key" and "Tenant administration" (`Idempotency-Key`).
 
 use std::error::Error;
 use std::time::Duration;
@@ -24,6 +24,9 @@ const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
 /// A page of 200 tenants has about 50 KiB.
 const MAX_REPLY_BYTES: usize = 4 * 1024 * 1024;
 
+/// Names a request, so that it may come again.
+const NAME_HEADER: &str = "Idempotency-Key";
+
 /// What a call shows of who asks.
 #[derive(Clone, Copy)]
 pub(crate) enum Credential<'a> {
@@ -32,6 +35,12 @@ pub(crate) enum Credential<'a> {
     ApiKey(Option<&'a SecretString>),
     /// `Authorization: Bearer`
     Bearer(&'a SecretString),
+}
+
+/// Why there is no reply to read.
+enum Unheard {
+    Silence(reqwest::Error),
+    TooLarge,
 }
 
 pub(crate) struct HttpClient {
@@ -70,33 +79,55 @@ impl HttpClient {
         self.send(self.client.post(url).json(body), credential).await
     }
 
+    /// As [`Self::post`], for what the server must not do twice: the request has a `name`, and where the
+    /// reply is lost it is sent once more.
+    pub(crate) async fn post_named<T: DeserializeOwned>(
+        &self,
+        url: Url,
+        credential: Credential<'_>,
+        (name, body): (&str, &(impl Serialize + Sync)),
+    ) -> Result<T, Failure> {
+        let post = || self.client.post(url.clone()).header(NAME_HEADER, name).json(body);
+        let first = self.exchange(post(), credential).await;
+        let heard = if is_lost(&first) { self.exchange(post(), credential).await } else { first };
+        self.read(heard)
+    }
+
     async fn send<T: DeserializeOwned>(
         &self,
         request: RequestBuilder,
         credential: Credential<'_>,
     ) -> Result<T, Failure> {
-        let response = with_credential(request, credential)
-            .send()
-            .await
-            .map_err(|cause| self.unreachable(&cause))?;
-        let status = response.status().as_u16();
-        let body = self.bounded_body(response).await?;
+        let heard = self.exchange(request, credential).await;
+        self.read(heard)
+    }
+
+    /// Sends it and hears the whole reply: its status and its body.
+    async fn exchange(
+        &self,
+        request: RequestBuilder,
+        credential: Credential<'_>,
+    ) -> Result<(u16, Vec<u8>), Unheard> {
+        let request = with_credential(request, credential);
+        let response = request.send().await.map_err(Unheard::Silence)?;
+        Ok((response.status().as_u16(), bounded_body(response).await?))
+    }
+
+    fn read<T: DeserializeOwned>(
+        &self,
+        heard: Result<(u16, Vec<u8>), Unheard>,
+    ) -> Result<T, Failure> {
+        let (status, body) = heard.map_err(|unheard| match unheard {
+            Unheard::Silence(cause) => self.unreachable(&cause),
+            Unheard::TooLarge => {
+                Failure::refused(format!("the reply of {} is too large", self.host))
+            }
+        })?;
         if !(200..300).contains(&status) {
             return Err(self.refusal(status, &body));
         }
         serde_json::from_slice(&body)
             .map_err(|_| Failure::refused(format!("the reply of {} is not Tikti's", self.host)))
-    }
-
-    async fn bounded_body(&self, mut response: Response) -> Result<Vec<u8>, Failure> {
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|cause| self.unreachable(&cause))? {
-            if body.len() + chunk.len() > MAX_REPLY_BYTES {
-                return Err(Failure::refused(format!("the reply of {} is too large", self.host)));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
     }
 
     fn refusal(&self, status: u16, body: &[u8]) -> Failure {
@@ -134,6 +165,27 @@ pub(crate) fn bare_client(is_https: bool) -> Result<reqwest::Client, reqwest::Er
         .redirect(redirect::Policy::none())
         .user_agent(concat!("tikti/", env!("CARGO_PKG_VERSION")))
         .build()
+}
+
+async fn bounded_body(mut response: Response) -> Result<Vec<u8>, Unheard> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(Unheard::Silence)? {
+        if body.len() + chunk.len() > MAX_REPLY_BYTES {
+            return Err(Unheard::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Whether the server may have done what was asked, and its word of it did not arrive: the connection broke
+/// or nothing came in time, or a gateway says so.
+fn is_lost(heard: &Result<(u16, Vec<u8>), Unheard>) -> bool {
+    match heard {
+        Ok((status, _)) => matches!(status, 502 | 504),
+        Err(Unheard::Silence(cause)) => !cause.is_connect() && !cause.is_builder(),
+        Err(Unheard::TooLarge) => false,
+    }
 }
 
 fn with_credential(request: RequestBuilder, credential: Credential<'_>) -> RequestBuilder {

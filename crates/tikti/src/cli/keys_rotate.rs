@@ -1,11 +1,13 @@
 //! `tikti keys rotate`: the next signing key, in time or at once.
 //!
 //! An ordinary rotation breaks nothing and asks nobody. An emergency ends every token of the keys that it
-//! revokes, so it is asked about first, and what it means stands in the question.
+//! revokes, so it is asked about first, and what it means stands in the question. Done twice it would revoke
+//! the key of the first one as well, so each invocation has a name by which it may come again.
 //!
 //! Spec: Tokens and keys, "Signing keys"; Command line, `keys`.
 
 use clap::Args;
+use data_encoding::BASE64URL_NOPAD;
 use tikti_server::api::{RotateKeyRequest, RotatedKeyReply};
 
 use crate::context::Context;
@@ -26,7 +28,9 @@ Examples:
 
 An emergency revokes all keys, or the one that --kid names. The tokens that they signed
 are refused by the servers within keys.refreshInterval (30 s as shipped), and by verifiers
-within keys.jwksMaxAge (300 s as shipped), when their copy of the JWKS ends.")]
+within keys.jwksMaxAge (300 s as shipped), when their copy of the JWKS ends.
+Where the reply is lost, it is asked for once more by itself; the error then says how to
+go on without doing it twice.")]
 pub(crate) struct RotateArgs {
     /// Revoke the existing keys with their tokens, and sign with a new one at once
     #[arg(long)]
@@ -37,6 +41,9 @@ pub(crate) struct RotateArgs {
     /// Do not ask
     #[arg(long)]
     yes: bool,
+    /// Repeat the invocation of this name, which is not done twice within ten minutes
+    #[arg(long, value_name = "KEY", value_parser = request_name)]
+    idempotency_key: Option<String>,
 }
 
 pub(crate) async fn run(context: &Context, args: &RotateArgs) -> Result<(), Failure> {
@@ -56,9 +63,42 @@ pub(crate) async fn run(context: &Context, args: &RotateArgs) -> Result<(), Fail
     let request =
         RotateKeyRequest { emergency: args.emergency.then_some(true), kid: args.kid.clone() };
     let url = client.url(&["v1", "keys", "rotate"]);
-    let rotated: RotatedKeyReply = client.post(url, bearer, &request).await?;
+    let name = args.idempotency_key.clone().map_or_else(fresh_name, Ok)?;
+    let rotated: RotatedKeyReply = client
+        .post_named(url, bearer, (&name, &request))
+        .await
+        .map_err(|failure| repeatable(failure, &name))?;
     say(context, args, &rotated);
     context.output.answer(&rotated, "", &rotated.kid)
+}
+
+/// Says how to go on where the server may have done it all the same. Its refusals changed nothing.
+fn repeatable(failure: Failure, name: &str) -> Failure {
+    let code = failure.reply.as_ref().map(|reply| reply.code.as_str());
+    if !matches!(code, None | Some("INTERNAL" | "STORE_UNAVAILABLE")) {
+        return failure;
+    }
+    let hint = format!(
+        "it may have been done: say the same again with --idempotency-key {name}, which is not done twice \
+         within ten minutes"
+    );
+    let next = failure.next.as_ref().map_or_else(|| hint.clone(), |next| format!("{next}; {hint}"));
+    failure.next(next)
+}
+
+fn fresh_name() -> Result<String, Failure> {
+    let mut bytes = [0; 16];
+    #[expect(clippy::disallowed_methods, reason = "the name of one invocation; no domain here")]
+    let filled = aws_lc_rs::rand::fill(&mut bytes);
+    filled.map_err(|_| Failure::refused("the system gives no random bytes"))?;
+    Ok(format!("rotate-{}", BASE64URL_NOPAD.encode(&bytes)))
+}
+
+/// The grammar of the header: HTTP API, "Tenant administration".
+fn request_name(text: &str) -> Result<String, String> {
+    let is_name =
+        (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_name { Ok(text.to_owned()) } else { Err("1 to 255 visible ASCII characters".to_owned()) }
 }
 
 fn revoked(args: &RotateArgs) -> String {

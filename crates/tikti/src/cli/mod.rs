@@ -253,6 +253,7 @@ mod tests {
             "tikti keys list --output json",
             "tikti keys rotate",
             "tikti keys rotate --emergency --kid k --yes",
+            "tikti keys rotate --emergency --yes --idempotency-key rotate-1",
             "tikti keys import f --config f --kid k",
             "tikti keys rewrap --config f",
             "tikti user import f --data d --dry-run",

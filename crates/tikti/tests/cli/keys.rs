@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tikti_token::{RsaSize, SigningKey, generate_rsa};
 
+use crate::lossy_road::LossyRoad;
 use crate::support::{Dev, Home, Outcome};
 
 /// A server with its administrator signed in.
@@ -146,6 +147,59 @@ fn an_emergency_is_asked_about_and_says_what_happens() {
     assert_eq!(said.code, Some(0), "{said:?}");
     home.run("keys list").fails(2);
     home.run("keys rotate --emergency --yes").fails(2);
+}
+
+/// What the program says where replies of an emergency are lost, and which keys there are then.
+#[test]
+fn an_emergency_whose_reply_was_lost_is_not_done_twice() {
+    let home = Home::new();
+    let dev = signed_in(&home);
+    let states = || {
+        let keys = listed(&home);
+        let of = |state: &str| keys.iter().filter(|key| key["state"] == state).count();
+        (keys.len(), of("active"), of("revoked"))
+    };
+    assert_eq!(states(), (1, 1, 0));
+
+    // One lost reply is asked for again by itself.
+    let road = LossyRoad::to(&dev, 1);
+    home.run(&format!("init --host {} --api-key {}", road.url, dev.text("apiKey"))).done();
+    home.sign_in(&dev).done();
+    let outcome = home.run("keys rotate --emergency --yes");
+    assert!(outcome.stderr.starts_with("✔ Revoked: every signing key. "), "{outcome:?}");
+    outcome.done();
+    assert_eq!(states(), (2, 1, 1));
+    let first = road.names();
+    assert_eq!(first.len(), 2);
+    assert!(first[0] == first[1] && first[0].starts_with("rotate-"), "{first:?}");
+
+    // Two are told, with the name by which it may come again.
+    road.lose(2);
+    let said = home.run("keys rotate --emergency --yes").fails(1);
+    let names = road.names();
+    let name = names.last().unwrap();
+    let next = said.lines().last().unwrap();
+    assert!(
+        next.ends_with(&format!(
+            "it may have been done: say the same again with --idempotency-key {name}, which is not done \
+             twice within ten minutes"
+        )),
+        "{said}"
+    );
+    assert_eq!(names[2..], [name.clone(), name.clone()]);
+    assert_ne!(*name, first[0], "each invocation has its own");
+    assert_eq!(states(), (3, 1, 2));
+    let active = home.run("keys jwks --quiet").done();
+    let line = format!("keys rotate --emergency --yes --quiet --idempotency-key {name}");
+    assert_eq!(home.run(&line).done(), active);
+    assert_eq!(states(), (3, 1, 2));
+
+    // What the server refuses has changed nothing, and what is no name is not sent.
+    let refused = home.run("keys rotate --emergency --kid nobody --yes").fails(1);
+    assert!(!refused.contains("--idempotency-key"), "{refused}");
+    let asked = road.names().len();
+    home.run("keys rotate --idempotency-key \u{e9}").fails(3);
+    assert_eq!(road.names().len(), asked);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod durability;
 mod foreign_server;
 mod keys;
 mod landing_page;
+mod lossy_road;
 mod profiles;
 mod rs_check;
 mod serve;
