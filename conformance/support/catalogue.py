@@ -15,7 +15,7 @@ import time
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509.oid import NameOID
 
 PLACEHOLDER = re.compile(r"\$\{([a-z0-9_]+)\}")
@@ -39,6 +39,19 @@ def pem_of(key):
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
+
+
+def new_keys():
+    """A key of each algorithm that signs assertions: its name, the private key, and what is public as a JWK."""
+    key = new_key()
+    yield "RS256", key, {"kty": "RSA", **numbers_of(key)}
+    key = ec.generate_private_key(ec.SECP256R1())
+    numbers = key.public_key().public_numbers()
+    point = {name: b64(getattr(numbers, name).to_bytes(32, "big")) for name in ("x", "y")}
+    yield "ES256", key, {"kty": "EC", "crv": "P-256", **point}
+    key = ed25519.Ed25519PrivateKey.generate()
+    raw = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    yield "EdDSA", key, {"kty": "OKP", "crv": "Ed25519", "x": b64(raw)}
 
 
 def numbers_of(key):

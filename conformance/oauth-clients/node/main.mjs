@@ -75,12 +75,19 @@ await step('client-credentials-basic', () =>
   credentials(worker, client.ClientSecretBasic(worker.secret)))
 await step('client-credentials-post', () =>
   credentials(worker, client.ClientSecretPost(worker.secret)))
-await step('client-credentials-private-key-jwt', async () => {
-  const der = createPrivateKey(keyWorker.privateKey).export({ format: 'der', type: 'pkcs8' })
-  const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
-  const key = await webcrypto.subtle.importKey('pkcs8', der, algorithm, false, ['sign'])
-  return credentials(keyWorker, client.PrivateKeyJwt({ key, kid: keyWorker.kid }))
-})
+// The last one is called Ed25519 in its assertions (RFC 9864).
+const algorithms = {
+  RS256: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
+  ES256: { name: 'ECDSA', namedCurve: 'P-256' },
+  EdDSA: { name: 'Ed25519' },
+}
+for (const { alg, kid, privateKey } of keyWorker.keys) {
+  await step(`client-credentials-private-key-jwt-${alg}`, async () => {
+    const der = createPrivateKey(privateKey).export({ format: 'der', type: 'pkcs8' })
+    const key = await webcrypto.subtle.importKey('pkcs8', der, algorithms[alg], false, ['sign'])
+    return credentials(keyWorker, client.PrivateKeyJwt({ key, kid }))
+  })
+}
 await step('introspection-of-a-good-one', () => introspect(token, true))
 await step('revocation', async () => {
   const { client: who } = given

@@ -13,9 +13,11 @@ import requests
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata, get_well_known_url
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"
+READERS = {"RS256": RSAKey, "ES256": ECKey, "EdDSA": OKPKey}
 
 
 def step(name, action):
@@ -71,13 +73,15 @@ class Steps:
     def by_secret(self, method):
         return self.credentials(self.session(self.given["worker"], method))
 
-    def by_key(self):
-        who = self.given["keyWorker"]
-        session = self.session({"id": who["id"], "secret": who["privateKey"]}, "private_key_jwt")
+    def by_key(self, key):
+        # A PEM would be read as that of an RSA key.
+        private = READERS[key["alg"]].import_key(key["privateKey"])
+        who = {"id": self.given["keyWorker"]["id"], "secret": private}
+        session = self.session(who, "private_key_jwt")
         # By itself an assertion is good for an hour; Tikti takes five minutes.
         claims = {"exp": int(time.time()) + 60}
         session.register_client_auth_method(
-            PrivateKeyJWT(self.metadata["token_endpoint"], claims, {"kid": who["kid"]})
+            PrivateKeyJWT(self.metadata["token_endpoint"], claims, {"kid": key["kid"]}, key["alg"])
         )
         return self.credentials(session)
 
@@ -101,7 +105,8 @@ def main():
     token = step("token-exchange", steps.exchange)
     step("client-credentials-basic", lambda: steps.by_secret("client_secret_basic"))
     step("client-credentials-post", lambda: steps.by_secret("client_secret_post"))
-    step("client-credentials-private-key-jwt", steps.by_key)
+    for key in steps.given["keyWorker"]["keys"]:
+        step(f"client-credentials-private-key-jwt-{key['alg']}", lambda: steps.by_key(key))
     step("introspection-of-a-good-one", lambda: steps.introspect(token, True))
     step("revocation", lambda: steps.revoke(token))
     step("introspection-of-a-revoked-one", lambda: steps.introspect(token, False))
