@@ -2,11 +2,20 @@
 
 import http.server
 import threading
-from collections import Counter
+from collections import Counter, namedtuple
+
+# What a page that decides for itself answers: a status, headers, and a body where there is one.
+Answer = namedtuple("Answer", "status headers body")
+JSON = {"Content-Type": "application/json"}
+
+
+def fixed(page):
+    return Answer(404, JSON, b"") if page is None else Answer(200, JSON, page)
 
 
 class Pages:
-    """Serves `pages` (path to bytes, or to a function that gives them) on a free port of this machine."""
+    """Serves `pages` on a free port of this machine: path to bytes, or to a function of a request's headers that
+    gives an Answer."""
 
     def __init__(self, pages=None):
         self.pages, self.asked = dict(pages or {}), Counter()
@@ -18,12 +27,15 @@ class Pages:
             def do_GET(self):
                 outer.asked[self.path] += 1
                 page = outer.pages.get(self.path)
-                body = page() if callable(page) else page
-                self.send_response(404 if body is None else 200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body or b"")))
+                answer = page(self.headers) if callable(page) else fixed(page)
+                self.send_response(answer.status)
+                for name, value in answer.headers.items():
+                    self.send_header(name, value)
+                # A 304 has no body, and says nothing of its length.
+                if answer.status != 304:
+                    self.send_header("Content-Length", str(len(answer.body)))
                 self.end_headers()
-                self.wfile.write(body or b"")
+                self.wfile.write(answer.body)
 
             def log_message(self, *_):
                 """Says nothing."""
