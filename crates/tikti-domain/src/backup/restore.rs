@@ -108,6 +108,8 @@ impl CheckedBackup<'_> {
         let loaded = target.load(&mut self.frames, progress).await?;
         let stored = target.tally().await?;
         if stored != loaded.tally {
+            // Where a later run has ended, the store is served and changes: that is told first.
+            target.mark.check(store).await?;
             let (stored, loaded) = (stored.records, loaded.tally.records);
             return Err(BackupError::Mixed { stored, loaded });
         }
