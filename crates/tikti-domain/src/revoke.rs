@@ -24,6 +24,7 @@ use crate::error::{Error, Refusal};
 use crate::legacy;
 use crate::reads::Reads;
 use crate::tenancy::administer::Done;
+use crate::session::Session;
 use crate::token_asker::{self, Shown, TokenAsker};
 
 /// Asks to end a token.
@@ -116,9 +117,11 @@ async fn end_session(
     now: Timestamp,
 ) -> Result<(), Error> {
     let key = token.session_key();
-    let stored = reads.stored(&key)?;
-    let Some(session) = token.session_to_end(domain, stored, now).await? else { return Ok(()) };
-    if !asker.covers(session.tenant_id.as_ref()) {
+    let Some(session) = reads.find::<Session>(&key)? else { return Ok(()) };
+    // In this order: only the second is counted.
+    if !asker.covers(session.tenant_id.as_ref())
+        || !token.is_or_was_of(domain, &session, now).await?
+    {
         return Ok(());
     }
     let (chain, mut draft): (Chain, Draft) = asker.draft(caller, session.id.as_str())?;

@@ -79,22 +79,19 @@ impl ShownRefresh {
             .filter(|session| self.0.is_present(&domain.peppers, session) && is_as_given(session)))
     }
 
-    /// The session that this token is of, or was, at its record: whoever holds a used one may end what came of
-    /// it (RFC 9700, section 4.14.2).
+    /// Whether this token is, or was, one of the session that it names: whoever holds a used one may end what
+    /// came of it (RFC 9700, section 4.14.2). For those alone whose session it is to end: what may be an old
+    /// token is counted, and who may not end it must not use up a count of its owner's.
     ///
     /// # Errors
     /// `RATE_LIMITED` for too many that may be old ones; the store's.
-    pub(crate) async fn session_to_end(
+    pub(crate) async fn is_or_was_of(
         &self,
         domain: &Domain,
-        stored: Option<&Stored>,
+        session: &Session,
         now: Timestamp,
-    ) -> Result<Option<Session>, Error> {
-        let Some(session) = Session::decode_optional(&self.session_key(), stored)? else {
-            return Ok(None);
-        };
-        let is_unknown = matches!(self.0.judge(domain, &session, now).await?, Shown::Unknown);
-        Ok((!is_unknown).then_some(session))
+    ) -> Result<bool, Error> {
+        Ok(!matches!(self.0.judge(domain, session, now).await?, Shown::Unknown))
     }
 
     /// What a refresh would find; `None` where it would be refused.

@@ -91,7 +91,10 @@ fn with_client(auth: ClientAuth) -> Credential {
 
 impl Place {
     pub(crate) async fn new() -> Self {
-        let fixture = Fixture::new().await;
+        Self::within(Fixture::new().await).await
+    }
+
+    pub(crate) async fn within(fixture: Fixture) -> Self {
         fixture.admin(ROOT).await;
         let acme = fixture.tenant(ROOT, "acme").await;
         let beta = fixture.tenant(ROOT, "beta").await;

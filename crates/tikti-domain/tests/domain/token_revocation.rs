@@ -10,7 +10,7 @@ use tikti_domain::id::TenantRef;
 use tikti_domain::page::PageRequest;
 use tikti_domain::revoke::{RevokeToken, revoke_token};
 use tikti_domain::tenancy::list_roles;
-use tikti_domain::testing::{FaultPlan, all, bearing, keyed};
+use tikti_domain::testing::{FaultPlan, Fixture, all, bearing, keyed};
 use tikti_domain::{Caller, Domain};
 
 use super::introspection::{ANN, Credential, Place, credentials, secret_of, with_key};
@@ -113,6 +113,27 @@ async fn a_refresh_token_that_was_used_ends_what_came_of_it() {
     for (class, token) in tokens.each() {
         assert_eq!(place.is_active(token).await, class == "own", "{class}");
     }
+}
+
+/// Attacks, row E10: a limit of somebody else's is not used up.
+#[tokio::test]
+async fn e10_who_may_not_end_a_session_uses_up_no_count_of_its_owner_s() {
+    let limited = Fixture::with(|settings| settings.limits.enabled = true).await;
+    let place = Place::within(limited).await;
+    let stolen = place.tokens(ANN, &place.acme.id).await.refresh;
+    let ask = |token: &SecretString| Refresh { token: token.clone(), tenant: None };
+    let mut present = stolen.clone();
+    for _ in 0..3 {
+        present = refresh(place.domain(), &ask(&present)).await.unwrap().refresh_token;
+    }
+    let strangers = [place.key("beta", Some(&place.beta)).await, place.client(true)];
+    for who in strangers.iter().cycle().take(100) {
+        end(place.domain(), who, &stolen).await.unwrap();
+    }
+    assert!(place.is_active(&present).await);
+    // Whose it is to end, is not told to come again.
+    end(place.domain(), &place.key("acme", Some(&place.acme)).await, &stolen).await.unwrap();
+    assert!(!place.is_active(&present).await);
 }
 
 #[tokio::test]
