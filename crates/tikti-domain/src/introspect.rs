@@ -2,7 +2,7 @@
 //!
 //! Whatever is wrong, with the token or with who asks about it, is one answer: it is not active. Everything
 //! is read in one round trip, whichever class the token is of: the records of who asks and those that the
-//! token hangs on.
+//! token hangs on. A refresh token whose hint is not what its session's record says costs one more.
 //!
 //! Resource servers look at `active` alone. So what is not for them, an idToken or a refresh token, is active
 //! only to whoever names that kind.
@@ -137,10 +137,12 @@ pub async fn introspect(
     let seen = see(domain, &ask.token, verified.as_ref());
     let mut keys = shown.keys();
     keys.extend(seen.keys());
-    let reads = Reads::load(&domain.store, keys, now).await?;
+    let mut reads = Reads::load(&domain.store, keys, now).await?;
     // Whoever has no credentials learns nothing, not even by the time that it takes.
     let asking = (&shown, &reads, KeyScope::Introspect);
     let asker = token_asker::judge_counted(domain, caller, asking, now).await?;
+    let further = seen.further_keys(domain, &reads, &asker)?;
+    reads.extend(&domain.store, further, now).await?;
     let found = seen.describe(domain, &reads, &asker)?;
     // Last, so that whatever is held for something else takes the same time.
     let is_meant =
@@ -164,6 +166,21 @@ impl Seen<'_> {
             Self::Token(_, standing) => standing.keys(),
             Self::Refresh(token) => token.keys(),
             Self::Nothing => Vec::new(),
+        }
+    }
+
+    /// What else there is to read of a token that the asker is told of.
+    fn further_keys(
+        &self,
+        domain: &Domain,
+        reads: &Reads,
+        asker: &TokenAsker,
+    ) -> Result<Vec<tikti_store::Key>, InternalError> {
+        match self {
+            Self::Refresh(token) => {
+                token.further_keys(domain, reads, |tenant| asker.covers(tenant))
+            }
+            Self::Token(..) | Self::Nothing => Ok(Vec::new()),
         }
     }
 

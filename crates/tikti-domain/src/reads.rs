@@ -55,6 +55,11 @@ impl Reads {
         }
     }
 
+    /// Whether `key` was read.
+    pub(crate) fn holds(&self, key: &Key) -> bool {
+        self.0.iter().any(|(read, _)| read == key)
+    }
+
     /// The record at `key`.
     pub(crate) fn find<T: Record>(&self, key: &Key) -> Result<Option<T>, InternalError> {
         T::decode_optional(key, self.stored(key)?)

@@ -15,7 +15,7 @@ use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::domain::Domain;
 use crate::error::{Error, InternalError};
-use crate::id::{TenantId, UserId};
+use crate::id::{ClientId, TenantId, UserId};
 use crate::keyspace;
 use crate::membership::Membership;
 use crate::reads::Reads;
@@ -51,14 +51,11 @@ impl ShownRefresh {
         keyspace::session(&self.0.user_id, &self.0.session_id)
     }
 
-    /// The keys of everything that a refresh looks at.
+    /// The keys of everything that a refresh looks at, if the token's hint is right.
     pub(crate) fn keys(&self) -> Vec<Key> {
         let RefreshToken { user_id, tenant_id, client_id, .. } = &self.0;
         let mut keys = vec![keyspace::user(user_id), self.session_key()];
-        if let Some(tenant) = tenant_id {
-            keys.extend([keyspace::tenant(tenant), keyspace::member(tenant, user_id)]);
-            keys.extend(client_id.iter().map(|client| keyspace::client(tenant, client)));
-        }
+        keys.extend(context_keys(user_id, tenant_id.as_ref(), client_id.as_ref()));
         keys
     }
 
@@ -69,14 +66,24 @@ impl ShownRefresh {
         stored: Option<&Stored>,
     ) -> Result<Option<Session>, InternalError> {
         let found = Session::decode_optional(&self.session_key(), stored)?;
-        // What follows the secret is said by whoever shows it; the token that was given out says what the
-        // session does.
-        let is_as_given = |session: &Session| {
-            session.tenant_id == self.0.tenant_id
-                && (session.tenant_id.is_none() || session.client_id == self.0.client_id)
+        Ok(found.filter(|session| self.0.is_present(&domain.peppers, session)))
+    }
+
+    /// What [`ShownRefresh::find`] looks at beside [`ShownRefresh::keys`], of a session that is for `is_told`
+    /// to know of: nothing where the token's hint says what the session's record does. As at a refresh the
+    /// hint decides nothing, and nobody has anything read by it but whoever holds the present token.
+    pub(crate) fn further_keys(
+        &self,
+        domain: &Domain,
+        reads: &Reads,
+        is_told: impl FnOnce(Option<&TenantId>) -> bool,
+    ) -> Result<Vec<Key>, InternalError> {
+        let session = self.session(domain, reads.stored(&self.session_key())?)?;
+        let Some(session) = session.filter(|session| is_told(session.tenant_id.as_ref())) else {
+            return Ok(Vec::new());
         };
-        Ok(found
-            .filter(|session| self.0.is_present(&domain.peppers, session) && is_as_given(session)))
+        let (tenant, client) = (session.tenant_id.as_ref(), session.client_id.as_ref());
+        Ok(context_keys(&session.user_id, tenant, client))
     }
 
     /// Whether this token is, or was, one of the session that it names: whoever holds a used one may end what
@@ -94,7 +101,8 @@ impl ShownRefresh {
         Ok(!matches!(self.0.judge(domain, session, now).await?, Shown::Unknown))
     }
 
-    /// What a refresh would find; `None` where it would be refused.
+    /// What a refresh would find; `None` where it would be refused. Where the hint was wrong and nothing
+    /// further was read, that is not known: `None`.
     pub(crate) fn find(
         &self,
         domain: &Domain,
@@ -115,6 +123,10 @@ impl ShownRefresh {
             && domain.settings.tenantless == Tenantless::Admin
             && !user.is_admin();
         Ok((!is_refused).then_some(Refreshable { session, tenant_id }))
+        let (tenant, client) = (session.tenant_id.as_ref(), session.client_id.as_ref());
+        if !context_keys(&session.user_id, tenant, client).iter().all(|key| reads.holds(key)) {
+            return Ok(None);
+        }
     }
 }
 
@@ -123,6 +135,14 @@ fn context(session: &Session, reads: &Reads) -> Result<Option<Option<TenantId>>,
     let Some(tenant_id) = &session.tenant_id else { return Ok(Some(None)) };
     let tenant: Option<Tenant> = reads.find_live(&keyspace::tenant(tenant_id))?;
     let held: Option<Membership> = reads.find(&keyspace::member(tenant_id, &session.user_id))?;
+/// The records of the context that a session, or a token of one, speaks for.
+fn context_keys(user: &UserId, tenant: Option<&TenantId>, client: Option<&ClientId>) -> Vec<Key> {
+    let Some(tenant) = tenant else { return Vec::new() };
+    let mut keys = vec![keyspace::tenant(tenant), keyspace::member(tenant, user)];
+    keys.extend(client.map(|client| keyspace::client(tenant, client)));
+    keys
+}
+
     let is_member = held.is_some_and(|held| !held.cuts_off(session.created_at));
     match tenant.filter(|tenant| is_member && tenant.status != TenantStatus::Deleting) {
         Some(tenant) if tenant.is_active() && takes_id_tokens(session, tenant_id, reads)? => {

@@ -18,6 +18,7 @@ mod legacy;
 mod limits;
 mod lookup;
 mod member_sessions;
+mod refresh_token_hints;
 mod revocation;
 mod roles;
 mod sign_in;
