@@ -21,10 +21,11 @@ use crate::clock::Timestamp;
 use crate::denial::Denial;
 use crate::domain::{Caller, Domain};
 use crate::error::{Error, Refusal};
+use crate::keyspace;
 use crate::legacy;
 use crate::reads::Reads;
-use crate::tenancy::administer::Done;
 use crate::session::Session;
+use crate::tenancy::administer::Done;
 use crate::token_asker::{self, Shown, TokenAsker};
 
 /// Asks to end a token.
@@ -47,7 +48,8 @@ enum Target {
 /// Ends a token; a success also where there was nothing to end, or nothing that is the asker's.
 ///
 /// # Errors
-/// `INVALID_API_KEY`, `API_KEY_FORBIDDEN`, `INVALID_CLIENT_CREDENTIALS`; `INVALID_ARGUMENT` naming `token`
+/// `INVALID_API_KEY`, `API_KEY_FORBIDDEN`, `INVALID_CLIENT_CREDENTIALS`; `TENANT_DISABLED` for a token of a
+/// tenant that is not served, shown with that tenant's key; `INVALID_ARGUMENT` naming `token`
 /// for one of an older Tikti, which cannot be revoked alone; `CONFLICT`; the store's: then the token may or
 /// may not have ended.
 pub async fn revoke_token(
@@ -59,8 +61,8 @@ pub async fn revoke_token(
     let shown = Shown::of(domain, caller, ask.client.as_ref())?;
     let target = Target::of(domain, &ask.token, now);
     let mut keys = shown.keys();
-    keys.extend(target.key());
-    let reads = Reads::load(&domain.store, keys, now).await?;
+    keys.extend(target.keys());
+    let mut reads = Reads::load(&domain.store, keys, now).await?;
     let asking = (&shown, &reads, KeyScope::Revoke);
     let asker = token_asker::judge_counted(domain, caller, asking, now).await?;
     match target {
@@ -69,10 +71,11 @@ pub async fn revoke_token(
             if is_done || !asker.covers_token(&token) {
                 return Ok(());
             }
+            asker.require_served(domain, &mut reads, now).await?;
             let (chain, draft) = asker.draft(caller, &denial.jti)?;
             denial.write(domain, (&chain, draft), now).await
         }
-        Target::Session(token) => end_session(domain, caller, (&asker, &token, &reads), now).await,
+        Target::Session(token) => end_session(domain, caller, (&asker, &token, reads), now).await,
         Target::Nothing => {
             // Not told to a client: it has none of these.
             match legacy::context(domain, &ask.token, now) {
@@ -98,13 +101,15 @@ impl Target {
         ShownRefresh::parse(token).map_or(Self::Nothing, Self::Session)
     }
 
-    /// The record that says whether there is something to do.
-    fn key(&self) -> Option<Key> {
-        match self {
-            Self::Token(_, denial) => Some(denial.key()),
-            Self::Session(token) => Some(token.session_key()),
-            Self::Nothing => None,
-        }
+    /// The records that say whether there is something to do, and whether the tenant is served whose key may
+    /// have it done.
+    fn keys(&self) -> Vec<Key> {
+        let (record, tenant) = match self {
+            Self::Token(token, denial) => (denial.key(), token.tenant_id()),
+            Self::Session(token) => (token.session_key(), token.hinted_tenant().cloned()),
+            Self::Nothing => return Vec::new(),
+        };
+        std::iter::once(record).chain(tenant.as_ref().map(keyspace::tenant)).collect()
     }
 }
 
@@ -113,7 +118,7 @@ impl Target {
 async fn end_session(
     domain: &Domain,
     caller: &Caller,
-    (asker, token, reads): (&TokenAsker, &ShownRefresh, &Reads),
+    (asker, token, mut reads): (&TokenAsker, &ShownRefresh, Reads),
     now: Timestamp,
 ) -> Result<(), Error> {
     let key = token.session_key();
@@ -124,6 +129,7 @@ async fn end_session(
     {
         return Ok(());
     }
+    asker.require_served(domain, &mut reads, now).await?;
     let (chain, mut draft): (Chain, Draft) = asker.draft(caller, session.id.as_str())?;
     draft.details.insert("userId".to_owned(), session.user_id.to_string());
     draft.details.insert("tokenUse".to_owned(), "refresh".to_owned());

@@ -197,6 +197,27 @@ impl TokenAsker {
 
     /// What the audit says of a token that was revoked: whose chain tells of it, and how it begins.
     ///
+    /// Requires that the tenant is served whose key asks to change something of its own. A client's tenant was
+    /// looked at together with its secret.
+    ///
+    /// # Errors
+    /// `TENANT_DISABLED`; a record that cannot be read; the store's.
+    pub(crate) async fn require_served(
+        &self,
+        domain: &Domain,
+        reads: &mut Reads,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let Self::Key { tenant_id: Some(own), .. } = self else { return Ok(()) };
+        let key = keyspace::tenant(own);
+        reads.extend(&domain.store, vec![key.clone()], now).await?;
+        let tenant: Option<Tenant> = reads.find_live(&key)?;
+        if tenant.is_some_and(|tenant| tenant.is_active()) {
+            return Ok(());
+        }
+        Err(Code::TenantDisabled.into())
+    }
+
     /// # Errors
     /// None: the name of the deployment's key is one of a key.
     pub(crate) fn draft(&self, caller: &Caller, target: &str) -> Result<(Chain, Draft), Error> {

@@ -47,6 +47,11 @@ impl ShownRefresh {
         &self.0.user_id
     }
 
+    /// The tenant that its session is said to speak for: what to read, and nothing to decide by.
+    pub(crate) fn hinted_tenant(&self) -> Option<&TenantId> {
+        self.0.tenant_id.as_ref()
+    }
+
     pub(crate) fn session_key(&self) -> Key {
         keyspace::session(&self.0.user_id, &self.0.session_id)
     }
@@ -118,23 +123,18 @@ impl ShownRefresh {
         if domain.not_before.is_some_and(|cut| session.created_at < cut) {
             return Ok(None);
         }
+        let (tenant, client) = (session.tenant_id.as_ref(), session.client_id.as_ref());
+        if !context_keys(&session.user_id, tenant, client).iter().all(|key| reads.holds(key)) {
+            return Ok(None);
+        }
         let Some(tenant_id) = context(&session, reads)? else { return Ok(None) };
         let is_refused = tenant_id.is_none()
             && domain.settings.tenantless == Tenantless::Admin
             && !user.is_admin();
         Ok((!is_refused).then_some(Refreshable { session, tenant_id }))
-        let (tenant, client) = (session.tenant_id.as_ref(), session.client_id.as_ref());
-        if !context_keys(&session.user_id, tenant, client).iter().all(|key| reads.holds(key)) {
-            return Ok(None);
-        }
     }
 }
 
-/// The tenant that the session speaks for from now on, if any; `None` where it may not be refreshed.
-fn context(session: &Session, reads: &Reads) -> Result<Option<Option<TenantId>>, InternalError> {
-    let Some(tenant_id) = &session.tenant_id else { return Ok(Some(None)) };
-    let tenant: Option<Tenant> = reads.find_live(&keyspace::tenant(tenant_id))?;
-    let held: Option<Membership> = reads.find(&keyspace::member(tenant_id, &session.user_id))?;
 /// The records of the context that a session, or a token of one, speaks for.
 fn context_keys(user: &UserId, tenant: Option<&TenantId>, client: Option<&ClientId>) -> Vec<Key> {
     let Some(tenant) = tenant else { return Vec::new() };
@@ -143,6 +143,11 @@ fn context_keys(user: &UserId, tenant: Option<&TenantId>, client: Option<&Client
     keys
 }
 
+/// The tenant that the session speaks for from now on, if any; `None` where it may not be refreshed.
+fn context(session: &Session, reads: &Reads) -> Result<Option<Option<TenantId>>, InternalError> {
+    let Some(tenant_id) = &session.tenant_id else { return Ok(Some(None)) };
+    let tenant: Option<Tenant> = reads.find_live(&keyspace::tenant(tenant_id))?;
+    let held: Option<Membership> = reads.find(&keyspace::member(tenant_id, &session.user_id))?;
     let is_member = held.is_some_and(|held| !held.cuts_off(session.created_at));
     match tenant.filter(|tenant| is_member && tenant.status != TenantStatus::Deleting) {
         Some(tenant) if tenant.is_active() && takes_id_tokens(session, tenant_id, reads)? => {

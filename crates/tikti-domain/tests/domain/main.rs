@@ -24,6 +24,7 @@ mod roles;
 mod sign_in;
 mod sign_up;
 mod start;
+mod suspended_askers;
 mod tenant_admins;
 mod tenant_codes;
 mod tenants;
