@@ -37,7 +37,7 @@ pub struct AssertionPolicy<'a> {
     pub subject: &'a str,
     /// `aud` must contain one of these.
     pub audiences: &'a [&'a str],
-    /// `exp` may be so many seconds after `iat`, and, but for the skew, after now.
+    /// `exp` may be so many seconds after `iat`; after now, where there is no `iat`.
     pub longest_life_seconds: u64,
     /// Tolerated difference of clocks, in seconds.
     pub skew_seconds: u64,
@@ -63,6 +63,9 @@ pub enum AssertionError {
     /// `sub` is somebody else.
     #[error("the assertion is about somebody else")]
     Subject,
+    /// `exp` is before `iat` or `nbf`: there is no time at which it was good.
+    #[error("the assertion ends before it begins")]
+    Backwards,
     /// `exp` is further off than an assertion may live.
     #[error("the assertion lives too long")]
     TooLong,
@@ -198,10 +201,15 @@ impl<'a> Claims<'a> {
         if self.not_before.is_some_and(|not_before| not_before > latest_start) {
             return Err(VerifyError::NotYetValid.into());
         }
+        // Both are of one clock: the skew plays no part.
+        if [iat, self.not_before].into_iter().flatten().any(|begins| begins > exp) {
+            return Err(AssertionError::Backwards);
+        }
         if exp < now_seconds.saturating_sub(policy.skew_seconds) {
             return Err(VerifyError::Expired.into());
         }
-        let begins = iat.map_or(latest_start, |issued_at| issued_at.min(latest_start));
+        // That `iat` is not ahead by more than the skew was seen above.
+        let begins = iat.unwrap_or(now_seconds);
         if exp > begins.saturating_add(policy.longest_life_seconds) {
             return Err(AssertionError::TooLong);
         }

@@ -295,6 +295,7 @@ fn times_are_within_the_skew_and_five_minutes() {
     let future = VerifyError::IssuedInFuture.into();
     let early = VerifyError::NotYetValid.into();
     let expired = VerifyError::Expired.into();
+    let backwards = AssertionError::Backwards;
     for (iat, nbf, exp, refused) in [
         (Some(NOW), None, NOW + 300, None),
         (Some(NOW), None, NOW + 301, Some(AssertionError::TooLong)),
@@ -303,11 +304,25 @@ fn times_are_within_the_skew_and_five_minutes() {
         (Some(NOW + 61), None, NOW + 100, Some(future)),
         (Some(NOW - 300), None, NOW, None),
         (Some(NOW - 300), None, NOW + 1, Some(AssertionError::TooLong)),
-        (None, None, NOW + 360, None),
-        (None, None, NOW + 361, Some(AssertionError::TooLong)),
+        // Without `iat` five minutes are counted from now, and no difference of clocks is added.
+        (None, None, NOW + 300, None),
+        (None, None, NOW + 301, Some(AssertionError::TooLong)),
+        (None, None, NOW + 360, Some(AssertionError::TooLong)),
         (None, None, u64::MAX >> 1, Some(AssertionError::TooLong)),
         (None, Some(NOW + 60), NOW + 100, None),
         (None, Some(NOW + 61), NOW + 100, Some(early)),
+        (Some(NOW), Some(NOW + 60), NOW + 100, None),
+        (Some(NOW), Some(NOW + 61), NOW + 100, Some(early)),
+        // Within the skew, and yet never good by the clock of whoever made it.
+        (Some(NOW), None, NOW, None),
+        (Some(NOW), None, NOW - 1, Some(backwards)),
+        (Some(NOW + 60), None, NOW + 60, None),
+        (Some(NOW + 60), None, NOW + 59, Some(backwards)),
+        (Some(NOW - 60), None, NOW - 60, None),
+        (Some(NOW - 59), None, NOW - 60, Some(backwards)),
+        (Some(NOW - 10), Some(NOW + 20), NOW + 20, None),
+        (Some(NOW - 10), Some(NOW + 21), NOW + 20, Some(backwards)),
+        (None, Some(NOW), NOW - 1, Some(backwards)),
         (None, None, NOW - 60, None),
         (None, None, NOW - 61, Some(expired)),
         (None, None, 0, Some(expired)),
