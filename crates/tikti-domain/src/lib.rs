@@ -50,6 +50,7 @@ pub mod client;
 pub mod client_auth;
 pub mod client_credentials;
 pub mod clock;
+mod decoy;
 mod denial;
 mod deployment;
 mod domain;

@@ -121,7 +121,11 @@ pub struct TokenHash {
 
 /// The peppers, prepared once.
 #[derive(Debug)]
-pub(crate) struct Peppers(Vec<Pepper>);
+pub(crate) struct Peppers {
+    list: Vec<Pepper>,
+    /// What a secret is compared with where nobody has one: no token that is given out has this hash.
+    decoy: TokenHash,
+}
 
 #[derive(Debug)]
 struct Pepper {
@@ -152,15 +156,17 @@ impl Pepper {
 
 impl Peppers {
     pub(crate) fn new(list: &[NamedSecret]) -> Result<Self, InternalError> {
-        Ok(Self(list.iter().map(Pepper::new).collect::<Result<_, _>>()?))
+        let list: Vec<Pepper> = list.iter().map(Pepper::new).collect::<Result<_, _>>()?;
+        let newest = list.first().ok_or(InternalError::Crypto("the pepper"))?;
+        Ok(Self { decoy: newest.hash(""), list })
     }
 
     fn newest(&self) -> Result<&Pepper, InternalError> {
-        self.0.first().ok_or(InternalError::Crypto("the pepper"))
+        self.list.first().ok_or(InternalError::Crypto("the pepper"))
     }
 
     fn named(&self, kid: &str) -> Option<&Pepper> {
-        self.0.iter().find(|pepper| pepper.kid == kid)
+        self.list.iter().find(|pepper| pepper.kid == kid)
     }
 
     /// Hashes a token of this service under the newest pepper.
@@ -170,7 +176,7 @@ impl Peppers {
 
     /// Hashes a token under each pepper, the newest first: for tokens that are found by their hash.
     pub(crate) fn hashes<'a>(&'a self, token: &'a str) -> impl Iterator<Item = TokenHash> + 'a {
-        self.0.iter().map(|pepper| pepper.hash(token))
+        self.list.iter().map(|pepper| pepper.hash(token))
     }
 
     /// Hashes a token under the pepper that its chain began with, if that is still known.
@@ -196,7 +202,7 @@ impl Peppers {
 
     /// Whether `tag` was made over `bytes` here; constant time in the tag.
     pub(crate) fn confirms(&self, bytes: &[u8], tag: &[u8]) -> bool {
-        self.0.iter().any(|pepper| {
+        self.list.iter().any(|pepper| {
             let made = hmac::sign(&pepper.key, bytes);
             let short = made.as_ref().get(..TAG_BYTES).unwrap_or_default();
             constant_time::verify_slices_are_equal(short, tag).is_ok()
@@ -210,7 +216,7 @@ impl Peppers {
         tag: &'a [u8],
         bytes: &'a [u8],
     ) -> impl Iterator<Item = Vec<u8>> + 'a {
-        self.0.iter().map(move |pepper| {
+        self.list.iter().map(move |pepper| {
             let blocks = (0_u64..).flat_map(|number| {
                 let text = [b"tikti veil ", tag, &number.to_be_bytes()].concat();
                 hmac::sign(&pepper.key, &text).as_ref().to_vec()
@@ -224,14 +230,12 @@ impl Peppers {
         self.named(kid).is_some()
     }
 
-    /// As [`Peppers::matches`], and the same work where there is nothing to compare with.
+    /// As [`Peppers::matches`]; where there is nothing to compare with, `token` is compared with a decoy by the
+    /// same steps, and is not the one.
     pub(crate) fn matches_if_any(&self, token: &str, stored: Option<&TokenHash>) -> bool {
-        let is_same = stored.map(|stored| self.matches(token, stored));
-        is_same.unwrap_or_else(|| {
-            let made = self.0.first().map(|pepper| pepper.hash(token));
-            std::hint::black_box(made);
-            false
-        })
+        let matches = self.matches(token, stored.unwrap_or(&self.decoy));
+        // Both are looked at: the comparison must not be left out.
+        matches & stored.is_some()
     }
 
     /// Whether `token` is the one that was hashed; constant time in the token.
@@ -375,6 +379,20 @@ mod tests {
         assert!(after.matches("tk_a_b", &hash));
         assert!(!after.matches("tk_a_c", &hash));
         assert!(!Peppers::new(&[named("p2", 2)]).unwrap().matches("tk_a_b", &hash));
+    }
+
+    /// The decoy is under a pepper that is there, and is compared with: else it would cost nothing.
+    #[test]
+    fn what_nobody_has_is_compared_all_the_same_and_never_the_one() {
+        let peppers = Peppers::new(&[named("p2", 2), named("p1", 1)]).unwrap();
+        assert_eq!(peppers.decoy.pepper, "p2");
+        assert!(peppers.matches("", &peppers.decoy));
+        for token in ["", "tk_a_b", peppers.decoy.hmac.as_str()] {
+            assert!(!peppers.matches_if_any(token, None), "{token}");
+            assert!(peppers.matches_if_any(token, Some(&peppers.hash(token).unwrap())));
+            assert!(!peppers.matches_if_any(token, Some(&peppers.hash("tk_c_d").unwrap())));
+        }
+        assert!(Peppers::new(&[]).is_err());
     }
 
     /// RFC 4231, section 4.3.

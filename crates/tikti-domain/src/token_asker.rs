@@ -23,6 +23,7 @@ use crate::audit::{Action, Actor, Chain, Draft, Who};
 use crate::client::Client;
 use crate::client_auth::ClientAuth;
 use crate::clock::Timestamp;
+use crate::decoy;
 use crate::domain::{Caller, Domain};
 use crate::error::{Code, Error};
 use crate::id::{ApiKeyId, ClientId, TenantId};
@@ -159,6 +160,7 @@ fn judge_client(
         tenant = reads.find_live::<Tenant>(&keyspace::tenant(tenant_id))?;
         client = reads.find::<Client>(&keyspace::client(tenant_id, client_id))?;
     }
+    let (tenant, client) = (decoy::as_if_found(tenant), decoy::as_if_found(client));
     let hash = client.as_ref().and_then(|client| client.secret.as_ref());
     // Before anything else is looked at: whoever guesses waits as long, whatever is there.
     let knows_it = domain.peppers.matches_if_any(secret.expose_secret(), hash);
@@ -195,8 +197,6 @@ impl TokenAsker {
         }
     }
 
-    /// What the audit says of a token that was revoked: whose chain tells of it, and how it begins.
-    ///
     /// Requires that the tenant is served whose key asks to change something of its own. A client's tenant was
     /// looked at together with its secret.
     ///
@@ -218,6 +218,8 @@ impl TokenAsker {
         Err(Code::TenantDisabled.into())
     }
 
+    /// What the audit says of a token that was revoked: whose chain tells of it, and how it begins.
+    ///
     /// # Errors
     /// None: the name of the deployment's key is one of a key.
     pub(crate) fn draft(&self, caller: &Caller, target: &str) -> Result<(Chain, Draft), Error> {

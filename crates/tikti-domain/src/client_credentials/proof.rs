@@ -12,7 +12,6 @@ use tikti_token::{AssertionError, AssertionPolicy, verify_assertion};
 use crate::client_auth::ClientAuth;
 use crate::clock::{self, Timestamp};
 use crate::domain::Domain;
-use crate::error::InternalError;
 use crate::worker::{MAX_SECRETS, Worker, WorkerSecret};
 
 /// Longest life of an assertion, in seconds.
@@ -55,20 +54,20 @@ pub(super) enum Unproven {
 /// Says whether `auth`, which names `client_id`, proves that the worker asks.
 ///
 /// # Errors
-/// Internal; whatever is wrong with the credentials is a fact.
+/// Why it does not: a fact, and for the log alone.
 pub(super) fn prove(
     domain: &Domain,
     (auth, client_id): (&ClientAuth, &str),
     worker: Option<&Worker>,
     now: Timestamp,
-) -> Result<Result<Proof, Unproven>, InternalError> {
+) -> Result<Proof, Unproven> {
     let proof = match auth {
-        ClientAuth::Secret { secret, .. } => by_secret(domain, secret, worker, now)?,
+        ClientAuth::Secret { secret, .. } => by_secret(domain, secret, worker, now),
         ClientAuth::Assertion { assertion, .. } => {
             by_assertion(domain, (assertion, client_id), worker, now)
         }
     };
-    Ok(if worker.is_some() { proof } else { Err(Unproven::Unknown) })
+    if worker.is_some() { proof } else { Err(Unproven::Unknown) }
 }
 
 fn by_secret(
@@ -76,18 +75,17 @@ fn by_secret(
     secret: &SecretString,
     worker: Option<&Worker>,
     now: Timestamp,
-) -> Result<Result<Proof, Unproven>, InternalError> {
+) -> Result<Proof, Unproven> {
     let secret = secret.expose_secret();
-    let decoy = domain.peppers.hash("")?;
     let held = worker.map_or(&[][..], |worker| &worker.credentials.secrets);
     let mut fits = false;
     for slot in 0..held.len().max(MAX_SECRETS) {
         let kept = held.get(slot);
-        let matches = domain.peppers.matches(secret, kept.map_or(&decoy, |kept| &kept.hash));
+        let matches = domain.peppers.matches_if_any(secret, kept.map(|kept| &kept.hash));
         // No short cut: which of the two it was takes no less time.
         fits |= matches & kept.is_some_and(|kept: &WorkerSecret| kept.is_valid(now));
     }
-    Ok(if fits { Ok(Proof::Secret) } else { Err(Unproven::Secret) })
+    if fits { Ok(Proof::Secret) } else { Err(Unproven::Secret) }
 }
 
 fn by_assertion(

@@ -30,6 +30,7 @@ mod tenant_codes;
 mod tenants;
 mod token_exchange;
 mod token_revocation;
+mod unknown_clients;
 mod update;
 mod users;
 mod workers;
