@@ -11,7 +11,8 @@
 //!
 //! Invariant: whoever shows two different things is refused, so that no part of the service can look at one
 //! and act on the other. Nothing here is verified; a refusal names what is wrong and repeats none of it. A
-//! `client_id` alone shows nothing: it is a name.
+//! `client_id` alone shows nothing: it is a name. Basic that cannot be read is a failed authentication, as wrong
+//! credentials are (RFC 6749 section 5.2), and not a malformed request.
 //!
 //! Spec: Tokens and keys, "Standards beside Tikti's own endpoints"; RFC 6749 section 2.3; RFC 7521
 //! section 4.2. Why: docs/decisions/0037.
@@ -21,7 +22,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use data_encoding::BASE64;
 use tikti_domain::client_auth::ClientAuth;
-use tikti_domain::error::Refusal;
+use tikti_domain::error::{Code, Refusal};
 use tikti_domain::secret::{ExposeSecret, SecretString};
 use tikti_domain::{Caller, Door};
 
@@ -72,22 +73,30 @@ struct Shown {
 }
 
 /// Reads the Basic credentials; a header of another scheme counts as absent, as everywhere.
+///
+/// # Errors
+/// `INVALID_CLIENT_CREDENTIALS` for Basic without an id and a secret in it: the caller tried to say who he is.
 fn basic(parts: &Parts) -> Result<Option<Basic>, Refusal> {
     // That it is given once was seen when the bearer token was looked for.
     let Some(value) = parts.headers.get(AUTHORIZATION) else {
         return Ok(None);
     };
-    let text = value.to_str().unwrap_or_default().trim();
-    let (scheme, credentials) = text.split_once(' ').unwrap_or((text, ""));
-    if !scheme.eq_ignore_ascii_case("basic") {
+    let value = value.as_bytes().trim_ascii();
+    let end = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
+    let (scheme, credentials) = value.split_at(end);
+    if !scheme.eq_ignore_ascii_case(b"basic") {
         return Ok(None);
     }
-    let malformed = || Refusal::invalid("Authorization", "is not Basic with an id and a secret");
-    parse_basic(credentials.trim()).ok_or_else(malformed).map(Some)
+    let malformed = || {
+        let reason = "is not Basic with an id and a secret";
+        Refusal::new(Code::InvalidClientCredentials, format!("Authorization: {reason}"))
+            .detail("Authorization", reason)
+    };
+    parse_basic(credentials.trim_ascii()).ok_or_else(malformed).map(Some)
 }
 
-fn parse_basic(credentials: &str) -> Option<Basic> {
-    let text = String::from_utf8(BASE64.decode(credentials.as_bytes()).ok()?).ok()?;
+fn parse_basic(credentials: &[u8]) -> Option<Basic> {
+    let text = String::from_utf8(BASE64.decode(credentials).ok()?).ok()?;
     let (id, secret) = text.split_once(':')?;
     let (id, secret) = (oauth_form::decode(id)?, oauth_form::decode(secret)?);
     (!id.is_empty()).then(|| Basic { id, secret: secret.into() })

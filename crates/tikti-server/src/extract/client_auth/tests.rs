@@ -118,8 +118,20 @@ fn what_is_incomplete_is_refused_by_its_name() {
 #[test]
 fn a_basic_header_that_holds_no_id_and_secret_is_refused_and_other_schemes_are_not_seen() {
     let malformed = "Authorization: is not Basic with an id and a secret";
-    for text in ["Basic", "Basic ", "Basic a", "basic !!!!", "Basic YWJjZA", "Basic YWJj ZA=="] {
+    for text in [
+        "Basic",
+        "Basic ",
+        "Basic a",
+        "basic !!!!",
+        "Basic YWJjZA",
+        "Basic YWJj ZA==",
+        "Basic \u{e4}",
+        // Not UTF-8 below the base64.
+        "Basic /zpz",
+    ] {
         assert_eq!(read(text, "", ""), malformed, "{text}");
+        let refused = basic(&parts(text)).err().unwrap();
+        assert_eq!(refused.code, Code::InvalidClientCredentials, "{text}");
     }
     for id_and_secret in ["no colon", ":s", "t.w:%", "t.w:%zz", "%ff:s"] {
         assert_eq!(read(&header(id_and_secret), "", ""), malformed, "{id_and_secret}");
