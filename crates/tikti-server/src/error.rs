@@ -135,8 +135,8 @@ pub(crate) fn is_oauth_path(path: &str) -> bool {
 struct OAuthShape;
 
 /// Gives an answer what is particular to OAuth endpoints: nobody keeps it, and a refusal has a status
-/// that stock clients know, 400 but for `invalid_client`, 429 and what the server could not do. What OAuth
-/// has no error for keeps its own status: no such path, no such method.
+/// that stock clients know, 400 but for `invalid_client`, 429 and what the server could not do. Only where no
+/// endpoint was reached it keeps its own: no such path, no such method.
 pub(crate) fn at_oauth_endpoint(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
@@ -149,6 +149,9 @@ pub(crate) fn at_oauth_endpoint(mut response: Response) -> Response {
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, OAUTH_CHALLENGE);
     }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().entry(header::RETRY_AFTER).or_insert(HeaderValue::from(1));
+    }
     response.extensions_mut().insert(OAuthShape);
     response
 }
@@ -158,12 +161,15 @@ const OAUTH_CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"tik
 
 /// The status of `code` at an OAuth endpoint.
 fn oauth_status(code: Code) -> StatusCode {
-    let status = status(code);
-    match oauth_error(code) {
-        None => status,
-        Some("invalid_client") => StatusCode::UNAUTHORIZED,
-        Some(_) if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() => status,
-        Some(_) => StatusCode::BAD_REQUEST,
+    match at_oauth(code) {
+        AtOAuth::Http => status(code),
+        AtOAuth::Error(error) | AtOAuth::Like(error) => match error {
+            "invalid_client" => StatusCode::UNAUTHORIZED,
+            "slow_down" => StatusCode::TOO_MANY_REQUESTS,
+            "server_error" => StatusCode::INTERNAL_SERVER_ERROR,
+            "temporarily_unavailable" => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
+        },
     }
 }
 
@@ -190,7 +196,7 @@ pub(crate) fn write_body(mut response: Response, request_id: &str) -> Response {
     let code = error.code();
     let written = if response.extensions().get::<OAuthShape>().is_some() {
         Json(OAuthErrorReply {
-            error: oauth_error(code).unwrap_or("invalid_request").to_owned(),
+            error: at_oauth(code).name().to_owned(),
             error_description: described(error.message()),
             code: code.as_str().to_owned(),
             details: error.refusal.details.clone(),
@@ -281,10 +287,30 @@ pub(crate) fn status(code: Code) -> StatusCode {
     }
 }
 
-/// The OAuth error (RFC 6749 section 5.2, RFC 8707 section 2) that `code` is at an OAuth endpoint;
-/// absent for codes that no such endpoint answers.
-pub(crate) fn oauth_error(code: Code) -> Option<&'static str> {
-    Some(match code {
+/// What an OAuth endpoint makes of a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AtOAuth {
+    /// The error (RFC 6749 section 5.2, RFC 8707 section 2) that the specification has for it.
+    Error(&'static str),
+    /// The specification has none, as hardly any such endpoint answers it: then the error that has a stock
+    /// client do the right thing.
+    Like(&'static str),
+    /// No endpoint was reached: HTTP answers.
+    Http,
+}
+
+impl AtOAuth {
+    /// The error on the wire.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Error(name) | Self::Like(name) => name,
+            Self::Http => "invalid_request",
+        }
+    }
+}
+
+fn at_oauth(code: Code) -> AtOAuth {
+    AtOAuth::Error(match code {
         Code::InvalidArgument
         | Code::InvalidEmail
         | Code::WeakPassword
@@ -314,13 +340,16 @@ pub(crate) fn oauth_error(code: Code) -> Option<&'static str> {
         Code::RateLimited => "slow_down",
         Code::Internal => "server_error",
         Code::Overloaded | Code::StoreUnavailable => "temporarily_unavailable",
+        Code::NotFound | Code::MethodNotAllowed => return AtOAuth::Http,
+        // Somebody else was first: the same request may be a success at once.
+        Code::Conflict => return AtOAuth::Like("temporarily_unavailable"),
+        Code::AdminRequired | Code::PermissionDenied | Code::EscalationDenied => {
+            return AtOAuth::Like("access_denied");
+        }
         Code::InvalidLoginCredentials
         | Code::InvalidOobCode
         | Code::CredentialTooOld
         | Code::Unauthenticated
-        | Code::AdminRequired
-        | Code::PermissionDenied
-        | Code::EscalationDenied
         | Code::TenantNotFound
         | Code::UserNotFound
         | Code::RoleNotFound
@@ -329,8 +358,6 @@ pub(crate) fn oauth_error(code: Code) -> Option<&'static str> {
         | Code::ApiKeyNotFound
         | Code::SessionNotFound
         | Code::KeyNotFound
-        | Code::NotFound
-        | Code::MethodNotAllowed
         | Code::EmailExists
         | Code::TenantExists
         | Code::MemberExists
@@ -339,9 +366,16 @@ pub(crate) fn oauth_error(code: Code) -> Option<&'static str> {
         | Code::WorkerExists
         | Code::LastAdmin
         | Code::LimitExceeded
-        | Code::Conflict
-        | Code::PreconditionFailed => return None,
+        | Code::PreconditionFailed => return AtOAuth::Like("invalid_request"),
     })
+}
+
+/// The OAuth error that the specification has for `code`.
+pub(crate) fn oauth_error(code: Code) -> Option<&'static str> {
+    match at_oauth(code) {
+        AtOAuth::Error(error) => Some(error),
+        AtOAuth::Like(_) | AtOAuth::Http => None,
+    }
 }
 
 /// Everything a person needs to know about one code: a row of the error reference.
@@ -371,89 +405,4 @@ pub fn reference() -> impl Iterator<Item = CodeReference> {
 }
 
 #[cfg(test)]
-mod tests {
-    use tikti_domain::error::InternalError;
-
-    use super::*;
-
-    async fn answer(error: ApiError) -> (Response<()>, String) {
-        let (parts, body) = write_body(error.into_response(), "request-7").into_parts();
-        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        (Response::from_parts(parts, ()), String::from_utf8(body.to_vec()).unwrap())
-    }
-
-    #[tokio::test]
-    async fn what_broke_is_for_the_log_only() {
-        let reason = "trailing characters".to_owned();
-        let error = InternalError::Record { key: "u:1/user/1".to_owned(), reason };
-        let error = ApiError::from(Error::from(error));
-        let cause = error.cause().unwrap();
-        assert!(cause.contains("u:1/user/1") && cause.contains("trailing characters"), "{cause}");
-        let (response, body) = answer(error).await;
-        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        insta::assert_snapshot!(body, @r#"{"error":"Something broke inside the server.","code":"INTERNAL","details":{},"requestId":"request-7"}"#);
-    }
-
-    #[test]
-    fn every_401_says_by_which_scheme_more_can_be_shown() {
-        for &code in Code::ALL {
-            let response = ApiError::from(code).into_response();
-            let scheme = response.headers().get(header::WWW_AUTHENTICATE);
-            let is_unauthorized = response.status() == StatusCode::UNAUTHORIZED;
-            assert_eq!(scheme.is_some(), is_unauthorized, "{code}");
-        }
-        let of = |code| ApiError::from(code).into_response().headers()["www-authenticate"].clone();
-        assert_eq!(of(Code::InvalidApiKey), "ApiKey");
-        assert_eq!(of(Code::TokenExpired), "Bearer");
-    }
-
-    #[test]
-    fn at_an_oauth_endpoint_every_code_has_the_status_that_stock_clients_know() {
-        for &code in Code::ALL {
-            let (own, plain) = (oauth_status(code), status(code));
-            let expected = match oauth_error(code) {
-                None => plain,
-                Some("invalid_client") => StatusCode::UNAUTHORIZED,
-                Some("slow_down") => StatusCode::TOO_MANY_REQUESTS,
-                Some("server_error") => StatusCode::INTERNAL_SERVER_ERROR,
-                Some("temporarily_unavailable") => StatusCode::SERVICE_UNAVAILABLE,
-                Some(_) => StatusCode::BAD_REQUEST,
-            };
-            assert_eq!(own, expected, "{code}");
-            let response = at_oauth_endpoint(ApiError::from(code).into_response());
-            let challenge = response.headers().get(header::WWW_AUTHENTICATE);
-            let is_unauthorized = own == StatusCode::UNAUTHORIZED;
-            assert_eq!(challenge, is_unauthorized.then_some(&OAUTH_CHALLENGE), "{code}");
-            assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
-            assert_eq!(response.headers()[header::PRAGMA], "no-cache");
-        }
-    }
-
-    #[tokio::test]
-    async fn at_an_oauth_endpoint_a_refusal_has_the_shape_of_rfc_6749() {
-        let refusal = Refusal::invalid("scopes", "\"\\\u{e4}\u{1f600}\n\u{7f}~ ");
-        let response = at_oauth_endpoint(ApiError::from(refusal).into_response());
-        let (parts, body) = write_body(response, "request-7").into_parts();
-        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
-        let expected = serde_json::json!({
-            "error": "invalid_request",
-            "error_description": "scopes: '/????~ ",
-            "code": "INVALID_ARGUMENT",
-            "details": {"scopes": "\"\\\u{e4}\u{1f600}\n\u{7f}~ "},
-            "requestId": "request-7",
-        });
-        assert_eq!(body, expected);
-        assert_eq!(parts.status, StatusCode::BAD_REQUEST);
-    }
-
-    #[tokio::test]
-    async fn whoever_is_turned_away_is_told_when_to_come_back() {
-        let overload = Refusal::of(Code::Overloaded).retry_after(3);
-        for (refusal, seconds) in [(overload, "3"), (Refusal::of(Code::StoreUnavailable), "1")] {
-            let (response, _) = answer(refusal.into()).await;
-            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-            assert_eq!(response.headers()[header::RETRY_AFTER], seconds);
-        }
-    }
-}
+mod tests;

@@ -14,7 +14,9 @@ fn page() -> String {
          There, under `/oauth2/`, a refusal is `{\"error\", \"error_description\", \"code\", \"details\", \
          \"requestId\"}`, with `details` where a member is to blame. Its status is 400, but 401 with \
          `WWW-Authenticate: Basic` for `invalid_client`, and as below for `slow_down`, `server_error` and \
-         `temporarily_unavailable`. A code without an OAuth error keeps its status, and is `invalid_request`.\n\n\
+         `temporarily_unavailable`. A code without an OAuth error is `invalid_request` there, or `access_denied` \
+         where it says that a right is missing; `CONFLICT` is `temporarily_unavailable`, with 503. Only where no \
+         endpoint was reached, `NOT_FOUND` and `METHOD_NOT_ALLOWED` keep their status.\n\n\
          A 401 names in `WWW-Authenticate` how more can be shown: `Bearer`, or `ApiKey` for a key in \
          `X-API-Key`. What is no HTTP request at all, or has a head of over 32 KiB, gets no such body but \
          a bare status, or a closed connection, from the layer below.\n\n\

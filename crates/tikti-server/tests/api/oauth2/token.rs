@@ -217,9 +217,9 @@ async fn each_refusal_has_its_error_and_its_code() {
           "requestId": "[request id]"
         }
     "#);
-    // Nothing is at this path for an administrator either: what OAuth has no error for keeps its status.
+    // There is no such tenant for an administrator either: to a stock client the request is wrong, not the path.
     let nowhere = send(&server, ask(&token, json!({"tenant": "nowhere"}))).await;
-    nowhere.assert_oauth_refusal(404, "invalid_request", "TENANT_NOT_FOUND");
+    nowhere.assert_oauth_refusal(400, "invalid_request", "TENANT_NOT_FOUND");
 }
 
 #[tokio::test]
