@@ -190,7 +190,7 @@ pub(crate) fn routes() -> (Router<Shared>, OpenApi) {
 /// Puts around `routes` what happens to every request, from the inside out.
 pub(crate) fn with_middleware(routes: Router<Shared>, state: Shared) -> Router {
     routes
-        .fallback(async |_: UnusedBody| ApiError::from(Code::NotFound))
+        .fallback(oauth2::discovery::at_no_row)
         .method_not_allowed_fallback(async |_: UnusedBody| ApiError::from(Code::MethodNotAllowed))
         .layer(from_fn_with_state(state.clone(), carry_through::carry_through))
         .layer(CatchPanicLayer::custom(error::panicked))

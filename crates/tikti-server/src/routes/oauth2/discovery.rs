@@ -9,16 +9,23 @@
 
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{Method, Uri};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use tikti_domain::error::Code;
 use tikti_domain::settings::{IdTokenAlgorithm, Settings};
 
 use super::token::GRANT_TYPES;
 use crate::api::DiscoveryReply;
+use crate::error::ApiError;
+use crate::extract::UnusedBody;
 use crate::state::Shared;
 
 /// How a resource server shows its secret, and anybody an API key.
 const SECRETS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+
+/// Where the metadata of RFC 8414 are.
+const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
 
 const CLAIMS: [&str; 15] = [
     "iss",
@@ -58,6 +65,30 @@ pub(crate) async fn openid_configuration(State(state): State<Shared>) -> Respons
 )]
 pub(crate) async fn oauth_authorization_server(State(state): State<Shared>) -> Response {
     answer(state.pages.discovery.clone())
+}
+
+/// Answers at the paths that are no row of the table: with the metadata where RFC 8414 (section 3.1) looks for
+/// those of an issuer with a path, else that nothing is there.
+///
+/// That place is beside the issuer and not below it, so that it cannot be reached by the other's.
+pub(crate) async fn at_no_row(
+    State(state): State<Shared>,
+    method: Method,
+    uri: Uri,
+    _: UnusedBody,
+) -> Result<Response, ApiError> {
+    let is_read = method == Method::GET || method == Method::HEAD;
+    let behind = uri.path().strip_prefix(OAUTH_METADATA).filter(|path| !path.is_empty());
+    if is_read && behind == Some(path_of(&state.domain.settings().issuer)) {
+        return Ok(answer(state.pages.discovery.clone()));
+    }
+    Err(Code::NotFound.into())
+}
+
+/// The path of an issuer as it is written: empty where it has none.
+fn path_of(issuer: &str) -> &str {
+    let authority = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
+    authority.find('/').map_or("", |start| authority.split_at(start).1)
 }
 
 fn answer(document: Bytes) -> Response {

@@ -22,6 +22,36 @@ async fn both_documents_lead_to_the_keys_of_the_configured_issuer() {
     assert!(!openid.text().contains("evil.example"));
 }
 
+/// RFC 8414, section 3.1: the path of an issuer stands behind the well-known one.
+#[tokio::test]
+async fn an_issuer_with_a_path_is_found_where_rfc_8414_looks_for_it() {
+    let well_known = "/.well-known/oauth-authorization-server";
+    let issuer = "https://id.example.org/eu/acme";
+    let server = Server::start_with(Place::new(), |config| {
+        config.domain.settings.issuer = issuer.to_owned();
+    })
+    .await;
+    let found = server.get(&format!("{well_known}/eu/acme")).send().await;
+    assert_eq!(found.status, 200, "{}", found.text());
+    assert_eq!(found.header("cache-control"), Some("public, max-age=300"));
+    assert_eq!(found.json()["issuer"], issuer);
+    assert_eq!(found.json()["token_endpoint"], format!("{issuer}/oauth2/token"));
+    assert_eq!(found.text(), server.get(well_known).send().await.text());
+    for path in ["/", "/eu", "/eu/acme/", "/eu/acme/x", "/EU/acme", "/eu%2Facme", "//eu/acme"] {
+        let reply = server.get(&format!("{well_known}{path}")).send().await;
+        reply.assert_refusal(404, "NOT_FOUND");
+    }
+    server.get("/.well-known/eu/acme").send().await.assert_refusal(404, "NOT_FOUND");
+    let posted = server.post(&format!("{well_known}/eu/acme")).send().await;
+    posted.assert_refusal(404, "NOT_FOUND");
+    // Without a path in the issuer there is one place.
+    let server = Server::start().await;
+    for path in ["/", "/eu/acme"] {
+        let reply = server.get(&format!("{well_known}{path}")).send().await;
+        reply.assert_refusal(404, "NOT_FOUND");
+    }
+}
+
 #[tokio::test]
 async fn every_grant_that_is_listed_is_known_to_the_token_endpoint_and_no_other() {
     let server = Server::start().await;
