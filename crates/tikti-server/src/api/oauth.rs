@@ -67,10 +67,11 @@ pub struct OAuthTokenReply {
     /// Access or worker token (JWT, RS256), told apart by its `token_use`. Of a refresh, the idToken: it is
     /// what opens Tikti's own endpoints, and no resource server takes it for an access token.
     pub access_token: String,
-    /// Exchange: always `urn:ietf:params:oauth:token-type:access_token`.
+    /// What `access_token` is: of an exchange always `urn:ietf:params:oauth:token-type:access_token`, of a
+    /// refresh always `urn:ietf:params:oauth:token-type:id_token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issued_token_type: Option<String>,
-    /// Always `Bearer`.
+    /// Always `Bearer`; of a refresh, at Tikti's own endpoints.
     #[schema(example = "Bearer")]
     pub token_type: String,
     /// Life of the token from now on, in seconds.

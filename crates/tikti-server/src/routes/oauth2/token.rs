@@ -216,6 +216,8 @@ async fn refresh(state: &Shared, asker: &OAuthAsker) -> Result<Reply<OAuthTokenR
     let id_token = session.id_token.expose_secret();
     let reply = OAuthTokenReply {
         access_token: id_token.to_owned(),
+        // It is named as what libraries ask for; what it is, is said here.
+        issued_token_type: Some(ID_TOKEN.to_owned()),
         token_type: "Bearer".to_owned(),
         expires_in: session.expires_in_seconds,
         id_token: Some(id_token.to_owned()),

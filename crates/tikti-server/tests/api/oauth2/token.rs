@@ -337,6 +337,7 @@ async fn a_refresh_gives_the_id_token_by_both_of_its_names() {
           "access_token": "[token]",
           "expires_in": 3600,
           "id_token": "[token]",
+          "issued_token_type": "urn:ietf:params:oauth:token-type:id_token",
           "refresh_token": "[token]",
           "tenant_id": "[tenant id]",
           "token_type": "Bearer"
@@ -350,6 +351,18 @@ async fn a_refresh_gives_the_id_token_by_both_of_its_names() {
     assert_eq!(lookup.send().await.status, 200);
     let token = next["access_token"].as_str().unwrap();
     assert_eq!(send(&server, ask(token, json!({}))).await.status, 200);
+    // By whatever it would be judged, it is no access token: none of the published keys has signed it or it is for
+    // no resource server, and it says itself what it is.
+    let said = claims(token);
+    assert_eq!((&said["token_use"], &said["aud"]), (&json!("id"), &json!("tikti-identity")));
+    assert!(said.get("scope").is_none() && said.get("client_id").is_none(), "{said}");
+    for hint in ["access_token", "refresh_token"] {
+        let form = json!({"token": token, "token_type_hint": hint});
+        let told = server.post("/oauth2/introspect").keyed().form(&form).send().await;
+        assert_eq!(told.text(), r#"{"active":false}"#, "{hint}");
+    }
+    let admin = server.get("/v1/users?pageSize=1").keyed().bearer(token).send().await;
+    assert_eq!(admin.status, 200, "{}", admin.text());
     // The next token of the session, at Tikti's own endpoint.
     let ask = json!({"grant_type": "refresh_token", "refresh_token": next["refresh_token"]});
     assert_eq!(server.post("/v1/token").json(ask).send().await.status, 200);
