@@ -189,7 +189,7 @@ impl Place {
     }
 }
 
-async fn ask(
+pub(crate) async fn ask(
     domain: &Domain,
     who: &Credential,
     token: &SecretString,

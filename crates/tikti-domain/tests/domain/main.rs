@@ -28,6 +28,7 @@ mod suspended_askers;
 mod tenant_admins;
 mod tenant_codes;
 mod tenants;
+mod token_doors;
 mod token_exchange;
 mod token_revocation;
 mod unknown_clients;

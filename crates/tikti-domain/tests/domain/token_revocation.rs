@@ -2,15 +2,14 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use tikti_domain::account::{Refresh, Validate, refresh, validate};
+use tikti_domain::account::{Refresh, refresh};
 use tikti_domain::api_key::KeyScope;
 use tikti_domain::audit::{AuditQuery, list_deployment_events, list_events};
 use tikti_domain::error::{Code, Error};
 use tikti_domain::id::TenantRef;
 use tikti_domain::page::PageRequest;
 use tikti_domain::revoke::{RevokeToken, revoke_token};
-use tikti_domain::tenancy::list_roles;
-use tikti_domain::testing::{FaultPlan, Fixture, all, bearing, keyed};
+use tikti_domain::testing::{Fixture, all, bearing, keyed};
 use tikti_domain::{Caller, Domain};
 
 use super::introspection::{ANN, Credential, Place, credentials, secret_of, with_key};
@@ -67,32 +66,6 @@ async fn every_credential_ends_every_token_that_is_its_own_and_no_other() {
             }
         }
     }
-}
-
-#[tokio::test]
-async fn what_was_revoked_is_refused_everywhere_at_once() {
-    let place = Place::new().await;
-    let tokens = place.tokens(ANN, &place.acme.id).await;
-    let acme = TenantRef::parse("acme").unwrap();
-    let page = PageRequest::new(None, None).unwrap();
-    let own = bearing(&tokens.own);
-    list_roles(place.domain(), &own, (&acme, &page)).await.unwrap();
-    let plan = FaultPlan::crash_after(u64::MAX - 1);
-    let replica = place.fixture.replica(2, &plan).await;
-    for (_, token) in tokens.each() {
-        end(place.domain(), &deployment(), token).await.unwrap();
-    }
-    let refused = list_roles(&replica, &own, (&acme, &page)).await.unwrap_err();
-    assert_eq!(refused.code(), Code::Unauthenticated);
-    let root = place.root().await;
-    for (token, audience) in [(&tokens.own, "tikti"), (&tokens.worker, "codeq-worker")] {
-        let ask = Validate { token: token.clone(), audience: audience.to_owned() };
-        let refused = validate(&replica, &root, &ask).await.unwrap_err();
-        assert_eq!(refused.code(), Code::TokenRevoked, "{audience}");
-    }
-    let ask = Refresh { token: tokens.refresh.clone(), tenant: None };
-    let refused = refresh(&replica, &ask).await.unwrap_err();
-    assert_eq!(refused.code(), Code::InvalidRefreshToken);
 }
 
 #[tokio::test]

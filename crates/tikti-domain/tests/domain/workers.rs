@@ -74,7 +74,7 @@ fn code<T: std::fmt::Debug>(outcome: Result<T, Error>) -> Code {
     outcome.unwrap_err().code()
 }
 
-fn ed25519(kid: &str) -> Map<String, Value> {
+pub(crate) fn ed25519(kid: &str) -> Map<String, Value> {
     let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
     let jwk = json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": x});
     jwk.as_object().unwrap().clone()

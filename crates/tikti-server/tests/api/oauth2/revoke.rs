@@ -1,6 +1,7 @@
 //! `POST /oauth2/revoke`
 
-use serde_json::json;
+use serde_json::{Value, json};
+use tikti_server::router::{Needs, ROUTES, Route};
 
 use super::token_doors::{World, assert_takes_no_json, hint_of};
 use crate::support::{COMPANY, Place, Reply, Server, assert_reply};
@@ -44,6 +45,55 @@ async fn a2_an_id_token_that_was_revoked_is_neither_looked_up_nor_exchanged() {
     let request = world.server.post("/v1/accounts/token/exchange").keyed().json(ask);
     request.send().await.assert_refusal(401, "TOKEN_REVOKED");
     assert!(!is_active(&world, &world.id_token).await);
+}
+
+/// Sends a good request of a route that administers the company.
+async fn administer(world: &World, route: &Route, token: &str, slug: &str) -> Reply {
+    let good = world.server.good_request(route, &world.id_token, slug).await;
+    let mut path = route.path.to_owned();
+    for (name, value) in &good.path {
+        path = path.replace(&format!("{{{name}}}"), value);
+    }
+    let request = world.server.request(route.method, &path).bearer(token);
+    match good.body {
+        Value::Null => request.send().await,
+        body => request.json(body).send().await,
+    }
+}
+
+/// Attacks, row A2: on every route that a user's own access token opens, and of that token alone.
+#[tokio::test]
+async fn a2_an_access_token_for_tikti_that_was_revoked_administers_nothing_at_once() {
+    let world = World::new().await;
+    let ask = json!({"idToken": world.id_token, "audience": "tikti", "tenantId": COMPANY});
+    let made = async || {
+        let request = world.server.post("/v1/accounts/token/exchange").keyed().json(ask.clone());
+        request.send().await.json()["accessToken"].as_str().unwrap().to_owned()
+    };
+    let (token, another) = (made().await, made().await);
+    let is_open = |route: &&Route| matches!(route.needs, Needs::Scope(_) | Needs::ScopeOfBody(_));
+    let routes: Vec<_> = ROUTES.iter().filter(is_open).collect();
+    let reads = routes.iter().filter(|route| route.method == "GET").count();
+    assert!(reads > 5 && routes.len() > 20, "{reads} of {}", routes.len());
+    // What only reads shows before and after that the other tokens open it.
+    let is_let_in = async |token: &str, when: &str| {
+        for (number, route) in routes.iter().filter(|route| route.method == "GET").enumerate() {
+            let slug = format!("{when}-{number}");
+            let reply = administer(&world, route, token, &slug).await;
+            // Heads are signed hourly: there is none yet.
+            let is_none_yet = route.path.ends_with("/audit/head") && reply.status == 404;
+            assert!(reply.status == 200 || is_none_yet, "{} {}", route.path, reply.text());
+        }
+    };
+    is_let_in(&token, "before").await;
+    let revoked = world.ask(PATH, &token, json!({})).keyed().send().await;
+    assert_eq!((revoked.status, revoked.text()), (200, "{}"));
+    for (number, route) in routes.iter().enumerate() {
+        let reply = administer(&world, route, &token, &format!("denied-{number}")).await;
+        reply.assert_refusal(401, "UNAUTHENTICATED");
+    }
+    is_let_in(&another, "another").await;
+    is_let_in(&world.id_token, "session").await;
 }
 
 #[tokio::test]
