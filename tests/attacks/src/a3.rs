@@ -1,6 +1,6 @@
 //! Row A3: what is no idToken of an application of its own tenant is no subject token.
 //!
-//! `/oauth2/token` does not exist yet; the test of row A2 that looks for such doors fails when it does.
+//! The form of `/oauth2/token` is tried with every kind of credential by row A6.
 
 use serde_json::json;
 

@@ -8,6 +8,7 @@ use tikti_server::router::{Needs, Route};
 
 use crate::call::{Call, Credential, good_requests, tells_nothing};
 use crate::fields::Place;
+use crate::forms::{Form, INTROSPECT, Programs, Proof, REVOKE, assertion};
 use crate::slots::{Rule, Slot};
 use crate::support::{COMPANY, GoodRequest, Reply};
 use crate::world::{Person, World, member};
@@ -254,4 +255,159 @@ async fn a6_no_kind_of_credential_is_taken_for_another_at_any_place() {
     println!("{tried} pairs of place and kind, {controls} places");
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
     assert!(tried >= 800, "{tried}");
+}
+
+/// A place of a form where something is shown.
+struct Shown {
+    name: String,
+    /// What belongs there.
+    right: Vec<&'static str>,
+    put: Box<dyn Fn(&str) -> Form>,
+}
+
+impl Shown {
+    fn new(name: &str, right: &[&'static str], put: impl Fn(&str) -> Form + 'static) -> Self {
+        Self { name: name.to_owned(), right: right.to_vec(), put: Box::new(put) }
+    }
+
+    fn member(name: &str, right: &[&'static str], (form, member): (&Form, &'static str)) -> Self {
+        let form = form.clone();
+        Self::new(name, right, move |shown| form.with(member, shown))
+    }
+
+    /// The ways to show who asks, each with what belongs there.
+    fn proofs(
+        name: &str,
+        form: &Form,
+        client_id: &str,
+        [key, secret, signed]: [&[&'static str]; 3],
+    ) -> Vec<Self> {
+        let put = |how: &str, right: &[&'static str], proof: fn(&str, &str) -> Proof| {
+            let (form, id) = (form.clone(), client_id.to_owned());
+            Self::new(&format!("{name}: {how}"), right, move |shown| form.by(proof(&id, shown)))
+        };
+        let with_type = form.by(Proof::Nothing).with(
+            "client_assertion_type",
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        );
+        vec![
+            put("X-API-Key", key, |_, shown| Proof::Key(shown.to_owned())),
+            put("the whole key in Basic", key, |_, shown| {
+                Proof::Basic("deployment-key".to_owned(), shown.to_owned())
+            }),
+            put("client_secret_basic", secret, |id, shown| {
+                Proof::Basic(id.to_owned(), shown.to_owned())
+            }),
+            put("client_secret_post", secret, |id, shown| {
+                Proof::Posted(id.to_owned(), shown.to_owned())
+            }),
+            Self::member(
+                &format!("{name}: client_assertion"),
+                signed,
+                (&with_type, "client_assertion"),
+            ),
+        ]
+    }
+}
+
+const BEARER: [&str; 4] =
+    ["access token", "worker's token", "token for a worker", "token for a client"];
+
+/// Every place of a form where something is shown.
+fn places(world: &World, company: &Programs) -> Vec<Shown> {
+    let key = Proof::Key(world.server.setup.api_key.clone());
+    let (exchange, own) = (company.exchange(key.clone()), company.own_token(Proof::Nothing));
+    let (robot, service) = (company.client_id(&company.robot), company.client_id(&company.service));
+    let keys = ["key", "tenant's key"];
+    let as_access =
+        exchange.with("subject_token_type", "urn:ietf:params:oauth:token-type:access_token");
+    let mut places = vec![
+        Shown::member("subject_token", &["idToken", "bound idToken"], (&exchange, "subject_token")),
+        Shown::member("subject_token, an access token", &[], (&as_access, "subject_token")),
+        Shown::member("actor_token", &[], (&exchange, "actor_token")),
+        Shown::member("refresh_token", &["refresh token"], (&company.refresh(), "refresh_token")),
+    ];
+    places.extend(Shown::proofs("exchange", &exchange, &robot, [&keys, &[], &[]]));
+    let own_proofs: [&[&str]; 3] = [&[], &["worker's secret"], &["assertion"]];
+    places.extend(Shown::proofs("client_credentials", &own, &robot, own_proofs));
+    for path in [INTROSPECT, REVOKE] {
+        let form = company.question(path, key.clone());
+        let proofs: [&[&str]; 3] = [&keys, &["client's secret"], &[]];
+        places.extend(Shown::proofs(path, &form, &service, proofs));
+    }
+    let question = company.question(INTROSPECT, key.clone());
+    let id_tokens = ["idToken", "bound idToken"];
+    for (hint, more) in [
+        (None, &[][..]),
+        (Some("access_token"), &[][..]),
+        (Some("id_token"), &id_tokens[..]),
+        (Some("refresh_token"), &["refresh token"][..]),
+        (Some("client_secret"), &[][..]),
+    ] {
+        let form =
+            hint.map_or_else(|| question.clone(), |hint| question.with("token_type_hint", hint));
+        let right = [&BEARER[..], more].concat();
+        places.push(Shown::member(&format!("{INTROSPECT} {hint:?}"), &right, (&form, "token")));
+    }
+    let all = [&id_tokens[..], &BEARER, &["refresh token"]].concat();
+    places.push(Shown::member(REVOKE, &all, (&company.question(REVOKE, key), "token")));
+    places
+}
+
+/// Whether a place is where the token stands that is asked about, which may be anything.
+fn tells_nothing_there(place: &Shown, reply: &Reply) -> bool {
+    let nothing = if place.name == REVOKE {
+        json!({})
+    } else if place.name.starts_with(&format!("{INTROSPECT} ")) {
+        json!({"active": false})
+    } else {
+        return false;
+    };
+    reply.status == 200 && reply.json() == nothing
+}
+
+#[tokio::test]
+async fn a6_no_kind_of_credential_is_taken_for_another_in_a_form() {
+    let world = Box::pin(World::new()).await;
+    let company = Box::pin(Programs::of(&world, &world.company, 7)).await;
+    let signed = || assertion(&world, &company.client_id(&company.signer), 7);
+    let mut kinds = kinds(&world).await;
+    kinds.extend([
+        ("token for a client", company.access.clone()),
+        ("client's secret", company.service_secret.clone()),
+        ("worker's secret", company.robot_secret.clone()),
+        ("assertion", signed()),
+    ]);
+    let places = places(&world, &company);
+    let before = world.contents().await;
+    let (mut tried, mut faults) = (0, vec![]);
+    for place in &places {
+        for (kind, shown) in kinds.iter().filter(|(kind, _)| !place.right.contains(kind)) {
+            let reply = (place.put)(shown).send(&world).await;
+            tried += 1;
+            let is_refused =
+                (400..500).contains(&reply.status) && reply.json()["error"].is_string();
+            if !is_refused && !tells_nothing_there(place, &reply) {
+                faults.push(format!("{kind} at {}: {} {}", place.name, reply.status, reply.text()));
+            }
+        }
+    }
+    assert_eq!(world.changed_since(&before).await, [""; 0]);
+    println!("{tried} pairs of place and kind in forms, {} places", places.len());
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    assert!(tried >= 510, "{tried}");
+    // All that time what belongs there was good; the last of it is revoked.
+    for place in &places {
+        let shown = match place.right.first() {
+            None => continue,
+            Some(&"idToken") => company.user.id_token.clone(),
+            Some(&"refresh token") => company.user.refresh_token.clone(),
+            Some(&"assertion") => signed(),
+            Some(right) => kinds.iter().find(|(kind, _)| kind == right).unwrap().1.clone(),
+        };
+        let reply = (place.put)(&shown).send(&world).await;
+        assert_eq!(reply.status, 200, "{}: {}", place.name, reply.text());
+        let is_question = place.name.starts_with(&format!("{INTROSPECT} "));
+        assert!(!is_question || reply.json()["active"] == true, "{}: {}", place.name, reply.text());
+    }
 }

@@ -1,11 +1,10 @@
 //! Row A7: who acts cannot be left out: a delegated token is never a subject token, nobody names an actor,
 //! and every token for a foreign subject says for whom it acts.
-//!
-//! `actor_token` is a parameter of `/oauth2/token`, which does not exist yet: see row A2.
 
 use serde_json::{Value, json};
 use tikti_domain::testing;
 
+use crate::forms::{ID_TOKEN, Programs, Proof};
 use crate::support::{COMPANY, claims};
 use crate::world::{World, exchanged, worker};
 
@@ -93,5 +92,47 @@ async fn a7_a_delegated_token_is_neither_exchanged_nor_administers() {
         let ask = json!({"audience": "tikti", "subject": subject});
         let reply = world.exchange(&company.admin.id_token, ask).await;
         reply.assert_refusal(403, "SUBJECT_NOT_PERMITTED");
+    }
+}
+
+/// By the form of a stock client, which has parameters for actors.
+#[tokio::test]
+async fn a7_a_form_names_no_actor_and_exchanges_no_delegated_token() {
+    let world = place().await;
+    let company = Box::pin(Programs::of(&world, &world.company, 7)).await;
+    let key = Proof::Key(world.server.setup.api_key.clone());
+    let exchange = company.exchange(key).with("audience", "backend-worker");
+    let (user, admin) = (&company.user, &world.company.admin.id_token);
+    for subject in SUBJECTS {
+        let form = exchange.with("subject", subject);
+        for actor in [admin.as_str(), &user.id_token, &world.company.access, "nonsense"] {
+            for form in [
+                form.with("actor_token", actor),
+                form.with("actor_token", actor).with("actor_token_type", ID_TOKEN),
+                form.with("actor_token_type", ID_TOKEN),
+                exchange.with("actor_token", actor),
+            ] {
+                let reply = form.send(&world).await;
+                reply.assert_oauth_refusal(400, "invalid_request", "INVALID_ARGUMENT");
+            }
+        }
+        // What has no value was not sent, and what Tikti does not know is not looked at.
+        for form in [
+            form.clone(),
+            form.with("actor_token", "").with("actor_token_type", ""),
+            form.with("act", "").with("actor", "root").with("actorToken", admin),
+            form.with("act", &json!({ "sub": subject }).to_string()).with("sub", &user.id),
+        ] {
+            let reply = form.send(&world).await;
+            assert_eq!(reply.status, 200, "{}", reply.text());
+            let token = reply.json()["access_token"].as_str().unwrap().to_owned();
+            let claims = claims(&token);
+            assert_eq!((&claims["sub"], &claims["sid"]), (&json!(subject), &json!(user.session)));
+            assert_eq!(claims["act"], json!({"sub": user.id}), "{subject}");
+            for again in [exchange.clone(), form.clone(), exchange.without("tenant")] {
+                let reply = again.with("subject_token", &token).send(&world).await;
+                reply.assert_oauth_refusal(400, "invalid_request", "INVALID_ID_TOKEN");
+            }
+        }
     }
 }

@@ -100,8 +100,7 @@ fn rule(path: &str, place: Option<Place>, member: &str) -> Option<Rule> {
             _ => listed(path, member).map(Rule::Names),
         };
     }
-    // Of an exchange, which the good request of the OAuth endpoint is not: row T7 of the other door, and both
-    // doors lead to one decision.
+    // Of an exchange, which the good request of the OAuth endpoint is not: see `forms`.
     if (path, member) == ("/oauth2/token", "X-Tenant-Id") {
         return Some(Rule::Says);
     }
@@ -141,8 +140,8 @@ pub(crate) fn slots(document: &Value) -> Vec<Slot> {
     for route in ROUTES {
         let call = &document["paths"][route.path][route.method.to_ascii_lowercase()];
         assert!(call.is_object(), "{} {} is not in the document", route.method, route.path);
-        // A form has the members of the JSON that the same call takes; the OAuth endpoints, which take
-        // nothing else, have tests of their own.
+        // A form has the members of the JSON that the same call takes; those of the OAuth endpoints, which
+        // take nothing else, are in `forms`.
         let fields = fields::of(document, call);
         let fields = fields.into_iter().filter(|field| field.place != Place::Form);
         let mut places: Vec<(String, At)> =

@@ -35,6 +35,7 @@ mod forge;
 mod support;
 
 mod call;
+mod forms;
 mod slots;
 mod world;
 

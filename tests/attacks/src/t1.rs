@@ -6,9 +6,10 @@ use tikti_server::router::Needs;
 
 use crate::call::{Call, Credential, good_requests};
 use crate::fields::Place;
+use crate::forms::{Form, HEADER, INTROSPECT, Programs, Proof, REVOKE};
 use crate::slots::{Rule, Slot, Thing};
 use crate::support::PASSWORD;
-use crate::world::{World, exchanged, signed_in};
+use crate::world::{Person, World, exchanged, signed_in};
 
 fn names_tenant(slot: &&Slot) -> bool {
     slot.rule == Rule::Names(Thing::Tenant) && slot.route.path != "/v1/tenants"
@@ -120,4 +121,133 @@ async fn t1_a_credential_of_one_tenant_does_nothing_in_another_that_its_owner_ad
     // All that time the owner himself could.
     assert_eq!(world.exchange(&dora.id_token, json!({"tenantId": other.id})).await.status, 200);
     assert_eq!(signed_in(server, &dora.email).await.id, dora.id);
+}
+
+/// Forms of stock programs that name both tenants, each with the code that refuses it; `one` proves itself.
+fn of_two(
+    world: &World,
+    one: &Programs,
+    another: &Programs,
+    bound: &Person,
+) -> Vec<(Form, &'static str)> {
+    const CONFLICT: &str = "TENANT_CONFLICT";
+    let deployment = || Proof::Key(world.server.setup.api_key.clone());
+    let mut forms = Vec::new();
+    for name in [&another.tenant, &another.slug] {
+        let exchange = one.exchange(deployment());
+        for own in [&one.tenant, &one.slug] {
+            forms.push((exchange.with("tenant", own).with(HEADER, name), CONFLICT));
+            forms.push((exchange.with("tenant", name).with(HEADER, own), CONFLICT));
+        }
+        // A key is its tenant's.
+        let by_key = one.exchange(Proof::Key(one.key.clone()));
+        forms.push((by_key.with(HEADER, name), CONFLICT));
+        forms.push((by_key.with("tenant", name), "API_KEY_FORBIDDEN"));
+        forms.push((by_key.without("tenant").with(HEADER, name), "API_KEY_FORBIDDEN"));
+        for (_, proof) in one.workers() {
+            let own_token = one.own_token(proof);
+            forms.push((own_token.with(HEADER, name), CONFLICT));
+            forms.push((own_token.with("tenant", name), CONFLICT));
+            forms.push((own_token.without("tenant").with(HEADER, name), CONFLICT));
+        }
+        // A session that a tenant opened is good there alone.
+        let subject = exchange.with("subject_token", &bound.id_token);
+        forms.push((subject.with("tenant", name), CONFLICT));
+        forms.push((subject.without("tenant").with(HEADER, name), CONFLICT));
+        let refresh = one.refresh().with("refresh_token", &bound.refresh_token);
+        forms.push((refresh.with("tenant", name), CONFLICT));
+    }
+    forms
+}
+
+/// The same of clients and audiences, which are of a tenant.
+fn of_two_clients(world: &World, one: &Programs, another: &Programs) -> Vec<(Form, &'static str)> {
+    const UNKNOWN: &str = "UNKNOWN_AUDIENCE";
+    let deployment = Proof::Key(world.server.setup.api_key.clone());
+    let beside = |form: &Form, client_id: &str| {
+        let mut form = form.clone();
+        form.members["client_id"] = json!(client_id);
+        form
+    };
+    let exchange = one.exchange(deployment);
+    let mut forms = vec![
+        (exchange.with("audience", &another.service), UNKNOWN),
+        (exchange.with("resource", &another.resource), UNKNOWN),
+        (exchange.without("audience").with("resource", &another.resource), UNKNOWN),
+    ];
+    for (how, proof) in one.workers() {
+        let own_token = one.own_token(proof);
+        forms.push((own_token.with("audience", &another.service), UNKNOWN));
+        forms.push((own_token.with("resource", &another.resource), UNKNOWN));
+        let code = match how {
+            "client_secret_basic" => "INVALID_ARGUMENT",
+            "private_key_jwt" => "INVALID_CLIENT_CREDENTIALS",
+            // There it is the only name.
+            _ => continue,
+        };
+        forms.push((beside(&own_token, &another.client_id(&another.robot)), code));
+    }
+    for path in [INTROSPECT, REVOKE] {
+        for (_, proof) in one.askers() {
+            if matches!(proof, Proof::Basic(..)) {
+                let form = one.question(path, proof);
+                forms.push((
+                    beside(&form, &another.client_id(&another.service)),
+                    "INVALID_ARGUMENT",
+                ));
+            }
+        }
+    }
+    forms
+}
+
+/// Whatever a stock program sends, by somebody who administers both tenants and by programs of one of them.
+#[tokio::test]
+async fn t1_a_form_that_names_different_tenants_is_refused_and_nothing_is_done_in_either() {
+    let world = Box::pin(World::new()).await;
+    let dora = world.of_both("dora@both.sys").await;
+    let mut company = Box::pin(Programs::of(&world, &world.company, 7)).await;
+    let mut other = Box::pin(Programs::of(&world, &world.other, 8)).await;
+    let people = [company.user.clone(), other.user.clone()];
+    company.user = dora.clone();
+    other.user = signed_in(&world.server, &dora.email).await;
+    let mut tried = 0;
+    for (one, another) in [(&company, &other), (&other, &company)] {
+        let ask = json!({"email": dora.email, "password": PASSWORD, "returnSecureToken": true});
+        let bound =
+            world.server.post("/v1/accounts/signInWithPassword").header("X-API-Key", &one.key);
+        let bound = bound.json(ask).send().await.json();
+        let text = |name: &str| bound[name].as_str().unwrap().to_owned();
+        let (id_token, refresh_token) = (text("idToken"), text("refreshToken"));
+        let bound = Person { id_token, refresh_token, ..dora.clone() };
+        let before = world.contents().await;
+        let mut faults = Vec::new();
+        let forms = of_two(&world, one, another, &bound);
+        for (form, code) in forms.iter().chain(&of_two_clients(&world, one, another)) {
+            let reply = form.send(&world).await;
+            if !(400..500).contains(&reply.status) || reply.json()["code"] != *code {
+                faults.push(format!("{code}: {form:?}: {} {}", reply.status, reply.text()));
+            }
+            tried += 1;
+        }
+        assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+        // A token of the other tenant's is none, for whom it is not.
+        for (_, proof) in one.askers() {
+            let ask = |path| one.question(path, proof.clone()).with("token", &another.access);
+            assert_eq!(ask(INTROSPECT).send(&world).await.json(), json!({"active": false}));
+            assert_eq!(ask(REVOKE).send(&world).await.json(), json!({}));
+        }
+        // Assertions are good once, whatever they are shown for.
+        let shown = format!("t:{}/assertion/", one.tenant);
+        let mut changed = world.changed_since(&before).await;
+        changed.retain(|key| !key.starts_with(&shown));
+        assert_eq!(changed, [""; 0]);
+    }
+    println!("{tried} forms that name two tenants");
+    // All that time each form was good at home, of its own people.
+    [company.user, other.user] = people;
+    for (what, form) in [&company, &other].iter().flat_map(|of| of.forms(&world)) {
+        let reply = form.send(&world).await;
+        assert_eq!(reply.status, 200, "{what}: {}", reply.text());
+    }
 }

@@ -4,13 +4,14 @@
 //! That both take as long is checked coarsely: medians that are grossly apart are refused. A small difference
 //! passes, and is seen in the rank statistic alone, which is printed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use serde_json::json;
 use tikti_server::router::{Needs, Route};
 
 use crate::call::{Call, Credential, good_requests, pairs};
+use crate::forms::{self, INTROSPECT, Programs, REVOKE};
 use crate::slots::{Rule, Slot, Thing, nobodys};
 use crate::support::{GoodRequest, Reply, compare};
 use crate::world::{OTHER, World};
@@ -202,6 +203,93 @@ async fn t7_nothing_of_another_tenant_is_told_from_what_nobody_has_nor_changed()
     );
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
     assert!(*combinations >= AT_LEAST, "only {combinations} combinations were crossed");
+}
+
+/// The combinations of form, place and name that there were when this was last looked at, rounded down.
+const FORMS_AT_LEAST: usize = 170;
+
+/// What stock programs send, place by place, as above: grants with each way to authenticate, introspection and
+/// revocation.
+#[tokio::test]
+async fn t7_no_place_of_a_form_tells_what_is_anothers_from_what_is_nobodys() {
+    let world = Box::pin(World::new()).await;
+    forms::assert_all_are_known(&world.document().await);
+    let company = Box::pin(Programs::of(&world, &world.company, 7)).await;
+    let other = Box::pin(Programs::of(&world, &world.other, 8)).await;
+    let before = world.contents().await;
+    let (mut crossed, mut faults) = (0, vec![]);
+    for (what, home) in other.forms(&world) {
+        for pair in company.pairs(&world, &home) {
+            let form = pair.beside.map_or_else(|| home.clone(), |beside| home.without(beside));
+            let foreign = form.with(pair.name, &pair.foreign).send(&world).await;
+            let nobodys = form.with(pair.name, &pair.nobodys).send(&world).await;
+            crossed += 1;
+            let shapes = [(&foreign, &pair.foreign), (&nobodys, &pair.nobodys)];
+            let [one, another] =
+                shapes.map(|(reply, name)| shape(reply, &[(name.as_str(), "[the name]")]));
+            let tells_nothing = match home.path {
+                INTROSPECT => foreign.json() == json!({"active": false}),
+                REVOKE => foreign.json() == json!({}),
+                // A name that is free here; the token is one of this tenant.
+                _ => pair.name == "subject",
+            };
+            let fault = if foreign.status >= 500 {
+                "the server is at fault"
+            } else if foreign.status < 300 && !tells_nothing {
+                "is not refused"
+            } else if one != another {
+                "tells that it is there"
+            } else {
+                continue;
+            };
+            let (one, another) = (foreign.text(), nobodys.text());
+            faults
+                .push(format!("{what}: {} {}: {fault}: {one} {another}", pair.name, pair.foreign));
+        }
+    }
+    println!("{crossed} combinations of form, place and name");
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    assert!(crossed >= FORMS_AT_LEAST, "only {crossed} combinations were crossed");
+    // Its own assertions were shown; nothing else has happened, to whomever.
+    let shown = format!("t:{}/assertion/", other.tenant);
+    let mut changed = world.changed_since(&before).await;
+    changed.retain(|key| !key.starts_with(&shown));
+    assert_eq!(changed, [""; 0]);
+    // All that time each form was good at home; what is revoked last was good before.
+    for (what, form) in other.forms(&world) {
+        let reply = form.send(&world).await;
+        assert_eq!(reply.status, 200, "{what}: {}", reply.text());
+        assert!(form.path != INTROSPECT || reply.json()["active"] == true, "{what}");
+    }
+}
+
+/// Printed, to be looked at: nothing of it decides.
+#[tokio::test]
+async fn t7_the_ranks_of_the_times_that_forms_take_are_printed() {
+    let _quiet = tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::new());
+    let world = Box::pin(World::new()).await;
+    let company = Box::pin(Programs::of(&world, &world.company, 7)).await;
+    let other = Box::pin(Programs::of(&world, &world.other, 8)).await;
+    for (what, home) in other.forms(&world) {
+        let mut seen = BTreeSet::new();
+        let places = company.pairs(&world, &home).into_iter();
+        // Once for each place: its first name.
+        for pair in places.filter(|pair| pair.beside.is_none() && seen.insert(pair.name)) {
+            let forms = [&pair.foreign, &pair.nobodys].map(|name| home.with(pair.name, name));
+            let mut times = [vec![], vec![]];
+            for round in 0..TRIES / 2 {
+                for step in 0..2 {
+                    let side = (round + step) % 2;
+                    let began = Instant::now();
+                    let reply = forms[side].send(&world).await;
+                    times[side].push(began.elapsed());
+                    assert!(reply.status < 500, "{what} {}: {}", pair.name, reply.text());
+                }
+            }
+            let (z, ratio) = compare(&times[1], &times[0]);
+            println!("{what}: {}: z {z:.2}, medians {ratio:.3}", pair.name);
+        }
+    }
 }
 
 /// Unless a credential opens its own tenant, it proves nothing that it does not open another.
