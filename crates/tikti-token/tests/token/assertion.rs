@@ -240,6 +240,36 @@ fn k1_an_algorithm_of_another_key_is_refused() {
     }
 }
 
+/// RFC 9864 calls EdDSA by its curve: both names are those of a key on that curve, and of no other.
+#[test]
+fn k1_eddsa_has_the_name_of_its_curve_too_and_no_other_key_has() {
+    for name in ["EdDSA", "Ed25519"] {
+        for header in [json!({"alg": name, "kid": "d"}), json!({"alg": name, "typ": "JWT"})] {
+            let keys =
+                if header.get("kid").is_some() { all_keys() } else { vec![Alg::EdDsa.public()] };
+            let token = Alg::EdDsa.with_header(&header);
+            assert!(verify_with(&token, &keys).is_ok(), "{header}");
+            // Signed by somebody else.
+            let refused = verify_with(&Alg::Es256.with_header(&header), &keys);
+            assert_eq!(refused, Err(VerifyError::Signature.into()), "{header}");
+        }
+        for key in [Alg::Rs256, Alg::Es256] {
+            // Signed by that key itself, or by one whose name it is.
+            for signer in [key, Alg::EdDsa] {
+                let named = signer.with_header(&json!({"alg": name, "kid": key.kid()}));
+                assert_eq!(refusal(&named), VerifyError::Algorithm.into(), "{name} {key:?}");
+                let alone = signer.with_header(&json!({"alg": name}));
+                let refused = verify_with(&alone, &[key.public()]);
+                assert_eq!(refused, Err(VerifyError::Algorithm.into()), "{name} {key:?}");
+            }
+        }
+    }
+    for name in ["ed25519", "ED25519", "Ed25519 ", "Ed448", "EdDSA25519"] {
+        let refused = refusal(&Alg::EdDsa.with_header(&json!({"alg": name, "kid": "d"})));
+        assert_eq!(refused, VerifyError::Algorithm.into(), "{name}");
+    }
+}
+
 #[test]
 fn l5_each_claim_that_is_required_must_be_there_and_of_its_kind() {
     for alg in Alg::ALL {
