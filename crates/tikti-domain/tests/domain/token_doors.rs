@@ -80,9 +80,9 @@ impl ClientDoor {
 }
 
 fn refusal(outcome: Result<(), Error>) -> Refusal {
-    match outcome {
-        Err(Error::Refused(refusal)) => *refusal,
-        other => panic!("{other:?}"),
+    match outcome.unwrap_err() {
+        Error::Refused(refusal) => *refusal,
+        other => unreachable!("{other:?}"),
     }
 }
 
@@ -253,7 +253,7 @@ impl Door {
                 Box::pin(update_account(domain, &keyed(), &ask)).await.map(drop)
             }
             Self::Sessions => list_sessions(domain, &bearing(&token), &page).await.map(drop),
-            Self::Exchange => Box::pin(exchanged(domain, &token, "jobs-api", None)).await.map(drop),
+            Self::Exchange => exchanged(domain, &token, "jobs-api", None).await.map(drop),
             Self::Refresh => refresh(domain, &Refresh { token, tenant: None }).await.map(drop),
         };
         done.map_err(|error| error.code())
@@ -277,7 +277,7 @@ async fn exchanged(
         tenant: None,
         tenant_header: None,
     };
-    exchange(domain, &keyed(), &ask).await.map(|issued| issued.token)
+    Box::pin(exchange(domain, &keyed(), &ask)).await.map(|issued| issued.token)
 }
 
 /// Each class of token with the doors that take it, and what they say when it was revoked; the refresh token
@@ -390,11 +390,12 @@ async fn change(place: &Place, root: &Caller, what: &str) {
     match what {
         "nothing" => {}
         "one secret more" => {
-            drop(add_worker_secret(domain, root, (&acme, &robot), None).await.unwrap());
+            let robot = (&acme, &robot);
+            drop(Box::pin(add_worker_secret(domain, root, robot, None)).await.unwrap());
         }
         "a secret taken away" => {
             let secret = (&acme, &robot, SecretNumber::parse("1"));
-            remove_worker_secret(domain, root, secret).await.unwrap();
+            Box::pin(remove_worker_secret(domain, root, secret)).await.unwrap();
         }
         "a key more" => set_keys(domain, root, &["first", "second"]).await,
         "another key in its place" => set_keys(domain, root, &["second"]).await,
@@ -403,11 +404,11 @@ async fn change(place: &Place, root: &Caller, what: &str) {
             set(WorkerStatus::Disabled).await;
             set(WorkerStatus::Active).await;
         }
-        "deleted and made again" => {
-            delete_worker(domain, root, (&acme, &robot)).await.unwrap();
-            register(place, root).await;
+        // Deleted and made again.
+        _ => {
+            Box::pin(delete_worker(domain, root, (&acme, &robot))).await.unwrap();
+            Box::pin(register(place, root)).await;
         }
-        other => panic!("{other}"),
     }
 }
 
