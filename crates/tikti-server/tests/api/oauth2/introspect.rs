@@ -95,7 +95,7 @@ async fn credentials_that_are_not_good_are_invalid_client() {
         request.send().await.assert_oauth_refusal(401, "invalid_client", "INVALID_API_KEY");
     }
     // Neither credentials nor a token: the first is what is said.
-    let nothing = world.server.post(PATH).form(&json!({})).send().await;
+    let nothing = world.server.post("/oauth2/introspect").form(&json!({})).send().await;
     nothing.assert_oauth_refusal(401, "invalid_client", "INVALID_API_KEY");
     let other = format!("{}.{API}", world.tenants[1]);
     let no_secret = format!("{}.backend-worker", world.tenants[0]);

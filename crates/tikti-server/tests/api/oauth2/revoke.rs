@@ -146,7 +146,7 @@ async fn what_is_no_token_is_a_success_and_bad_credentials_are_not() {
     let browser = ask().header("X-API-Key", &world.server.setup.web_api_key).send().await;
     browser.assert_oauth_refusal(400, "unauthorized_client", "API_KEY_FORBIDDEN");
     assert!(is_active(&world, &world.access).await);
-    let nothing = world.server.post(PATH).form(&json!({})).keyed().send().await;
+    let nothing = world.server.post("/oauth2/revoke").form(&json!({})).keyed().send().await;
     nothing.assert_oauth_refusal(400, "invalid_request", "INVALID_ARGUMENT");
 }
 
