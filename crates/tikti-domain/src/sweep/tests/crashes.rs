@@ -2,8 +2,8 @@
 //! one sweep makes it clean and has queued every mail that follows, and the operation can be repeated
 //! before and after.
 //!
-//! A crash is tried at every call on every engine. The other faults are tried at every call on the
-//! embedded engine, and at every third on Redis, where a call takes so much longer.
+//! Faults are tried at every call on the embedded engine, and at every fifth on Redis, where a call takes so
+//! much longer.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -75,7 +75,8 @@ async fn fails_at(calls: impl Iterator<Item = u64>, operation: Operation, fault:
 async fn a_crash_at_any_call_leaves_nothing_that_one_sweep_does_not_mend() {
     let mut summary = String::from("crash injection:");
     for operation in Operation::ALL {
-        let calls = Box::pin(fails_at(0.., operation, FaultPlan::crash_after)).await;
+        let chosen = (0..).filter(|calls| !is_left_out(*calls));
+        let calls = Box::pin(fails_at(chosen, operation, FaultPlan::crash_after)).await;
         write!(summary, " {operation:?} {calls} calls,").unwrap();
     }
     println!("{summary} clean");

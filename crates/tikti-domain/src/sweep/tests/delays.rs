@@ -1,5 +1,5 @@
 //! A process is merely slow: it stops at every single write, is taken for dead and swept, and then
-//! goes on. On Redis it stops at every third wait.
+//! goes on. On Redis it stops at every fifth wait.
 
 use std::fmt::Write;
 use std::future::{Future, poll_fn};

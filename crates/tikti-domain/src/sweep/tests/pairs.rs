@@ -1,6 +1,6 @@
 //! Two operations on the same things: one stops at every single write, the other runs from beginning
 //! to end, then the first goes on. Everything fits together at once, without any sweep; also where a
-//! sweep has taken the first one for dead in between. On Redis the first one stops at every third wait.
+//! sweep has taken the first one for dead in between. On Redis the first one stops at every fifth wait.
 
 use std::pin::Pin;
 
