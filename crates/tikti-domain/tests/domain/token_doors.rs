@@ -280,12 +280,11 @@ async fn exchanged(
     Box::pin(exchange(domain, &keyed(), &ask)).await.map(|issued| issued.token)
 }
 
-/// Each class of token with the doors that take it, and what they say when it was revoked; the refresh token
-/// last: with its session everything else ends.
-fn rows(
-    tokens: &Tokens,
-    mine: &SecretString,
-) -> Vec<(&'static str, SecretString, Vec<(Door, Code)>)> {
+/// A class of token, one of it, and the doors that take it with what they say when it was revoked.
+type Row = (&'static str, SecretString, Vec<(Door, Code)>);
+
+/// A row for each class; the refresh token last: with its session everything else ends.
+fn rows(tokens: &Tokens, mine: &SecretString) -> Vec<Row> {
     let told = |audience: &'static str| {
         vec![(Door::Introspect, Code::TokenRevoked), (Door::Validate(audience), Code::TokenRevoked)]
     };
