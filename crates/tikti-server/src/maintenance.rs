@@ -6,6 +6,7 @@
 //!
 //! Spec: Operations, "Backup".
 
+mod begin;
 mod import;
 mod keys;
 mod user_file;
@@ -28,6 +29,7 @@ use tikti_domain::{StartError, StoreError};
 
 use crate::ServeError;
 use crate::config::StoreConfig;
+pub use begin::{Begun, begin_deployment};
 pub use import::{ImportReport, RefusedUser, examine_users, import_users};
 pub use keys::{Rewrapped, import_key, rewrap_keys};
 pub use user_file::{
@@ -64,9 +66,20 @@ pub enum MaintenanceError {
     /// Nothing was done to the signing keys, or not all of it.
     #[error(transparent)]
     Keys(OfflineError),
+    /// The deployment was not begun.
+    #[error("{}", refused(.0))]
+    Refused(Error),
     /// The backup was not made or not restored.
     #[error(transparent)]
     Backup(#[from] BackupError),
+}
+
+/// What was wrong with what was given, where something was.
+fn refused(error: &Error) -> String {
+    match error {
+        Error::Refused(refusal) => refusal.message.to_string(),
+        Error::Store(_) | Error::Internal(_) => error.to_string(),
+    }
 }
 
 impl From<OfflineError> for MaintenanceError {

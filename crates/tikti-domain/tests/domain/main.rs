@@ -6,6 +6,7 @@
 )]
 
 mod api_keys;
+mod bootstrap;
 mod client_credentials;
 mod clients;
 mod clock;

@@ -3,11 +3,12 @@
 //!
 //! One idea a file: `load` finds the settings, `section` reads them with their types, `read` knows
 //! which there are (`limits`, `mail`, `policy`, `proxies` and `store` for their groups), `check` refuses
-//! what is unsafe or contradicts itself.
+//! what is unsafe or contradicts itself, `effective` shows what is set.
 //!
 //! Spec: Operations, "Configuration".
 
 mod check;
+mod effective;
 mod keys;
 mod limits;
 mod load;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use tikti_domain::DomainConfig;
 
+pub use effective::effective;
 pub use load::load;
 pub(crate) use load::place_of;
 pub(crate) use mail::MAX_MAIL_TIMEOUT;

@@ -49,6 +49,12 @@ impl TrustedProxies {
         Self(networks)
     }
 
+    /// The networks, as they are written.
+    pub(super) fn names(&self) -> Vec<String> {
+        let names = self.0.iter().map(|network| format!("{}/{}", network.address, network.bits));
+        names.collect()
+    }
+
     /// Whether an address is one of a trusted proxy.
     #[must_use]
     pub fn trust(&self, address: IpAddr) -> bool {
