@@ -43,12 +43,15 @@ pub(crate) struct Context {
 }
 
 /// One server, and who asks it.
+#[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) profile_name: String,
     pub(crate) host: BaseUrl,
     pub(crate) api_key: Option<SecretString>,
     pub(crate) tenant: Option<String>,
     id_token: Option<SecretString>,
+    /// That of the idToken's session; none where the idToken came from elsewhere.
+    refresh_token: Option<SecretString>,
 }
 
 /// Whether something was stored.
@@ -109,7 +112,8 @@ impl Context {
         };
         let host = BaseUrl::parse(host)?;
         let own = stored.filter(|profile| profile.is_of(&host));
-        let Profile { api_key, tenant_id, id_token, .. } = own.unwrap_or_default();
+        let Profile { api_key, tenant_id, id_token, refresh_token, .. } = own.unwrap_or_default();
+        let is_own_session = self.environment.token.is_none();
         let given = self.globals.api_key.clone();
         Ok(Target {
             profile_name,
@@ -120,10 +124,11 @@ impl Context {
                 .map(SecretString::from),
             tenant: self.environment.tenant.clone().or(tenant_id),
             id_token: self.environment.token.clone().or(id_token).map(SecretString::from),
+            refresh_token: refresh_token.filter(|_| is_own_session).map(SecretString::from),
         })
     }
 
-    /// The profile in use, as stored: empty where there is none of that name and nobody asked for it.
+    /// The profile in use, with its secrets: empty where there is none of that name and nobody asked for it.
     pub(crate) fn selected(
         &self,
         profiles: &mut Profiles,
@@ -139,6 +144,13 @@ impl Context {
                 "see `tikti profile list`, or make it: `tikti init --profile NAME --host URL`",
             ));
         }
+        // One without secrets needs no directory either.
+        let stored = match stored {
+            Some(stored) if stored.keyring => {
+                Some(self.profile_file()?.with_secrets(&name, stored)?)
+            }
+            stored => stored,
+        };
         Ok((name, stored))
     }
 
@@ -184,6 +196,16 @@ impl Context {
 }
 
 impl Target {
+    /// What the session can be refreshed with.
+    pub(crate) fn refresh_token(&self) -> Option<&SecretString> {
+        self.refresh_token.as_ref()
+    }
+
+    /// The same target after a refresh.
+    pub(crate) fn with_session(self, id_token: SecretString, refresh_token: SecretString) -> Self {
+        Self { id_token: Some(id_token), refresh_token: Some(refresh_token), ..self }
+    }
+
     /// The idToken of the session.
     pub(crate) fn id_token(&self) -> Result<&SecretString, Failure> {
         self.id_token.as_ref().ok_or_else(|| {

@@ -12,7 +12,7 @@ use tikti_server::api::ErrorReply;
 
 use crate::next_step;
 
-/// The exit codes that scripts rely on. 4 is kept for drift between a file and a server.
+/// The exit codes that scripts rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Exit {
@@ -23,6 +23,10 @@ pub(crate) enum Exit {
     Authentication = 2,
     /// The command line, the environment, a file or the directory of a server is at fault.
     Usage = 3,
+    /// A server is not as a file says.
+    Drift = 4,
+    /// A person ended it with Ctrl-C; the number that a shell gives for that.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {
@@ -56,6 +60,11 @@ impl Failure {
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, message.into())
+    }
+
+    /// A person ended the command, and needs not be told.
+    pub(crate) fn interrupted() -> Self {
+        Self::new(Exit::Interrupted, String::new())
     }
 
     /// A file or directory that could not be used; `doing` is a verb in -ing.
@@ -113,9 +122,9 @@ mod tests {
 
     #[test]
     fn exit_codes_are_the_documented_numbers() {
-        let numbers =
-            [Exit::Done, Exit::Refused, Exit::Authentication, Exit::Usage].map(|exit| exit as u8);
-        assert_eq!(numbers, [0, 1, 2, 3]);
+        let all = [Exit::Done, Exit::Refused, Exit::Authentication, Exit::Usage, Exit::Drift];
+        assert_eq!(all.map(|exit| exit as u8), [0, 1, 2, 3, 4]);
+        assert_eq!(Exit::Interrupted as u8, 130);
     }
 
     #[test]

@@ -12,8 +12,8 @@ use reqwest::{RequestBuilder, Response, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tikti_server::api::ErrorReply;
-use url::Url;
+use tikti_server::api::{ErrorReply, OAuthErrorReply};
+use url::{Url, form_urlencoded};
 
 use crate::base_url::BaseUrl;
 use crate::exit::Failure;
@@ -23,6 +23,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
 /// A page of 200 tenants has about 50 KiB.
 const MAX_REPLY_BYTES: usize = 4 * 1024 * 1024;
+
+/// What an OAuth endpoint takes.
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Names a request, so that it may come again.
 const NAME_HEADER: &str = "Idempotency-Key";
@@ -35,6 +38,8 @@ pub(crate) enum Credential<'a> {
     ApiKey(Option<&'a SecretString>),
     /// `Authorization: Bearer`
     Bearer(&'a SecretString),
+    /// Both headers, for the calls that want a key of the deployment and an administrator.
+    ApiKeyAndBearer(Option<&'a SecretString>, &'a SecretString),
 }
 
 /// Why there is no reply to read.
@@ -77,6 +82,54 @@ impl HttpClient {
         body: &(impl Serialize + Sync),
     ) -> Result<T, Failure> {
         self.send(self.client.post(url).json(body), credential).await
+    }
+
+    /// Asks an OAuth endpoint, which takes forms.
+    pub(crate) async fn post_form<T: DeserializeOwned>(
+        &self,
+        url: Url,
+        credential: Credential<'_>,
+        members: &[(&str, &str)],
+    ) -> Result<T, Failure> {
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(members).finish();
+        let request = self.client.post(url).header("Content-Type", FORM).body(form);
+        self.send(request, credential).await
+    }
+
+    pub(crate) async fn patch<T: DeserializeOwned>(
+        &self,
+        url: Url,
+        credential: Credential<'_>,
+        body: &(impl Serialize + Sync),
+    ) -> Result<T, Failure> {
+        self.send(self.client.patch(url).json(body), credential).await
+    }
+
+    pub(crate) async fn put<T: DeserializeOwned>(
+        &self,
+        url: Url,
+        credential: Credential<'_>,
+        body: &(impl Serialize + Sync),
+    ) -> Result<T, Failure> {
+        self.send(self.client.put(url).json(body), credential).await
+    }
+
+    /// As [`Self::put`], for what is there already: `If-Match: *`.
+    pub(crate) async fn replace<T: DeserializeOwned>(
+        &self,
+        url: Url,
+        credential: Credential<'_>,
+        body: &(impl Serialize + Sync),
+    ) -> Result<T, Failure> {
+        self.send(self.client.put(url).header("If-Match", "*").json(body), credential).await
+    }
+
+    pub(crate) async fn delete<T: DeserializeOwned>(
+        &self,
+        url: Url,
+        credential: Credential<'_>,
+    ) -> Result<T, Failure> {
+        self.send(self.client.delete(url), credential).await
     }
 
     /// As [`Self::post`], for what the server must not do twice: the request has a `name`, and where the
@@ -131,7 +184,7 @@ impl HttpClient {
     }
 
     fn refusal(&self, status: u16, body: &[u8]) -> Failure {
-        match serde_json::from_slice::<ErrorReply>(body) {
+        match error_reply(body) {
             Ok(reply) => Failure::from_reply(status, reply),
             Err(_) => Failure::refused(format!(
                 "{} answered HTTP {status}, and not as Tikti does",
@@ -167,6 +220,15 @@ pub(crate) fn bare_client(is_https: bool) -> Result<reqwest::Client, reqwest::Er
         .build()
 }
 
+/// Reads a refusal in either of its forms; that of OAuth says in another member what it is about.
+fn error_reply(body: &[u8]) -> Result<ErrorReply, serde_json::Error> {
+    if let Ok(reply) = serde_json::from_slice::<OAuthErrorReply>(body) {
+        let OAuthErrorReply { error_description: error, code, details, request_id, .. } = reply;
+        return Ok(ErrorReply { error, code, details, request_id });
+    }
+    serde_json::from_slice(body)
+}
+
 async fn bounded_body(mut response: Response) -> Result<Vec<u8>, Unheard> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(Unheard::Silence)? {
@@ -193,6 +255,10 @@ fn with_credential(request: RequestBuilder, credential: Credential<'_>) -> Reque
         Credential::Nothing | Credential::ApiKey(None) => request,
         Credential::ApiKey(Some(key)) => request.header("X-API-Key", key.expose_secret()),
         Credential::Bearer(token) => request.bearer_auth(token.expose_secret()),
+        Credential::ApiKeyAndBearer(key, token) => with_credential(
+            with_credential(request, Credential::ApiKey(key)),
+            Credential::Bearer(token),
+        ),
     }
 }
 

@@ -10,13 +10,19 @@ mod base_url;
 mod cli;
 mod clock;
 mod context;
+mod env_file;
 mod exit;
 mod http_client;
 mod input;
+mod interrupt;
+mod keyring;
 mod next_step;
 mod output;
+mod private_file;
 mod profile;
 mod progress;
+mod session;
+mod shown;
 mod yaml;
 
 use std::process::ExitCode;
@@ -25,5 +31,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cli::run(std::env::args_os()).into()
+    cli::run(std::env::args_os())
 }

@@ -2,7 +2,8 @@
 //!
 //! Data goes to standard output and everything said about it to standard error, so that a pipe gets
 //! data alone; with `json` or `yaml`, standard output is exactly one value. Text that came from
-//! elsewhere never reaches a terminal with control characters in it.
+//! elsewhere never reaches a terminal with control characters in it. A pipe gets a table as wide as it is; a
+//! terminal that is narrower gets names and values below each other (docs/decisions/0045).
 //!
 //! Spec: Command line, "Output".
 
@@ -11,11 +12,16 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use clap::ValueEnum;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use rustix::termios::tcgetwinsize;
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
 use crate::yaml::to_yaml;
+
+/// Spaces between two columns.
+const GAP: u16 = 2;
 
 /// For whom the answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -36,7 +42,14 @@ pub(crate) enum Verbosity {
     Quiet,
 }
 
-/// Whether `NO_COLOR` is set (<https://no-color.org>).
+/// Whether somebody still reads standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    There,
+    Gone,
+}
+
+/// Whether `NO_COLOR` is set (<https://no-color.org>), or `TERM` is `dumb`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Color {
     WhereTerminal,
@@ -79,6 +92,20 @@ impl Output {
         }
     }
 
+    /// Prints one of many answers, as it comes: a line for people, `json` as it is, a document of YAML.
+    pub(crate) fn event(&self, json: &str, people: &str, bare: &str) -> Result<Reader, Failure> {
+        let text = match (self.format, self.verbosity) {
+            (Format::Json, _) => json.to_owned(),
+            (Format::Yaml, _) => {
+                let value: Value = serde_json::from_str(json).map_err(|c| unprintable(&c))?;
+                format!("---\n{}", to_yaml(&value).map_err(|c| unprintable(&c))?)
+            }
+            (Format::Table, Verbosity::Normal) => printable(people),
+            (Format::Table, Verbosity::Quiet) => bare.to_owned(),
+        };
+        write(&text)
+    }
+
     /// Prints a text that is the same for people and programs: a script, a document.
     pub(crate) fn script(&self, text: &str) -> Result<(), Failure> {
         print(text)
@@ -116,6 +143,11 @@ impl Output {
         if self.talks_to_people() { Progress::on_terminal() } else { Progress::hidden() }
     }
 
+    /// Says to whoever ended a command by a signal what that leaves behind.
+    pub(crate) fn ended(&self, text: &str) {
+        say(&format!("{}: {}", self.paint("33", "interrupted"), printable(text)));
+    }
+
     /// Asks a person; the answer is typed on the same line.
     pub(crate) fn prompt(&self, question: &str) {
         let _nowhere_to_tell =
@@ -124,6 +156,9 @@ impl Output {
 
     /// Says what failed, the server's code, the request id, and what to do next.
     pub(crate) fn failure(&self, failure: &Failure) {
+        if failure.exit == Exit::Interrupted {
+            return;
+        }
         let mut text = format!("{}: {}", self.paint("31", "error"), message(failure));
         if let Some(reply) = &failure.reply {
             text.push_str(&format!(" ({})", printable(&reply.code)));
@@ -142,7 +177,8 @@ impl Output {
         say(&text);
     }
 
-    fn talks_to_people(&self) -> bool {
+    /// Whether more than the answer is wanted.
+    pub(crate) fn talks_to_people(&self) -> bool {
         self.format == Format::Table && self.verbosity == Verbosity::Normal
     }
 
@@ -151,34 +187,69 @@ impl Output {
     }
 }
 
-/// Aligns `rows` under `headers`, two spaces apart.
-pub(crate) fn table<const N: usize>(headers: [&str; N], rows: Vec<[String; N]>) -> String {
+/// Ends the line of a question that nobody answered.
+pub(crate) fn line_end() {
+    say("");
+}
+
+/// Aligns `rows` under `headers`, two spaces apart; below each other where a terminal is narrower than that.
+pub(crate) fn table<R>(headers: &[&str], rows: impl IntoIterator<Item = R>) -> String
+where
+    R: IntoIterator<Item = String>,
+{
+    laid_out(headers, rows.into_iter().map(Vec::from_iter).collect(), columns_of_terminal())
+}
+
+/// How many columns the terminal has that standard output is; none where it is something else.
+fn columns_of_terminal() -> Option<usize> {
+    let size = tcgetwinsize(io::stdout()).ok()?;
+    // A terminal that nobody looks at has none.
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+fn laid_out(headers: &[&str], rows: Vec<Vec<String>>, columns: Option<usize>) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING).set_header(headers);
-    align(table, rows)
+    let text = align(&mut table, &rows);
+    let widths = table.column_max_content_widths();
+    let width = widths.iter().map(|width| usize::from(width + GAP)).sum::<usize>();
+    if columns.is_none_or(|columns| width <= columns + usize::from(GAP)) {
+        return text;
+    }
+    Vec::from_iter(rows.into_iter().map(|row| block(headers, row))).join("\n\n")
+}
+
+/// One row as names and values. A column without a name holds marks: one stands alone, none is left out.
+fn block(headers: &[&str], row: Vec<String>) -> String {
+    let pairs =
+        headers.iter().zip(row).filter(|(name, value)| !(name.is_empty() && value.is_empty()));
+    fields(pairs.map(|(name, value)| match name.is_empty() {
+        true => (value, String::new()),
+        false => (name.to_lowercase(), value),
+    }))
 }
 
 /// Aligns names and values, one pair a line.
-pub(crate) fn fields(pairs: Vec<(&str, String)>) -> String {
+pub(crate) fn fields<N: Into<String>>(pairs: impl IntoIterator<Item = (N, String)>) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
-    let rows = pairs.into_iter().map(|(name, value)| [name.to_owned(), value]);
-    align(table, rows.collect())
+    let rows = pairs.into_iter().map(|(name, value)| [name.into(), value].to_vec());
+    align(&mut table, &Vec::from_iter(rows))
 }
 
-fn align<const N: usize>(mut table: Table, rows: Vec<[String; N]>) -> String {
+fn align(table: &mut Table, rows: &[Vec<String>]) -> String {
     for row in rows {
-        table.add_row(row.map(|cell| printable(&cell)));
+        table.add_row(row.iter().map(|cell| printable(cell)));
     }
     for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+        column.set_padding((0, GAP));
     }
     table.trim_fmt()
 }
 
 /// Replaces what a terminal would obey instead of show: control characters, and those that turn the
 /// direction of writing (<https://www.unicode.org/reports/tr9/>, table 4).
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let obeyed =
         |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.replace(obeyed, "\u{fffd}")
@@ -201,12 +272,16 @@ fn print(text: &str) -> Result<(), Failure> {
     if text.is_empty() {
         return Ok(());
     }
+    write(text).map(|_| ())
+}
+
+fn write(text: &str) -> Result<Reader, Failure> {
     let mut stdout = io::stdout().lock();
-    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
-        Err(cause) if cause.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::refused(format!("writing to standard output: {cause}")))
-        }
-        Ok(()) | Err(_) => Ok(()),
+    let line = text.trim_end_matches('\n');
+    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(Reader::There),
+        Err(cause) if cause.kind() == ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Err(cause) => Err(Failure::refused(format!("writing to standard output: {cause}"))),
     }
 }
 
@@ -224,11 +299,25 @@ mod tests {
 
     #[test]
     fn tables_are_aligned_and_end_without_white_space() {
-        let text = table(
-            ["SLUG", "STATUS"],
-            vec![["codecompany".into(), "ACTIVE".into()], ["日本".into(), "SUSPENDED".into()]],
-        );
+        let rows = [["codecompany", "ACTIVE"], ["日本", "SUSPENDED"]]
+            .map(|row| row.map(str::to_owned).to_vec());
+        let text = laid_out(&["SLUG", "STATUS"], rows.to_vec(), None);
         assert_eq!(text, "SLUG         STATUS\ncodecompany  ACTIVE\n日本         SUSPENDED");
+    }
+
+    #[test]
+    fn a_table_wider_than_the_terminal_becomes_names_and_values() {
+        let headers = ["", "SLUG", "STATUS"];
+        let rows = [["*", "codecompany", "ACTIVE"], ["", "日本", "SUSPENDED"]]
+            .map(|row| row.map(str::to_owned).to_vec());
+        let wide = "   SLUG         STATUS\n*  codecompany  ACTIVE\n   日本         SUSPENDED";
+        for columns in [None, Some(300), Some(25)] {
+            assert_eq!(laid_out(&headers, rows.to_vec(), columns), wide, "{columns:?}");
+        }
+        let narrow = "*\nslug    codecompany\nstatus  ACTIVE\n\nslug    日本\nstatus  SUSPENDED";
+        for columns in [24, 1] {
+            assert_eq!(laid_out(&headers, rows.to_vec(), Some(columns)), narrow, "{columns}");
+        }
     }
 
     #[test]

@@ -3,8 +3,11 @@
 //! A change is made under a lock, to what the file holds at that moment, and takes the place of the
 //! old file in one step: two programs lose none of each other's changes, a crash leaves one of the two
 //! versions. The file is readable by its owner alone, and one that is not understood is never replaced.
+//! The secrets of a profile may lie in the keyring of the system instead: `sealing`.
 //!
 //! Spec: Command line, "Profiles".
+
+mod sealing;
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
@@ -12,16 +15,19 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::base_url::BaseUrl;
 use crate::exit::Failure;
+use crate::input;
 use crate::yaml::to_yaml;
 
 /// What the environment says; an empty variable says nothing.
 #[derive(Clone, Default)]
 pub(crate) struct Environment {
     pub(crate) home: Option<PathBuf>,
+    /// `NO_COLOR`, or a terminal that knows none (`TERM`).
     pub(crate) no_color: bool,
     /// `TIKTI_HOST`
     pub(crate) host: Option<String>,
@@ -33,6 +39,16 @@ pub(crate) struct Environment {
     pub(crate) tenant: Option<String>,
     /// `TIKTI_PROFILE`
     pub(crate) profile: Option<String>,
+    /// `TIKTI_WORKER_ID`
+    pub(crate) worker_id: Option<String>,
+    /// `TIKTI_WORKER_SECRET`
+    pub(crate) worker_secret: Option<String>,
+    /// `TIKTI_AUDIENCE`
+    pub(crate) audience: Option<String>,
+    /// `TIKTI_SCOPES`
+    pub(crate) scopes: Option<String>,
+    /// `TIKTI_EVENT_TYPES`
+    pub(crate) event_types: Option<String>,
 }
 
 impl Environment {
@@ -44,12 +60,43 @@ impl Environment {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         Self {
             home: std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from),
-            no_color: variable("NO_COLOR").is_some(),
+            no_color: variable("NO_COLOR").is_some()
+                || variable("TERM").is_some_and(|term| term == "dumb"),
             host: variable("TIKTI_HOST"),
             api_key: variable("TIKTI_API_KEY"),
             token: variable("TIKTI_TOKEN"),
             tenant: variable("TIKTI_TENANT"),
             profile: variable("TIKTI_PROFILE"),
+            worker_id: variable("TIKTI_WORKER_ID"),
+            worker_secret: variable("TIKTI_WORKER_SECRET"),
+            audience: variable("TIKTI_AUDIENCE"),
+            scopes: variable("TIKTI_SCOPES"),
+            event_types: variable("TIKTI_EVENT_TYPES"),
+        }
+    }
+
+    /// A secret that a program is started with: in the variable `name`, or in the file that `name` with `_FILE`
+    /// behind it names. One line end of a file is stripped.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place of the client that reads the environment"
+    )]
+    pub(crate) fn secret(name: &str) -> Result<Option<SecretString>, Failure> {
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let file_name = format!("{name}_FILE");
+        match (variable(name), variable(&file_name)) {
+            (Some(_), Some(_)) => Err(Failure::usage(format!(
+                "{name} and {file_name} are both set: give one of them"
+            ))),
+            (Some(value), None) => match value.into_string() {
+                Ok(value) => Ok(Some(value.into())),
+                Err(_) => Err(Failure::usage(format!("{name} is not UTF-8"))),
+            },
+            // The value is not shown: whoever forgot what the suffix means wrote the secret itself.
+            (None, Some(file)) => input::secret_line(Path::new(&file))
+                .map(Some)
+                .map_err(|reason| Failure::usage(format!("the file of {file_name} {reason}"))),
+            (None, None) => Ok(None),
         }
     }
 
@@ -77,6 +124,9 @@ pub(crate) struct Profiles {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Profile {
     pub(crate) base_url: String,
+    /// Whether the secrets lie in the keyring of the system, and not in the file.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) keyring: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) api_key: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,12 +171,16 @@ impl ProfileFile {
         Self { directory }
     }
 
-    /// Reads the file; one that is not there holds nothing.
+    /// Reads the file; one that is not there holds nothing. What lies in a keyring is not looked for.
     pub(crate) fn load(&self) -> Result<Profiles, Failure> {
         let path = self.path();
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(cause) if cause.kind() == ErrorKind::NotFound => return Ok(Profiles::default()),
+            Err(cause)
+                if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                return Ok(Profiles::default());
+            }
             Err(cause) => return Err(Failure::file("reading", &path, &cause)),
         };
         if text.trim().is_empty() {
@@ -135,7 +189,8 @@ impl ProfileFile {
         serde_saphyr::from_str(&text).map_err(|cause| not_understood(&path, &cause))
     }
 
-    /// Changes the file: `change` gets what it holds now, and an error of it changes nothing.
+    /// Changes the file: `change` gets what it holds now, with all secrets, and an error of it changes
+    /// nothing.
     pub(crate) fn update<T>(
         &self,
         change: impl FnOnce(&mut Profiles) -> Result<T, Failure>,
@@ -143,11 +198,15 @@ impl ProfileFile {
         self.make_directory()?;
         // Released when it is closed, also by a crash.
         let _lock = self.lock()?;
+        self.refuse_read_only()?;
         let mut profiles = self.load()?;
+        let unsealed = self.unseal(&mut profiles);
         let changed = change(&mut profiles)?;
+        let left = self.seal(&mut profiles, unsealed)?;
         let text = to_yaml(&profiles)
             .map_err(|cause| Failure::usage(format!("writing the profiles: {cause}")))?;
         self.replace(&text)?;
+        self.forget(&left)?;
         Ok(changed)
     }
 
@@ -168,7 +227,36 @@ impl ProfileFile {
     }
 
     fn lock(&self) -> Result<File, Failure> {
-        let path = self.directory.join("config.lock");
+        self.lock_named("config.lock")
+    }
+
+    /// Held by the one command that refreshes a session; the file itself can be changed meanwhile.
+    pub(crate) fn lock_refresh(&self) -> Result<File, Failure> {
+        self.check_writable()?;
+        self.lock_named("refresh.lock")
+    }
+
+    /// Refuses a file that cannot be changed, before something is asked for that belongs into it.
+    pub(crate) fn check_writable(&self) -> Result<(), Failure> {
+        self.make_directory()?;
+        self.refuse_read_only()
+    }
+
+    /// A file that takes the place of the old one needs no leave of it; whoever marked it meant it.
+    fn refuse_read_only(&self) -> Result<(), Failure> {
+        let path = self.path();
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.permissions().readonly() => {
+                let shown = path.display();
+                Err(Failure::usage(format!("{shown} is read-only"))
+                    .next(format!("`chmod u+w {shown}` lets it be changed")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn lock_named(&self, name: &str) -> Result<File, Failure> {
+        let path = self.directory.join(name);
         let open = || {
             let file = OpenOptions::new()
                 .create(true)

@@ -10,16 +10,17 @@ use serde_json::Value;
 use tikti_server::api::{AuditHeadReply, AuditLinkReply, AuditListReply};
 use url::Url;
 
+use super::audit_tail;
 use super::audit_verify::{self, VerifyArgs};
-use crate::context::{Context, Target};
+use crate::context::Context;
 use crate::exit::Failure;
-use crate::http_client::{Credential, HttpClient};
 use crate::output;
+use crate::session::Session;
 
 /// Most events of one page.
-const LARGEST_PAGE: usize = 200;
+pub(super) const LARGEST_PAGE: usize = 200;
 
-/// Show, export and verify who did what
+/// Show, follow, export and verify who did what
 #[derive(Subcommand)]
 pub(crate) enum AuditCommand {
     /// List events, oldest first
@@ -35,6 +36,7 @@ pub(crate) enum AuditCommand {
         after_help = "Examples:\n  tikti audit head --tenant codecompany > head.jws\n  tikti audit head --tenant codecompany --checkpoint > begin.jws"
     )]
     Head(HeadArgs),
+    Tail(audit_tail::TailArgs),
     Verify(VerifyArgs),
 }
 
@@ -63,7 +65,7 @@ pub(crate) struct HeadArgs {
 }
 
 #[derive(Args)]
-struct ChainArgs {
+pub(super) struct ChainArgs {
     /// Tenant whose events are meant [default: the one of the profile]
     #[arg(long, value_name = "REF", value_parser = super::tenant::reference)]
     tenant: Option<String>,
@@ -89,46 +91,63 @@ pub(crate) async fn run(context: &Context, command: &AuditCommand) -> Result<(),
         AuditCommand::List(args) => list(context, args).await,
         AuditCommand::Export(args) => export(context, args).await,
         AuditCommand::Head(args) => head(context, args).await,
+        AuditCommand::Tail(args) => audit_tail::run(context, args).await,
         AuditCommand::Verify(args) => audit_verify::run(context, args).await,
     }
 }
 
 /// The log of a tenant or of the deployment.
-struct Log {
-    client: HttpClient,
-    target: Target,
-    url: Url,
+pub(super) struct Log<'a> {
+    pub(super) session: Session<'a>,
+    pub(super) url: Url,
 }
 
-impl Log {
+impl<'a> Log<'a> {
     /// At the path of its events, with `more` behind it.
-    fn new(context: &Context, of: &ChainArgs, more: &[&str]) -> Result<Self, Failure> {
-        let target = context.target()?;
-        let client = context.client(&target.host)?;
+    pub(super) async fn open(
+        context: &'a Context,
+        of: &ChainArgs,
+        more: &[&str],
+    ) -> Result<Self, Failure> {
+        let session = Session::open(context).await?;
         let path = if of.deployment {
             vec!["v1", "audit"]
         } else {
-            let tenant = of.tenant.as_ref().or(target.tenant.as_ref()).ok_or_else(|| {
-                Failure::usage("no tenant is named")
-                    .next("name one: `--tenant REF`, or `--deployment` for what no tenant has")
+            let tenant = session.tenant(of.tenant.as_deref()).map_err(|failure| {
+                failure.next("name one: `--tenant REF`, or `--deployment` for what no tenant has")
             })?;
             vec!["v1", "tenants", tenant, "audit"]
         };
-        let url = client.url(&[path.as_slice(), more].concat());
-        Ok(Self { client, target, url })
+        let url = session.url(&[path.as_slice(), more].concat());
+        Ok(Self { session, url })
+    }
+
+    /// A page of the events at `url`.
+    pub(super) async fn page(
+        &self,
+        url: &Url,
+        size: usize,
+        token: Option<&str>,
+    ) -> Result<AuditListReply, Failure> {
+        let mut url = url.clone();
+        url.query_pairs_mut().append_pair("pageSize", &size.clamp(1, LARGEST_PAGE).to_string());
+        if let Some(token) = token {
+            url.query_pairs_mut().append_pair("pageToken", token);
+        }
+        self.session.get(url).await
     }
 }
 
 /// The events that are asked for, page by page.
-struct Pages(Log);
+struct Pages<'a>(Log<'a>);
 
-impl Pages {
-    fn new(
-        context: &Context,
+impl<'a> Pages<'a> {
+    async fn open(
+        context: &'a Context,
         args: &ExportArgs,
         more: &[(&str, Option<&String>)],
     ) -> Result<Self, Failure> {
-        let mut log = Log::new(context, &args.of, &[])?;
+        let mut log = Log::open(context, &args.of, &[]).await?;
         let own = [("from", args.from.as_ref()), ("to", args.to.as_ref())];
         for (name, value) in own.iter().chain(more) {
             if let Some(value) = value {
@@ -139,18 +158,12 @@ impl Pages {
     }
 
     async fn page(&self, size: usize, token: Option<&str>) -> Result<AuditListReply, Failure> {
-        let Log { client, target, url } = &self.0;
-        let mut url = url.clone();
-        url.query_pairs_mut().append_pair("pageSize", &size.clamp(1, LARGEST_PAGE).to_string());
-        if let Some(token) = token {
-            url.query_pairs_mut().append_pair("pageToken", token);
-        }
-        client.get(url, Credential::Bearer(target.id_token()?)).await
+        self.0.page(&self.0.url, size, token).await
     }
 }
 
 async fn export(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
-    let pages = Pages::new(context, args, &[])?;
+    let pages = Pages::open(context, args, &[]).await?;
     let (mut token, mut is_pruned) = (None, false);
     loop {
         let page = pages.page(LARGEST_PAGE, token.as_deref()).await?;
@@ -172,8 +185,8 @@ async fn export(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
 }
 
 async fn head(context: &Context, args: &HeadArgs) -> Result<(), Failure> {
-    let Log { client, target, url } = Log::new(context, &args.of, &["head"])?;
-    let reply: AuditHeadReply = client.get(url, Credential::Bearer(target.id_token()?)).await?;
+    let Log { session, url } = Log::open(context, &args.of, &["head"]).await?;
+    let reply: AuditHeadReply = session.get(url).await?;
     if !args.checkpoint {
         context.output.note(&format!("the log up to event {}, {}", reply.seq, reply.signed_at));
         return context.output.answer(&reply, &reply.head, &reply.head);
@@ -190,7 +203,7 @@ async fn head(context: &Context, args: &HeadArgs) -> Result<(), Failure> {
 
 async fn list(context: &Context, args: &ListArgs) -> Result<(), Failure> {
     let filters = [("action", args.action.as_ref()), ("actor", args.actor.as_ref())];
-    let pages = Pages::new(context, &args.chosen, &filters)?;
+    let pages = Pages::open(context, &args.chosen, &filters).await?;
     let (mut events, mut head, mut checkpoint, mut token) = (Vec::new(), None, None, None);
     while events.len() < args.limit {
         let page = pages.page(args.limit - events.len(), token.as_deref()).await?;
@@ -226,7 +239,7 @@ fn table(events: &[AuditLinkReply]) -> String {
         let actor = format!("{} {}", text("/actor/type"), text("/actor/id"));
         [link.seq.to_string(), text("/time"), text("/action"), text("/target"), actor]
     });
-    output::table(["SEQ", "TIME", "ACTION", "TARGET", "ACTOR"], rows.collect())
+    output::table(&["SEQ", "TIME", "ACTION", "TARGET", "ACTOR"], rows)
 }
 
 fn unwritable(cause: &serde_json::Error) -> Failure {

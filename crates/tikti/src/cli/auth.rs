@@ -1,4 +1,4 @@
-//! `tikti auth`: begins a session, and ends it here.
+//! `tikti auth`: begins a session, and ends it.
 //!
 //! A password is asked for on a terminal or read from a pipe, never taken from the command line, where
 //! every user of the machine could read it; no token is printed.
@@ -9,11 +9,9 @@ use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use tikti_server::api::{SignInReply, SignInRequest};
-use tikti_token::peek;
 
+use super::auth_logout::{self, LogoutArgs};
 use super::auth_status;
-use super::token::expires_at;
-use crate::clock;
 use crate::context::{Context, Target};
 use crate::exit::Failure;
 use crate::http_client::Credential;
@@ -29,9 +27,7 @@ Example:
   tikti auth login --user root@corp.sys
   tikti auth login --user root@corp.sys --password-stdin < password.txt")]
     Login(LoginArgs),
-    /// Forget the session of the profile
-    #[command(after_help = "Example:\n  tikti auth logout")]
-    Logout,
+    Logout(LogoutArgs),
     /// Show who is signed in, where, until when; exit code 2 where nobody is
     #[command(
         after_help = "Example:\n  tikti auth status || tikti auth login --user root@corp.sys"
@@ -47,6 +43,9 @@ pub(crate) struct LoginArgs {
     /// Read the password from standard input; one line end is stripped
     #[arg(long)]
     password_stdin: bool,
+    /// Keep API key and tokens of the profile in the keyring of this system, not in the file
+    #[arg(long)]
+    keyring: bool,
 }
 
 #[derive(Serialize)]
@@ -60,17 +59,10 @@ struct SignedIn {
     expires_in: u64,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SignedOut {
-    profile: String,
-    had_session: bool,
-}
-
 pub(crate) async fn run(context: &Context, command: &AuthCommand) -> Result<(), Failure> {
     match command {
         AuthCommand::Login(args) => login(context, args).await,
-        AuthCommand::Logout => logout(context),
+        AuthCommand::Logout(args) => auth_logout::run(context, args).await,
         AuthCommand::Status => auth_status::run(context).await,
     }
 }
@@ -78,8 +70,11 @@ pub(crate) async fn run(context: &Context, command: &AuthCommand) -> Result<(), 
 async fn login(context: &Context, args: &LoginArgs) -> Result<(), Failure> {
     let target = context.target()?;
     let file = context.profile_file()?;
+    file.check_writable()?;
     // Before the password is asked for: a session that cannot be kept is not begun.
-    own_profile(&mut file.load()?, &target)?;
+    let mut profile = own_profile(&mut file.load()?, &target)?.clone();
+    profile.keyring |= args.keyring;
+    file.with_secrets(&target.profile_name, profile)?;
     let email = match &args.user {
         Some(email) => email.clone(),
         None if input::is_interactive() => input::ask(&context.output, "E-mail")?,
@@ -89,6 +84,7 @@ async fn login(context: &Context, args: &LoginArgs) -> Result<(), Failure> {
     let session = sign_in(context, &target, email, &password).await?;
     file.update(|profiles| {
         let profile = own_profile(profiles, &target)?;
+        profile.keyring |= args.keyring;
         profile.forget_tokens();
         profile.id_token = Some(session.id_token.clone());
         profile.refresh_token = session.refresh_token.clone();
@@ -162,44 +158,9 @@ async fn sign_in(
     client.post(url, credential, &request).await
 }
 
-fn logout(context: &Context) -> Result<(), Failure> {
-    let file = context.profile_file()?;
-    let (profile, stored) = context.selected(&mut file.load()?)?;
-    let is_stored = stored.is_some();
-    let token = stored.and_then(|stored| stored.id_token);
-    // Also without an idToken: an access token is as good to whoever finds it.
-    if is_stored {
-        file.update(|profiles| {
-            if let Some(stored) = profiles.profiles.get_mut(&profile) {
-                stored.forget_tokens();
-            }
-            Ok(())
-        })?;
-    }
-    let output = &context.output;
-    match &token {
-        None => output.done(&format!("Profile `{profile}` had no session.")),
-        Some(token) => {
-            output.done(&format!("Profile `{profile}` holds no tokens any more."));
-            output.note(&format!(
-                "The session itself ends at its expiry{}: a copy of its tokens stays good until then.",
-                expiry_of(token)
-            ));
-        }
-    }
-    warn_of_variable(context);
-    let answer = SignedOut { had_session: token.is_some(), profile };
-    output.answer(&answer, "", "")
-}
-
 /// A token of the environment stands over that of the profile, which may just have changed.
-fn warn_of_variable(context: &Context) {
+pub(super) fn warn_of_variable(context: &Context) {
     if context.environment.token.is_some() {
         context.output.warn("TIKTI_TOKEN is set and goes on being used");
     }
-}
-
-fn expiry_of(token: &str) -> String {
-    let expiry = peek(token).ok().and_then(|token| expires_at(&token));
-    expiry.map_or_else(String::new, |at| format!(" (idToken: {})", clock::rfc3339(at)))
 }

@@ -14,8 +14,9 @@ use super::token::{expires_at, text_claim};
 use crate::clock;
 use crate::context::{Context, Target};
 use crate::exit::Failure;
-use crate::http_client::Credential;
+use crate::http_client::{Credential, HttpClient};
 use crate::output;
+use crate::session;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,6 +41,8 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
             .next("`tikti init --host URL` names one, `tikti dev` starts one on this machine"));
     }
     let target = context.target()?;
+    let client = context.client(&target.host)?;
+    let target = session::refreshed(context, target, &client).await?;
     let token = target.id_token()?;
     let unverified = peek(token.expose_secret()).map_err(|cause| {
         Failure::authentication(format!("the idToken cannot be read: {cause}")).next(again)
@@ -50,7 +53,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
         let ended = clock::readable(expires_at, now);
         return Err(Failure::authentication(format!("the session ended at {ended}")).next(again));
     }
-    let user = lookup(context, &target, token).await?;
+    let user = lookup(&client, &target, token).await?;
     let answer = describe(&target, &unverified, user, expires_at);
     let people = people(&answer, &clock::readable(expires_at, now));
     let bare = answer.email.clone().or_else(|| answer.local_id.clone());
@@ -60,14 +63,13 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
 
 /// Asks the server whether the session is still good; without an API key it cannot be asked.
 async fn lookup(
-    context: &Context,
+    client: &HttpClient,
     target: &Target,
     token: &SecretString,
 ) -> Result<Option<LookupUser>, Failure> {
     let Some(key) = &target.api_key else {
         return Ok(None);
     };
-    let client = context.client(&target.host)?;
     let request = LookupRequest { id_token: token.expose_secret().to_owned(), memberships: None };
     let url = client.url(&["v1", "accounts", "lookup"]);
     let reply: LookupReply = client.post(url, Credential::ApiKey(Some(key)), &request).await?;

@@ -18,6 +18,7 @@ use super::store::bytes;
 use super::store_args::{KeyArgs, StoreArgs, not_done, note_expired};
 use crate::context::Context;
 use crate::exit::Failure;
+use crate::interrupt::PutBack;
 
 /// Write everything that is stored into one file, beside a running server or without one
 ///
@@ -58,6 +59,11 @@ pub(crate) async fn run(context: &Context, args: &BackupArgs) -> Result<(), Fail
         return Err(Failure::usage(message).next("`--force` replaces it"));
     }
     let part = Part::begin(&args.file)?;
+    let (said, path) = (context.output.clone(), part.path.clone());
+    let put_back = PutBack::at_signal(move |_| {
+        discard(&path);
+        said.ended("no backup was written");
+    });
     let mut out = BufWriter::new(&part.file);
     let bar = context.output.progress();
     let mut tell = |at: Progress| bar.show("Writing", at.done, at.total);
@@ -65,13 +71,15 @@ pub(crate) async fn run(context: &Context, args: &BackupArgs) -> Result<(), Fail
     drop(bar);
     let kept = written.map_err(not_done).and_then(|report| {
         out.flush().map_err(|cause| Failure::file("writing", &part.path, &cause))?;
+        // From here on it stands, or it is seen that it does not.
+        drop(put_back);
         Ok((report, part.keep(&args.file)?))
     });
     drop(out);
     let (BackupReport { records, expired, sealed, .. }, size_bytes) = match kept {
         Ok(kept) => kept,
         Err(failure) => {
-            part.discard();
+            discard(&part.path);
             return Err(failure);
         }
     };
@@ -130,12 +138,12 @@ impl Part {
         });
         kept.map_err(|cause| Failure::file("writing", target, &cause))
     }
+}
 
-    /// Removes what did not become a backup.
-    fn discard(&self) {
-        // Where it cannot be removed, the next run begins over it.
-        let _ = std::fs::remove_file(&self.path);
-    }
+/// Removes what did not become a backup.
+fn discard(part: &Path) {
+    // Where it cannot be removed, the next run begins over it.
+    let _ = std::fs::remove_file(part);
 }
 
 /// Removes what an earlier run left, without writing to it: others may have it open, or it is a link.

@@ -25,11 +25,17 @@ use crate::profile::{Profile, Profiles};
 #[command(after_help = "\
 Example:
   tikti init --host https://api.tikti.io
-  tikti init --host https://api.tikti.io --api-key tk_... --tenant codecompany --profile work")]
+  tikti init --host https://api.tikti.io --api-key tk_... --tenant codecompany --profile work
+
+With --keyring the secrets lie in GNOME Keyring, KWallet or another Secret Service, by way of
+its program secret-tool, or in the keychain of macOS.")]
 pub(crate) struct InitArgs {
     /// Tenant, by id or slug, that commands mean where none is named
     #[arg(long, value_name = "REF")]
     tenant: Option<String>,
+    /// Keep API key and tokens of the profile in the keyring of this system, not in the file
+    #[arg(long)]
+    keyring: bool,
 }
 
 #[derive(Serialize)]
@@ -45,6 +51,7 @@ struct Initialized {
 pub(crate) async fn run(context: &Context, args: &InitArgs) -> Result<(), Failure> {
     let host = host(context)?;
     let file = context.profile_file()?;
+    file.check_writable()?;
     let known = known_profile(context, &file.load()?, &host);
     let api_key = api_key(context, known.as_ref())?;
     let version = reach(context, &host).await?;
@@ -54,6 +61,7 @@ pub(crate) async fn run(context: &Context, args: &InitArgs) -> Result<(), Failur
         let mut profile =
             stored.filter(|stored| stored.is_of(&host)).unwrap_or_else(|| Profile::new(&host));
         profile.api_key = api_key.or(profile.api_key);
+        profile.keyring |= args.keyring;
         profile.tenant_id = args.tenant.clone().or(profile.tenant_id);
         let has_api_key = profile.api_key.is_some();
         profiles.profiles.insert(name.clone(), profile);
@@ -88,7 +96,7 @@ fn api_key(context: &Context, known: Option<&Profile>) -> Result<Option<String>,
     if let Some(key) = given.or_else(|| context.environment.api_key.clone()) {
         return Ok(Some(key));
     }
-    let is_known = known.is_some_and(|profile| profile.api_key.is_some());
+    let is_known = known.is_some_and(|profile| profile.api_key.is_some() || profile.keyring);
     if is_known || !input::is_interactive() {
         return Ok(None);
     }

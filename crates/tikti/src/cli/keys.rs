@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::exit::Failure;
 use crate::http_client::Credential;
 use crate::output;
+use crate::session::Session;
 
 /// Show, rotate, revoke and import signing keys
 #[derive(Subcommand)]
@@ -59,15 +60,13 @@ pub(crate) async fn run(context: &Context, command: &KeysCommand) -> Result<(), 
 }
 
 async fn list(context: &Context) -> Result<(), Failure> {
-    let target = context.target()?;
-    let client = context.client(&target.host)?;
-    let bearer = Credential::Bearer(target.id_token()?);
-    let list: KeyListReply = client.get(client.url(&["v1", "keys"]), bearer).await?;
+    let session = Session::open(context).await?;
+    let list: KeyListReply = session.get(session.url(&["v1", "keys"])).await?;
     let kids = list.keys.iter().map(|key| key.kid.as_str());
     let kids = Vec::from_iter(kids).join("\n");
     let rows = list.keys.iter().map(row);
     let headers = ["KID", "STATE", "NEXT", "TOKENS UNTIL", "SAFE TO RETIRE", "KEY", "CREATED"];
-    let people = output::table(headers, rows.collect());
+    let people = output::table(&headers, rows);
     context.output.answer(&list, &people, &kids)
 }
 

@@ -12,8 +12,8 @@ use tikti_server::api::{RotateKeyRequest, RotatedKeyReply};
 
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::http_client::Credential;
 use crate::input;
+use crate::session::Session;
 
 /// Make the key that signs next; in an emergency, revoke keys and sign with a new one at once
 ///
@@ -23,7 +23,7 @@ use crate::input;
 #[command(after_help = "\
 Examples:
   tikti keys rotate
-  tikti keys rotate --emergency                    a private key, or the store, is stolen
+  tikti keys rotate --emergency           # a private key, or the store, is stolen
   tikti keys rotate --emergency --kid tikti-2026-01-7f3k --yes
 
 An emergency revokes all keys, or the one that --kid names. The tokens that they signed
@@ -47,12 +47,10 @@ pub(crate) struct RotateArgs {
 }
 
 pub(crate) async fn run(context: &Context, args: &RotateArgs) -> Result<(), Failure> {
-    let target = context.target()?;
-    let client = context.client(&target.host)?;
-    let bearer = Credential::Bearer(target.id_token()?);
+    let session = Session::open(context).await?;
     if args.emergency && !args.yes {
         let keys = revoked(args);
-        let host = &target.host;
+        let host = &session.target.host;
         context.output.warn(&format!(
             "{keys} of {host} will be revoked: access and worker tokens that it has signed are refused, by the \
              servers within keys.refreshInterval, by verifiers within keys.jwksMaxAge; programs have to get \
@@ -62,10 +60,10 @@ pub(crate) async fn run(context: &Context, args: &RotateArgs) -> Result<(), Fail
     }
     let request =
         RotateKeyRequest { emergency: args.emergency.then_some(true), kid: args.kid.clone() };
-    let url = client.url(&["v1", "keys", "rotate"]);
+    let url = session.url(&["v1", "keys", "rotate"]);
     let name = args.idempotency_key.clone().map_or_else(fresh_name, Ok)?;
-    let rotated: RotatedKeyReply = client
-        .post_named(url, bearer, (&name, &request))
+    let rotated: RotatedKeyReply = session
+        .post_named(url, (&name, &request))
         .await
         .map_err(|failure| repeatable(failure, &name))?;
     say(context, args, &rotated);

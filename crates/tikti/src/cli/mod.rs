@@ -6,38 +6,66 @@
 //!
 //! Spec: Command line.
 
+mod apikey;
+mod apply;
 mod audit;
+mod audit_tail;
 mod audit_verify;
 mod auth;
+mod auth_logout;
 mod auth_status;
+mod authz;
 mod backup;
+mod bootstrap;
+mod client;
+mod complete;
 mod completions;
+mod config;
 mod dev;
+mod examples;
 mod init;
 mod keys;
 mod keys_import;
 mod keys_rewrap;
 mod keys_rotate;
+mod man;
+mod member;
 mod profile;
+mod reference;
 mod restore;
+mod role;
 mod rs_check;
 mod serve;
+mod session;
 mod store;
 mod store_args;
 mod store_copy;
 mod store_verify;
 mod tenant;
-mod token;
+pub(crate) mod token;
 mod token_exchange;
 mod token_inspect;
+mod token_revoke;
 mod token_verify;
 mod user;
+mod user_create;
 mod user_import;
+mod user_ref;
+mod worker;
+mod worker_child;
+mod worker_environment;
+mod worker_plan;
+mod worker_provision;
+mod worker_renewal;
+mod worker_run;
+mod worker_secret;
+mod worker_token;
 
 use std::ffi::OsString;
+use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::runtime;
 
 use crate::context::{Context, Globals};
@@ -46,6 +74,7 @@ use crate::exit::{Exit, Failure};
 /// Tikti: a multi-tenant identity and token service, and its command line
 #[derive(Parser)]
 #[command(name = "tikti", version, propagate_version = false, after_help = EXAMPLES)]
+#[command(max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
     globals: Globals,
@@ -55,19 +84,23 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Get started:
-  tikti dev                          start a server on this machine, then elsewhere:
+  tikti dev                          # starts a server on this machine; then, elsewhere:
   tikti init --host http://127.0.0.1:8080
   tikti auth login --user root@corp.sys
   tikti tenant create --slug codecompany
   tikti token exchange --aud backend-worker --scope \"jobs:read jobs:write\" \\
       --tenant codecompany --sub worker-01
 
-Exit codes: 0 done, 1 refused or failed, 2 authentication, 3 configuration or usage.";
+Exit codes: 0 done, 1 refused or failed, 2 authentication, 3 configuration or usage,
+4 something differs (`tikti diff`).";
 
 #[derive(Subcommand)]
 enum Command {
     Dev(dev::DevArgs),
     Serve(serve::ServeArgs),
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    Bootstrap(bootstrap::BootstrapArgs),
     #[command(subcommand)]
     Store(store::StoreCommand),
     Backup(backup::BackupArgs),
@@ -81,6 +114,22 @@ enum Command {
     Token(token::TokenCommand),
     #[command(subcommand)]
     User(user::UserCommand),
+    #[command(subcommand, alias = "membership")]
+    Member(member::MemberCommand),
+    #[command(subcommand)]
+    Role(role::RoleCommand),
+    #[command(subcommand)]
+    Session(session::SessionCommand),
+    #[command(subcommand)]
+    Client(client::ClientCommand),
+    #[command(subcommand)]
+    Worker(Box<worker::WorkerCommand>),
+    #[command(subcommand, name = "apikey", alias = "api-key")]
+    ApiKey(apikey::ApiKeyCommand),
+    #[command(subcommand)]
+    Authz(authz::AuthzCommand),
+    Apply(apply::ApplyArgs),
+    Diff(apply::DiffArgs),
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     #[command(subcommand)]
@@ -89,25 +138,52 @@ enum Command {
     Profile(profile::ProfileCommand),
     RsCheck(Box<rs_check::RsCheckArgs>),
     Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+    #[command(name = "__complete", hide = true)]
+    Complete(complete::CompleteArgs),
+    #[command(name = "__reference", hide = true)]
+    Reference(reference::ReferenceArgs),
+}
+
+/// The command line with its two forms of help.
+fn tree() -> clap::Command {
+    examples::in_two_forms(Cli::command())
+}
+
+/// The tree, whose own `--help` ends with what all commands share.
+fn helpful_tree() -> clap::Command {
+    tree().after_long_help(format!("{EXAMPLES}\n\n{}", reference::shared()))
+}
+
+fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let mut tree = helpful_tree();
+    let mut matches = tree.try_get_matches_from_mut(args)?;
+    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut tree))
 }
 
 /// Runs one command line, the program's name first, and says how it ended.
-pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
-    let cli = match Cli::try_parse_from(args) {
+pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match parse(args) {
         Ok(cli) => cli,
         Err(mut error) => {
             hide_passwords(&mut error);
-            return show(&error);
+            return show(&error).into();
         }
     };
     let context = Context::new(cli.globals);
-    match dispatch(&context, &cli.command) {
-        Ok(()) => Exit::Done,
-        Err(failure) => {
-            context.output.failure(&failure);
-            failure.exit
-        }
-    }
+    let child = match &cli.command {
+        Command::Worker(command) => command.runs(),
+        _ => None,
+    };
+    let ended = match child {
+        // Ends as its child does.
+        Some(args) => block_on(worker_run::run(&context, args)),
+        None => dispatch(&context, &cli.command).map(|()| Exit::Done.into()),
+    };
+    ended.unwrap_or_else(|failure| {
+        context.output.failure(&failure);
+        failure.exit.into()
+    })
 }
 
 /// Takes out of the message what may be a password: the URL of a store, where none belongs.
@@ -140,49 +216,62 @@ fn show(error: &clap::Error) -> Exit {
     if error.use_stderr() { Exit::Usage } else { Exit::Done }
 }
 
+/// The name of a command to which no server can be named.
+const fn asks_no_server(command: &Command) -> Option<&'static str> {
+    Some(match command {
+        Command::Dev(_) => "dev",
+        Command::Serve(_) => "serve",
+        Command::Config(_) => "config",
+        Command::Bootstrap(_) => "bootstrap",
+        Command::Store(_) => "store",
+        Command::Backup(_) => "backup",
+        Command::Restore(_) => "restore",
+        Command::Profile(_) => "profile",
+        Command::Completions(_) => "completions",
+        Command::Man(_) => "man",
+        _ => return None,
+    })
+}
+
 fn dispatch(context: &Context, command: &Command) -> Result<(), Failure> {
+    if let Some(name) = asks_no_server(command) {
+        context.refuse_server_options(name)?;
+    }
     match command {
-        Command::Dev(args) => {
-            context.refuse_server_options("dev")?;
-            dev::run(context, args)
-        }
-        Command::Serve(args) => {
-            context.refuse_server_options("serve")?;
-            serve::run(args)
-        }
-        Command::Store(command) => {
-            context.refuse_server_options("store")?;
-            block_on(store::run(context, command))
-        }
-        Command::Backup(args) => {
-            context.refuse_server_options("backup")?;
-            block_on(backup::run(context, args))
-        }
-        Command::Restore(args) => {
-            context.refuse_server_options("restore")?;
-            block_on(restore::run(context, args))
-        }
+        Command::Dev(args) => dev::run(context, args),
+        Command::Serve(args) => serve::run(args),
+        Command::Config(command) => config::run(context, command),
+        Command::Bootstrap(args) => block_on(bootstrap::run(context, args)),
+        Command::Store(command) => block_on(store::run(context, command)),
+        Command::Backup(args) => block_on(backup::run(context, args)),
+        Command::Restore(args) => block_on(restore::run(context, args)),
         Command::Init(args) => block_on(init::run(context, args)),
         Command::Auth(command) => block_on(auth::run(context, command)),
         Command::Tenant(command) => block_on(tenant::run(context, command)),
         Command::Token(command) => block_on(token::run(context, command)),
         Command::User(command) => block_on(user::run(context, command)),
+        Command::Member(command) => block_on(member::run(context, command)),
+        Command::Role(command) => block_on(role::run(context, command)),
+        Command::Session(command) => block_on(session::run(context, command)),
+        Command::Client(command) => block_on(client::run(context, command)),
+        Command::Worker(command) => block_on(worker::run(context, command)),
+        Command::ApiKey(command) => block_on(apikey::run(context, command)),
+        Command::Authz(command) => block_on(authz::run(context, command)),
+        Command::Apply(args) => block_on(apply::apply(context, args)),
+        Command::Diff(args) => block_on(apply::diff(context, args)),
         Command::Audit(command) => block_on(audit::run(context, command)),
         Command::Keys(command) => block_on(keys::run(context, command)),
-        Command::Profile(command) => {
-            context.refuse_server_options("profile")?;
-            profile::run(context, command)
-        }
+        Command::Profile(command) => profile::run(context, command),
         Command::RsCheck(args) => block_on(rs_check::run(context, args)),
-        Command::Completions(args) => {
-            context.refuse_server_options("completions")?;
-            completions::run(context, args, Cli::command())
-        }
+        Command::Completions(args) => completions::run(context, args),
+        Command::Man(args) => man::run(context, args, tree()),
+        Command::Complete(args) => complete::run(context, args, tree()),
+        Command::Reference(_) => reference::run(context, tree()),
     }
 }
 
 /// Runs a client command: one thread is enough to wait for one reply.
-fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -203,16 +292,31 @@ mod tests {
     fn every_command_has_an_example() {
         fn leaves(command: &clap::Command, path: &str, missing: &mut Vec<String>) {
             let path = format!("{path} {}", command.get_name());
-            if !command.has_subcommands() && command.get_after_help().is_none() {
+            if !command.has_subcommands() && examples::below(command).examples.is_empty() {
                 missing.push(path.clone());
             }
-            for child in command.get_subcommands() {
+            for child in command.get_subcommands().filter(|child| !child.is_hide_set()) {
                 leaves(child, &path, missing);
             }
         }
         let mut missing = Vec::new();
         leaves(&Cli::command(), "", &mut missing);
         assert_eq!(missing, Vec::<String>::new());
+    }
+
+    /// Text that stands as it is written is not wrapped, and a terminal breaks it anywhere.
+    #[test]
+    fn help_fits_a_hundred_columns() {
+        let tree = reference::built(helpful_tree());
+        let mut wide = Vec::new();
+        reference::walk(&tree, &mut |command| {
+            for help in [command.clone().render_help(), command.clone().render_long_help()] {
+                let help = help.to_string();
+                let lines = help.lines().filter(|line| line.chars().count() > 100);
+                wide.extend(lines.map(str::to_owned));
+            }
+        });
+        assert_eq!(wide, Vec::<String>::new());
     }
 
     #[test]
@@ -228,19 +332,93 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table: a line a command")]
     fn names_of_the_specification_are_understood() {
         for line in [
             "tikti init --base-url http://127.0.0.1:1 --api-key k --tenant t --profile p",
+            "tikti init --host http://127.0.0.1:1 --keyring",
             "tikti auth login --email a@b.c --password-stdin",
+            "tikti auth login --user a@b.c --keyring",
             "tikti token exchange --audience a --scopes x,y --subject w --event-types e --ttl 900",
             "tikti token verify --aud a --scope x -",
             "tikti token inspect",
+            "tikti token revoke",
+            "tikti token revoke --type worker",
+            "tikti token revoke -",
+            "tikti authz explain --aud a --scope x --tenant t --sub w --event-types e --ttl 900",
+            "tikti authz explain --email a@b.c --audience a --scopes x,y --subject w",
+            "tikti audit tail --tenant t --follow --lines 5",
             "tikti tenant create --slug s --name n --id i",
+            "tikti tenant list",
+            "tikti tenant get t",
+            "tikti tenant update t --name n --self-sign-up true",
+            "tikti tenant suspend t",
+            "tikti tenant activate t",
+            "tikti tenant delete t --yes",
+            "tikti tenant use t",
+            "tikti auth logout --local",
+            "tikti user create a@b.c --password-stdin --role ADMIN --tenant t --roles x,y",
+            "tikti user create a@b.c --no-password",
+            "tikti user list --email a@b.c",
+            "tikti user list --limit 9",
+            "tikti user get u",
+            "tikti user update a@b.c --name n --role r --status s --email-verified true",
+            "tikti user update u --default-tenant t",
+            "tikti user suspend u",
+            "tikti user activate a@b.c",
+            "tikti user delete u --yes",
+            "tikti user reset-password a@b.c",
+            "tikti member add a@b.c --tenant t --roles x --roles y --create",
+            "tikti membership list --tenant t --limit 9",
+            "tikti member get u",
+            "tikti member set-roles a@b.c --roles x,y",
+            "tikti member remove u --yes",
+            "tikti role create R --permissions x,y --tenant t",
+            "tikti role list",
+            "tikti role get R",
+            "tikti role update R --permission x",
+            "tikti role delete R --yes",
+            "tikti session list",
+            "tikti session list --user u --tenant t",
+            "tikti session revoke s",
+            "tikti session revoke --user a@b.c --tenant t",
+            "tikti client create c --tenant t --type SERVICE --scopes s --default-scopes s --event-types e",
+            "tikti client create c --grant-types token_exchange --subject-policy any --ttl 900",
+            "tikti client list --tenant t",
+            "tikti client get c --tenant t",
+            "tikti client update c --tenant t --allowed-scopes s --status DISABLED --clear event-types",
+            "tikti client delete c --tenant t --yes",
+            "tikti worker create w --tenant t --clients c --scopes s --event-types e --mintable-by R",
+            "tikti worker list --tenant t",
+            "tikti worker get w --tenant t",
+            "tikti worker update w --tenant t --status ACTIVE --custom-tokens true --clear mintable-by",
+            "tikti worker update w --tenant t --jwks f",
+            "tikti worker delete w --tenant t --yes",
+            "tikti worker rotate-secret w --tenant t --revoke-old",
+            "tikti worker rotate-secret w --tenant t --revoke 1",
+            "tikti worker token w --tenant t --audience a --scopes s --event-types e --secret-stdin",
+            "tikti worker token --env-file f",
+            "tikti worker provision w --tenant t --audience a --scopes s --event-types e --write-env f --rotate",
+            "tikti worker run --env-file f --token-file g -- sh -c x --output json",
+            "tikti apikey create --tenant t --scopes s --name n --expires-at x",
+            "tikti apikey list --deployment",
+            "tikti apikey get i --tenant t",
+            "tikti apikey update i --deployment --status DISABLED",
+            "tikti apikey delete i --tenant t --yes",
+            "tikti profile list",
+            "tikti profile use p",
+            "tikti profile delete p --yes",
+            "tikti apply -f f --yes --prune --write-env d",
+            "tikti apply --file -",
+            "tikti diff -f f --prune --output json",
             "tikti audit list --tenant t --action role.create --limit 9",
             "tikti audit export --deployment --from f --to t",
             "tikti audit verify f --head h --begin b --jwks j",
             "tikti dev --listen 127.0.0.1:0 --data d --store embedded:d",
             "tikti serve --config f",
+            "tikti config check --config f",
+            "tikti bootstrap --config f --admin a@b.c",
+            "tikti bootstrap --config f --email a@b.c",
             "tikti store verify --data d",
             "tikti store verify --store redis://h",
             "tikti store copy --from embedded:d --to redis+cluster://h1,h2",
@@ -260,6 +438,9 @@ mod tests {
             "tikti rs-check http://127.0.0.1:1/jobs --aud a --scope s --tenant t --issue-at 127.0.0.1:2",
             "tikti rs-check http://127.0.0.1:1/jobs --token - --method POST --header X-A:b --strict",
             "tikti user import f --config c --firebase-hash-config h",
+            "tikti man --dir d",
+            "tikti man token exchange",
+            "tikti completions zsh",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap();
         }

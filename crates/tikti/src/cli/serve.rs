@@ -23,7 +23,8 @@ Example:
   TIKTI__STORE__URL_FILE=/run/secrets/store-url tikti serve --config /etc/tikti/config.yaml
 
 examples/tikti.yaml is the least that it wants, with the commands that make the secrets.
-A new deployment has no users yet; to try things out, use `tikti dev`.")]
+A new deployment has no users yet: `tikti bootstrap` makes the first one. To try things out,
+use `tikti dev`.")]
 pub(crate) struct ServeArgs {
     /// The configuration, as YAML
     #[arg(long, value_name = "FILE")]

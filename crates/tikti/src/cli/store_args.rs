@@ -103,6 +103,7 @@ pub(crate) fn not_done(cause: MaintenanceError) -> Failure {
         MaintenanceError::Store(_)
         | MaintenanceError::ImportStopped { .. }
         | MaintenanceError::Keys(_)
+        | MaintenanceError::Refused(_)
         | MaintenanceError::Backup(_) => Failure::refused(text),
     }
 }

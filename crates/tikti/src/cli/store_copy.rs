@@ -20,6 +20,7 @@ use crate::clock;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::input;
+use crate::interrupt::PutBack;
 
 const HOLDER: &str = "tikti store copy";
 
@@ -66,6 +67,9 @@ pub(crate) async fn run(context: &Context, args: &CopyArgs) -> Result<(), Failur
     let to = named(args.to.as_deref(), args.to_config.as_deref())?;
     let from = source(from).await.map_err(not_started)?;
     let to = to.open(HOLDER).await.map_err(not_started)?;
+    let said = context.output.clone();
+    let _told =
+        PutBack::at_signal(move |_| said.ended("the same command goes on where this one stopped"));
     let bar = context.output.progress();
     let mut tell = |at: CopyProgress| {
         let doing = match at.phase {

@@ -82,5 +82,5 @@ fn people(reply: &Reply) -> String {
     }
     let rows = reply.findings.iter();
     let rows = rows.map(|found| [found.key.clone(), found.says.to_owned(), found.detail.clone()]);
-    output::table(["KEY", "FINDING", "DETAIL"], rows.collect())
+    output::table(&["KEY", "FINDING", "DETAIL"], rows)
 }

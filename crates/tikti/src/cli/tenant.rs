@@ -1,16 +1,19 @@
-//! `tikti tenant`: makes, lists, shows and chooses tenants.
+//! `tikti tenant`: makes, lists, shows, changes, chooses and deletes tenants.
 //!
 //! Spec: Command line, `tenant`; HTTP API, "Tenant administration".
 
 use clap::{Args, Subcommand};
-use tikti_server::api::{CreateTenantRequest, TenantListReply, TenantReply};
+use tikti_server::api::{
+    CreateTenantRequest, EmptyReply, TenantListReply, TenantReply, UpdateTenantRequest,
+};
 
-use crate::context::{Context, Remembered, Target};
+use crate::context::{Context, Remembered};
 use crate::exit::Failure;
-use crate::http_client::{Credential, HttpClient};
-use crate::output;
+use crate::input;
+use crate::session::{Page, Session};
+use crate::shown::{self, Shown};
 
-/// Make, list, show and choose tenants
+/// Make, list, change and choose tenants
 #[derive(Subcommand)]
 pub(crate) enum TenantCommand {
     /// Make a tenant, with the roles and clients of the template
@@ -22,6 +25,18 @@ pub(crate) enum TenantCommand {
     /// Show a tenant
     #[command(after_help = "Example:\n  tikti tenant get codecompany")]
     Get(Reference),
+    /// Change the name of a tenant, or whether people may join by themselves
+    #[command(after_help = "Example:\n  tikti tenant update codecompany --name \"Code Company\"")]
+    Update(UpdateArgs),
+    /// Suspend a tenant: its tokens are refused and no new ones are given, nothing is lost
+    #[command(after_help = "Example:\n  tikti tenant suspend codecompany")]
+    Suspend(Reference),
+    /// Activate a suspended tenant
+    #[command(after_help = "Example:\n  tikti tenant activate codecompany")]
+    Activate(Reference),
+    /// Delete a tenant with its roles, clients, workers, keys and memberships
+    #[command(after_help = "Example:\n  tikti tenant delete codecompany --yes")]
+    Delete(DeleteArgs),
     /// Make a tenant the one that commands mean where none is named
     #[command(after_help = "Example:\n  tikti tenant use codecompany")]
     Use(Reference),
@@ -47,6 +62,27 @@ pub(crate) struct Reference {
     tenant: String,
 }
 
+#[derive(Args)]
+pub(crate) struct UpdateArgs {
+    #[command(flatten)]
+    reference: Reference,
+    /// Name for people
+    #[arg(long, required_unless_present = "self_sign_up")]
+    name: Option<String>,
+    /// Whether people may join by themselves
+    #[arg(long, value_name = "true|false")]
+    self_sign_up: Option<bool>,
+}
+
+#[derive(Args)]
+pub(crate) struct DeleteArgs {
+    #[command(flatten)]
+    reference: Reference,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
 /// Refuses what cannot be one segment of a path; everything else is judged by the server.
 pub(super) fn reference(text: &str) -> Result<String, &'static str> {
     match text {
@@ -56,116 +92,119 @@ pub(super) fn reference(text: &str) -> Result<String, &'static str> {
 }
 
 pub(crate) async fn run(context: &Context, command: &TenantCommand) -> Result<(), Failure> {
-    let target = context.target()?;
-    let administration =
-        Administration { context, target: &target, client: context.client(&target.host)? };
+    let session = Session::open(context).await?;
     match command {
-        TenantCommand::Create(args) => administration.create(args).await,
-        TenantCommand::List => administration.list().await,
-        TenantCommand::Get(reference) => administration.show(&reference.tenant).await,
-        TenantCommand::Use(reference) => administration.choose(&reference.tenant).await,
+        TenantCommand::Create(args) => create(&session, args).await,
+        TenantCommand::List => list(&session).await,
+        TenantCommand::Get(reference) => {
+            shown::one(session.output(), &find(&session, reference).await?)
+        }
+        TenantCommand::Update(args) => update(&session, args).await,
+        TenantCommand::Suspend(reference) => set_status(&session, reference, "SUSPENDED").await,
+        TenantCommand::Activate(reference) => set_status(&session, reference, "ACTIVE").await,
+        TenantCommand::Delete(args) => delete(&session, args).await,
+        TenantCommand::Use(reference) => choose(&session, reference).await,
     }
 }
 
-/// The tenants of one server, as the signed-in user sees them.
-struct Administration<'a> {
-    context: &'a Context,
-    target: &'a Target,
-    client: HttpClient,
+async fn create(session: &Session<'_>, args: &CreateArgs) -> Result<(), Failure> {
+    let request = CreateTenantRequest {
+        slug: args.slug.clone(),
+        name: args.name.clone(),
+        id: args.id.clone(),
+    };
+    let tenant: TenantReply = session.post(session.url(&["v1", "tenants"]), &request).await?;
+    let said = format!("Tenant {} created ({})", tenant.slug, tenant.id);
+    shown::done(session.output(), &said, &tenant)
 }
 
-impl Administration<'_> {
-    async fn create(&self, args: &CreateArgs) -> Result<(), Failure> {
-        let request = CreateTenantRequest {
-            slug: args.slug.clone(),
-            name: args.name.clone(),
-            id: args.id.clone(),
-        };
-        let url = self.client.url(&["v1", "tenants"]);
-        let bearer = Credential::Bearer(self.target.id_token()?);
-        let tenant: TenantReply = self.client.post(url, bearer, &request).await?;
-        let output = &self.context.output;
-        output.done(&format!("Tenant {} created ({})", tenant.slug, tenant.id));
-        output.answer(&tenant, "", &tenant.id)
-    }
+async fn list(session: &Session<'_>) -> Result<(), Failure> {
+    let tenants = session.all::<TenantListReply>(&session.url(&["v1", "tenants"])).await?;
+    let all = TenantListReply { tenants, next_page_token: None };
+    let none = "No tenant yet: `tikti tenant create --slug SLUG` makes one.";
+    shown::many(session.output(), &all, &all.tenants, none)
+}
 
-    async fn list(&self) -> Result<(), Failure> {
-        let mut tenants = Vec::new();
-        let mut page_token = None;
-        loop {
-            let page = self.page(page_token.as_deref()).await?;
-            tenants.extend(page.tenants);
-            page_token = page.next_page_token;
-            if page_token.is_none() {
-                break;
-            }
-        }
-        let ids = tenants.iter().map(|tenant| tenant.id.as_str());
-        let ids = Vec::from_iter(ids).join("\n");
-        let people = table(&tenants);
-        let all = TenantListReply { tenants, next_page_token: None };
-        self.context.output.answer(&all, &people, &ids)
-    }
+async fn find(session: &Session<'_>, reference: &Reference) -> Result<TenantReply, Failure> {
+    session.get(session.tenant_url(&reference.tenant, &[])).await
+}
 
-    async fn page(&self, token: Option<&str>) -> Result<TenantListReply, Failure> {
-        let mut url = self.client.url(&["v1", "tenants"]);
-        url.query_pairs_mut().append_pair("pageSize", "200");
-        if let Some(token) = token {
-            url.query_pairs_mut().append_pair("pageToken", token);
-        }
-        let bearer = Credential::Bearer(self.target.id_token()?);
-        self.client.get(url, bearer).await
-    }
+async fn update(session: &Session<'_>, args: &UpdateArgs) -> Result<(), Failure> {
+    let request = UpdateTenantRequest {
+        name: args.name.clone(),
+        self_sign_up: args.self_sign_up,
+        status: None,
+    };
+    let tenant = change(session, &args.reference, &request).await?;
+    let said = format!("Tenant {} changed ({})", tenant.slug, tenant.id);
+    shown::done(session.output(), &said, &tenant)
+}
 
-    async fn show(&self, reference: &str) -> Result<(), Failure> {
-        let tenant = self.find(reference).await?;
-        let people = output::fields(vec![
-            ("id", tenant.id.clone()),
-            ("slug", tenant.slug.clone()),
-            ("name", tenant.name.clone()),
-            ("status", tenant.status.clone()),
-            ("created", tenant.created_at.clone()),
-        ]);
-        self.context.output.answer(&tenant, &people, &tenant.id)
-    }
+async fn set_status(
+    session: &Session<'_>,
+    reference: &Reference,
+    status: &str,
+) -> Result<(), Failure> {
+    let request =
+        UpdateTenantRequest { name: None, self_sign_up: None, status: Some(status.to_owned()) };
+    let tenant = change(session, reference, &request).await?;
+    let said = format!("Tenant {} is {} ({})", tenant.slug, tenant.status, tenant.id);
+    shown::done(session.output(), &said, &tenant)
+}
 
-    async fn choose(&self, reference: &str) -> Result<(), Failure> {
-        let tenant = self.find(reference).await?;
-        let remembered = self.context.remember(self.target, |profile| {
-            profile.tenant_id = Some(tenant.id.clone());
-        })?;
-        if remembered == Remembered::Nowhere {
-            let host = &self.target.host;
-            return Err(Failure::usage(format!("no profile of {host} is in use"))
-                .next(format!("make one: `tikti init --host {host}`")));
-        }
-        let output = &self.context.output;
-        output.done(&format!(
-            "Tenant {} is the one of profile `{}` now ({})",
-            tenant.slug, self.target.profile_name, tenant.id
-        ));
-        output.answer(&tenant, "", &tenant.id)
-    }
+async fn change(
+    session: &Session<'_>,
+    reference: &Reference,
+    request: &UpdateTenantRequest,
+) -> Result<TenantReply, Failure> {
+    session.patch(session.tenant_url(&reference.tenant, &[]), request).await
+}
 
-    async fn find(&self, reference: &str) -> Result<TenantReply, Failure> {
-        let url = self.client.url(&["v1", "tenants", reference]);
-        let bearer = Credential::Bearer(self.target.id_token()?);
-        self.client.get(url, bearer).await
+async fn delete(session: &Session<'_>, args: &DeleteArgs) -> Result<(), Failure> {
+    let tenant = &args.reference.tenant;
+    let what = format!(
+        "tenant {tenant} of {} with its roles, clients, workers, API keys and memberships",
+        session.target.host
+    );
+    input::confirm_deletion(session.output(), &what, args.yes)?;
+    let gone: EmptyReply = session.delete(session.tenant_url(tenant, &[])).await?;
+    session.output().done(&format!("Tenant {tenant} deleted"));
+    session.output().answer(&gone, "", "")
+}
+
+async fn choose(session: &Session<'_>, reference: &Reference) -> Result<(), Failure> {
+    let tenant = find(session, reference).await?;
+    let remembered = session.context.remember(&session.target, |profile| {
+        profile.tenant_id = Some(tenant.id.clone());
+    })?;
+    if remembered == Remembered::Nowhere {
+        let host = &session.target.host;
+        return Err(Failure::usage(format!("no profile of {host} is in use"))
+            .next(format!("make one: `tikti init --host {host}`")));
+    }
+    let said = format!(
+        "Tenant {} is the one of profile `{}` now ({})",
+        tenant.slug, session.target.profile_name, tenant.id
+    );
+    shown::done(session.output(), &said, &tenant)
+}
+
+impl Page for TenantListReply {
+    type Item = TenantReply;
+
+    fn split(self) -> (Vec<TenantReply>, Option<String>) {
+        (self.tenants, self.next_page_token)
     }
 }
 
-fn table(tenants: &[TenantReply]) -> String {
-    if tenants.is_empty() {
-        return "No tenant yet: `tikti tenant create --slug SLUG` makes one.".to_owned();
+impl Shown for TenantReply {
+    const COLUMNS: &'static [&'static str] = &["ID", "SLUG", "NAME", "STATUS", "CREATED"];
+
+    fn name(&self) -> String {
+        self.id.clone()
     }
-    let rows = tenants.iter().map(|tenant| {
-        [
-            tenant.id.clone(),
-            tenant.slug.clone(),
-            tenant.name.clone(),
-            tenant.status.clone(),
-            tenant.created_at.clone(),
-        ]
-    });
-    output::table(["ID", "SLUG", "NAME", "STATUS", "CREATED"], rows.collect())
+
+    fn cells(&self) -> Vec<String> {
+        [&self.id, &self.slug, &self.name, &self.status, &self.created_at].map(Clone::clone).into()
+    }
 }

@@ -5,18 +5,21 @@
 //! Spec: Command line, `token`.
 
 use clap::{Args, Subcommand, ValueEnum};
+use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::Value;
 use tikti_token::UnverifiedToken;
 
 use super::token_exchange::{self, ExchangeArgs};
 use super::token_inspect;
+use super::token_revoke::{self, RevokeArgs};
 use super::token_verify::{self, VerifyArgs};
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::input;
+use crate::session;
 
-/// Get, show, decode and verify tokens
+/// Get, show, decode, verify and revoke tokens
 #[derive(Subcommand)]
 pub(crate) enum TokenCommand {
     Exchange(ExchangeArgs),
@@ -29,7 +32,8 @@ Example:
   tikti token show --type id | tikti token inspect -")]
     Inspect(TokenArgument),
     Verify(VerifyArgs),
-    /// Print a token of the profile
+    Revoke(RevokeArgs),
+    /// Print a token of the profile; an idToken that has ended is refreshed
     #[command(after_help = "\
 Example:
   curl -H \"Authorization: Bearer $(tikti token show --type access)\" http://127.0.0.1:9000/jobs")]
@@ -52,7 +56,7 @@ pub(crate) struct ShowArgs {
 
 #[derive(Clone, Copy, Serialize, ValueEnum)]
 #[serde(rename_all = "camelCase")]
-enum Kind {
+pub(crate) enum Kind {
     /// Of the session: good at Tikti alone
     Id,
     /// The last one from `token exchange`
@@ -73,7 +77,8 @@ pub(crate) async fn run(context: &Context, command: &TokenCommand) -> Result<(),
         TokenCommand::Exchange(args) => token_exchange::run(context, args).await,
         TokenCommand::Inspect(token) => token_inspect::run(context, token).await,
         TokenCommand::Verify(args) => token_verify::run(context, args).await,
-        TokenCommand::Show(args) => show(context, args.kind),
+        TokenCommand::Revoke(args) => token_revoke::run(context, args).await,
+        TokenCommand::Show(args) => show(context, args.kind).await,
     }
 }
 
@@ -88,13 +93,29 @@ impl TokenArgument {
     }
 }
 
-fn show(context: &Context, kind: Kind) -> Result<(), Failure> {
-    let token = stored(context, kind)?;
+async fn show(context: &Context, kind: Kind) -> Result<(), Failure> {
+    let token = match kind {
+        // Whoever uses it wants one that holds.
+        Kind::Id if context.environment.token.is_none() => id_token(context).await?,
+        _ => stored(context, kind)?,
+    };
     let shown = Shown { kind, token: &token };
     context.output.answer(&shown, &token, &token)
 }
 
-fn stored(context: &Context, kind: Kind) -> Result<String, Failure> {
+async fn id_token(context: &Context) -> Result<String, Failure> {
+    let token = stored(context, Kind::Id)?;
+    let target = context.target()?;
+    // Of another server than the profile's there is none.
+    if target.id_token().is_err() {
+        return Ok(token);
+    }
+    let client = context.client(&target.host)?;
+    let target = session::refreshed(context, target, &client).await?;
+    Ok(target.id_token()?.expose_secret().to_owned())
+}
+
+pub(crate) fn stored(context: &Context, kind: Kind) -> Result<String, Failure> {
     let (name, profile) = context.selected(&mut context.profiles()?)?;
     let profile = profile.unwrap_or_default();
     let (token, what, next) = match kind {

@@ -14,6 +14,7 @@ use super::token::{token_use, words};
 use crate::context::{Context, Target};
 use crate::exit::Failure;
 use crate::http_client::Credential;
+use crate::session;
 
 /// Exchange the session for a token that one audience accepts
 #[derive(Args)]
@@ -64,7 +65,7 @@ pub(crate) async fn run(context: &Context, args: &ExchangeArgs) -> Result<(), Fa
     Ok(())
 }
 
-/// Asks the server for a token; nothing is printed and nothing stored.
+/// Asks the server for a token; nothing is printed, and nothing stored but a session that was refreshed.
 pub(crate) async fn ask(
     context: &Context,
     target: &Target,
@@ -72,6 +73,8 @@ pub(crate) async fn ask(
 ) -> Result<ExchangeReply, Failure> {
     let scopes = words("--scope", &args.scope)?;
     let event_types = words("--event-types", &args.event_types)?;
+    let client = context.client(&target.host)?;
+    let target = session::refreshed(context, target.clone(), &client).await?;
     let request = ExchangeRequest {
         id_token: target.id_token()?.expose_secret().to_owned(),
         audience: args.aud.clone(),
@@ -81,7 +84,6 @@ pub(crate) async fn ask(
         subject: args.sub.clone(),
         tenant_id: args.tenant.clone().or_else(|| target.tenant.clone()),
     };
-    let client = context.client(&target.host)?;
     let url = client.url(&["v1", "accounts", "token", "exchange"]);
     client.post(url, Credential::ApiKey(target.api_key.as_ref()), &request).await
 }

@@ -74,7 +74,7 @@ fn people(token: &UnverifiedToken, reason: Option<&str>) -> String {
             let name = name.as_str();
             (name, readable(name, value, now))
         });
-        output::fields(pairs.collect())
+        output::fields(pairs)
     };
     let verdict = match reason {
         None => "yes, by the public keys of the profile's server".to_owned(),

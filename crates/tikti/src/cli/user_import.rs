@@ -144,7 +144,7 @@ fn people(reply: &Reply) -> String {
     }
     let rows = reply.refused.iter().take(MAX_SHOWN);
     let rows = rows.map(|user| [user.number.to_string(), user.reason.clone()]);
-    let mut text = output::table(["NUMBER", "REASON"], rows.collect());
+    let mut text = output::table(&["NUMBER", "REASON"], rows);
     let more = reply.refused.len().saturating_sub(MAX_SHOWN);
     if more > 0 {
         text.push_str(&format!("\nand {more} more: --output json shows all"));

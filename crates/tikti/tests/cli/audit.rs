@@ -170,7 +170,7 @@ fn keys_file(home: &Home, name: &str, key: &tikti_token::SigningKey) -> String {
 }
 
 /// A head over this line, and the file of the keys that it is verified with.
-fn signed(home: &Home, line: &str) -> (String, String) {
+pub(crate) fn signed(home: &Home, line: &str) -> (String, String) {
     let key = new_key();
     let seq = read_line(line).unwrap().seq;
     (sign(&key, line, None), keys_file(home, &seq.to_string(), &key))

@@ -4,18 +4,41 @@
 
 #![cfg(test)] // so that lints know everything here as a test
 
+mod apikey;
+mod apply;
 mod audit;
+mod audit_tail;
+mod authz;
 mod backup;
+mod bootstrap;
+mod client;
+mod completions;
+mod config;
 mod durability;
+mod exact;
+mod examples;
 mod foreign_server;
+mod keyring;
 mod keys;
 mod landing_page;
+mod logout;
 mod lossy_road;
+mod member;
 mod profiles;
+mod refresh;
+mod role;
 mod rs_check;
 mod serve;
 mod session;
+mod sessions;
 mod store;
 mod support;
+mod tenant;
+mod tenant_world;
+mod token_revoke;
 mod usage;
+mod user;
 mod user_import;
+mod worker;
+mod worker_provision;
+mod worker_run;

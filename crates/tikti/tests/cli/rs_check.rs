@@ -17,14 +17,14 @@ fn examples() -> PathBuf {
 }
 
 /// One of the example servers, ended when dropped.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Server {
     /// Starts `weak` or `correct`; waits until it listens.
-    fn start(name: &str, issuer: &str, tenant: &str) -> Self {
+    pub(crate) fn start(name: &str, issuer: &str, tenant: &str) -> Self {
         let mut child = Command::new("bash")
             .arg(examples().join("run.sh"))
             .arg(name)
@@ -51,7 +51,7 @@ impl Drop for Server {
 }
 
 /// An address that nobody listens on now.
-fn free_address() -> String {
+pub(crate) fn free_address() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 

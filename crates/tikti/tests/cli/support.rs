@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::thread::{self, JoinHandle};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -137,6 +138,8 @@ pub(crate) fn finish(command: &mut Command, input: &str) -> Outcome {
 pub(crate) struct Dev {
     child: Child,
     stdout: BufReader<std::process::ChildStdout>,
+    /// Reads its log as it comes: a server whose log nobody reads stands still once the pipe is full.
+    stderr: Option<JoinHandle<String>>,
     /// What the ready line says.
     pub(crate) ready: Value,
     /// The line itself.
@@ -165,7 +168,21 @@ impl Dev {
             panic!("dev ended: {}", String::from_utf8_lossy(&output.stderr));
         }
         let ready = serde_json::from_str(&line).unwrap();
-        Self { child, stdout, ready, line }
+        let mut stderr = child.stderr.take().unwrap();
+        let stderr = thread::spawn(move || {
+            let mut log = Vec::new();
+            stderr.read_to_end(&mut log).unwrap();
+            String::from_utf8(log).unwrap()
+        });
+        Self { child, stdout, stderr: Some(stderr), ready, line }
+    }
+
+    /// Reads away what it logs: a server that is asked often would wait for a reader of a full pipe.
+    pub(crate) fn unheard(mut self) -> Self {
+        if let Some(mut log) = self.child.stderr.take() {
+            std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        }
+        self
     }
 
     pub(crate) fn data(home: &Home) -> String {
@@ -198,9 +215,8 @@ impl Dev {
         assert!(sent.success());
         let mut outcome = Outcome { code: None, stdout: String::new(), stderr: String::new() };
         self.stdout.read_to_string(&mut outcome.stdout).unwrap();
-        let mut stderr = self.child.stderr.take().unwrap();
-        stderr.read_to_string(&mut outcome.stderr).unwrap();
         outcome.code = self.child.wait().unwrap().code();
+        outcome.stderr = self.stderr.take().unwrap().join().unwrap();
         outcome
     }
 }

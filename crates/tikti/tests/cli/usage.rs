@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::pipe;
 
-use crate::support::{Home, finish};
+use crate::support::{Dev, Home, finish};
 
 #[test]
 fn version_and_help_are_answers() {
@@ -138,6 +138,38 @@ fn a_reader_that_has_gone_away_is_no_error() {
     drop(reader);
     let outcome = finish(home.command("completions bash").stdout(writer), "");
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_reader_that_has_gone_away_is_no_error_of_any_answer() {
+    let home = Home::new();
+    let dev = Dev::start(&home);
+    home.sign_in(&dev).done();
+    home.run("tenant create --slug codecompany").done();
+    for line in [
+        "--help",
+        "token exchange --help",
+        "tenant list",
+        "tenant get codecompany",
+        "keys list",
+        "keys jwks",
+        "profile list",
+        "auth status",
+        "audit list --tenant codecompany",
+        "audit list --deployment",
+        "audit export --deployment",
+        "token exchange --aud backend-worker --tenant codecompany",
+        "token show --type id",
+        "token inspect",
+    ] {
+        for form in ["", " --output json", " --output yaml", " --quiet"] {
+            let (reader, writer) = pipe().unwrap();
+            drop(reader);
+            let outcome = finish(home.command(&format!("{line}{form}")).stdout(writer), "");
+            assert_eq!(outcome.code, Some(0), "{line}{form}: {outcome:?}");
+            assert!(!outcome.stderr.contains("error"), "{line}{form}: {outcome:?}");
+        }
+    }
 }
 
 #[test]

@@ -164,7 +164,7 @@ impl Report {
     pub(super) fn tell(&self, context: &Context, is_strict: bool) -> Result<(), Failure> {
         let told = |row: &&Row| row.weight() > Weight::AsItShouldBe;
         let rows = self.tokens.iter().map(Row::cells);
-        let people = output::table(["TOKEN", "STATUS", "RESULT", "WHAT TO DO"], rows.collect());
+        let people = output::table(&["TOKEN", "STATUS", "RESULT", "WHAT TO DO"], rows);
         let names = self.tokens.iter().filter(told).map(|row| row.name.as_str());
         let names = Vec::from_iter(names).join("\n");
         context.output.answer(self, &people, &names)?;

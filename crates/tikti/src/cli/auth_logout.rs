@@ -1,0 +1,135 @@
+//! `tikti auth logout`: ends the session at the server, and forgets its tokens here.
+//!
+//! The tokens are forgotten whatever the server says: one that is away costs a warning. The session is ended
+//! at the server of the profile and at no other, and before the tokens are gone: a command that is stopped in
+//! between can be run again.
+//!
+//! Spec: Command line, `auth`; HTTP API, "Identity" (`signOut`).
+
+use clap::Args;
+use serde::Serialize;
+use tikti_server::api::{EmptyReply, SignOutRequest};
+use tikti_token::peek;
+
+use super::auth::warn_of_variable;
+use super::token::expires_at;
+use crate::base_url::BaseUrl;
+use crate::clock;
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+use crate::http_client::Credential;
+use crate::profile::Profile;
+
+/// End the session of the profile, and forget its tokens
+#[derive(Args)]
+#[command(after_help = "Example:\n  tikti auth logout\n  tikti auth logout --local")]
+pub(crate) struct LogoutArgs {
+    /// Only forget the tokens: the server is not asked, and the session ends at its expiry
+    #[arg(long)]
+    local: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SignedOut {
+    profile: String,
+    had_session: bool,
+    /// Whether the server says that the session is over.
+    ended_at_server: bool,
+}
+
+/// What became of the session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    AtServer,
+    OnlyHere,
+    /// There was none.
+    Nothing,
+}
+
+pub(crate) async fn run(context: &Context, args: &LogoutArgs) -> Result<(), Failure> {
+    let file = context.profile_file()?;
+    let (profile, stored) = context.selected(&mut file.load()?)?;
+    let ended = match &stored {
+        Some(stored) if has_session(stored) && args.local => Ended::OnlyHere,
+        Some(stored) if has_session(stored) => end(context, stored).await,
+        _ => Ended::Nothing,
+    };
+    // Also without an idToken: an access token is as good to whoever finds it.
+    if stored.is_some() {
+        file.update(|profiles| {
+            if let Some(stored) = profiles.profiles.get_mut(&profile) {
+                stored.forget_tokens();
+            }
+            Ok(())
+        })?;
+    }
+    say(context, ended, &profile, stored.as_ref());
+    warn_of_variable(context);
+    let answer = SignedOut {
+        profile,
+        had_session: ended != Ended::Nothing,
+        ended_at_server: ended == Ended::AtServer,
+    };
+    context.output.answer(&answer, "", "")
+}
+
+fn has_session(profile: &Profile) -> bool {
+    profile.id_token.is_some() || profile.refresh_token.is_some()
+}
+
+/// Ends the session at its server. What goes wrong is told, and stops nothing.
+async fn end(context: &Context, profile: &Profile) -> Ended {
+    match ask(context, profile).await {
+        Ok(EmptyReply {}) => Ended::AtServer,
+        // It has ended before: what was wanted.
+        Err(failure) if failure.exit == Exit::Authentication => Ended::AtServer,
+        Err(failure) => {
+            let reason = failure.message;
+            context.output.warn(&format!("the session is not ended at the server: {reason}"));
+            Ended::OnlyHere
+        }
+    }
+}
+
+async fn ask(context: &Context, profile: &Profile) -> Result<EmptyReply, Failure> {
+    let client = context.client(&BaseUrl::parse(&profile.base_url)?)?;
+    // The refresh token first: it is good for longer. The call takes one of them.
+    let refresh_token = profile.refresh_token.clone();
+    let id_token = profile.id_token.clone().filter(|_| refresh_token.is_none());
+    let request = SignOutRequest { id_token, refresh_token, everywhere: None };
+    let url = client.url(&["v1", "accounts", "signOut"]);
+    client.post(url, Credential::Nothing, &request).await
+}
+
+fn say(context: &Context, ended: Ended, profile: &str, stored: Option<&Profile>) {
+    let output = &context.output;
+    match ended {
+        Ended::Nothing => output.done(&format!("Profile `{profile}` had no session.")),
+        Ended::AtServer => {
+            output.done(&format!("Signed out: profile `{profile}` holds no tokens any more."));
+            if stored.is_some_and(holds_tokens_for_others) {
+                output.note(
+                    "Services that verify access tokens by themselves take them until they expire.",
+                );
+            }
+        }
+        Ended::OnlyHere => {
+            output.done(&format!("Profile `{profile}` holds no tokens any more."));
+            let expiry = stored.and_then(|stored| stored.id_token.as_deref()).and_then(expiry_of);
+            output.note(&format!(
+                "The session itself ends at its expiry{}: a copy of its tokens stays good until then.",
+                expiry.unwrap_or_default()
+            ));
+        }
+    }
+}
+
+fn holds_tokens_for_others(profile: &Profile) -> bool {
+    profile.access_token.is_some() || profile.worker_token.is_some()
+}
+
+fn expiry_of(token: &str) -> Option<String> {
+    let expiry = expires_at(&peek(token).ok()?)?;
+    Some(format!(" (idToken: {})", clock::rfc3339(expiry)))
+}

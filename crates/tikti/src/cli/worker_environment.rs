@@ -1,0 +1,161 @@
+//! Which settings does the process of a worker get, and does a file hold them already?
+//!
+//! A file is the environment of one worker at one server; that of another one is never overwritten, since
+//! its secret would be lost. A mark in it says that the secret of a worker is on its way.
+//!
+//! Spec: Command line, `worker provision`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::worker_plan::Plan;
+use super::worker_provision::ProvisionArgs;
+use super::worker_token::{AUDIENCE, EVENT_TYPES, HOST, SCOPES, TENANT, WORKER_ID, WORKER_SECRET};
+use crate::base_url::BaseUrl;
+use crate::env_file::EnvFile;
+use crate::exit::Failure;
+use crate::session::Session;
+
+/// Stands in the file from before the worker is made until its secret is there.
+const MARK: &str = "# The secret of this worker is being made: say `tikti worker provision` again";
+
+/// All settings, in the order in which they are written.
+const NAMES: [&str; 7] = [HOST, TENANT, WORKER_ID, WORKER_SECRET, AUDIENCE, SCOPES, EVENT_TYPES];
+
+/// The settings of one worker's process. No `Debug`: they hold the secret.
+pub(super) struct Environment {
+    place: Option<PathBuf>,
+    /// What the file held before; none where there was no file.
+    found: Option<EnvFile>,
+    settings: EnvFile,
+}
+
+impl Environment {
+    /// The settings as far as they are known: who the worker is, and what the file says.
+    ///
+    /// Errors: exit code 3 where the file is another worker's, or cannot be read.
+    pub(super) fn find(
+        session: &Session<'_>,
+        args: &ProvisionArgs,
+        tenant_id: &str,
+    ) -> Result<Self, Failure> {
+        let place = args.write_env.clone();
+        let found = place.as_deref().map(EnvFile::find).transpose()?.flatten();
+        let mut settings = found.clone().unwrap_or_default();
+        let (host, worker) = (&session.target.host, &args.reference.worker);
+        let says = |name: &str, own: &str| settings.get(name).is_none_or(|held| held == own);
+        let is_of_host = |held: String| BaseUrl::parse(&held).is_ok_and(|held| held == *host);
+        let is_own = settings.get(HOST).is_none_or(is_of_host)
+            && says(TENANT, tenant_id)
+            && says(WORKER_ID, worker);
+        // A secret of which nobody says whose it is may be that of another one, too.
+        let is_told = [HOST, TENANT, WORKER_ID].iter().all(|name| settings.get(name).is_some());
+        let is_free = settings.get(WORKER_SECRET).is_none() || is_told;
+        if let Some(file) = place.as_deref().filter(|_| !is_own || !is_free) {
+            return Err(another(file, &settings));
+        }
+        settings.set(HOST, Some(&host.to_string()));
+        settings.set(TENANT, Some(tenant_id));
+        settings.set(WORKER_ID, Some(worker));
+        Ok(Self { place, found, settings })
+    }
+
+    /// Adds what its tokens are to be.
+    pub(super) fn with(mut self, plan: &Plan, audience: &str) -> Self {
+        // Commas: a value with spaces would have to be quoted, which Docker does not understand.
+        let listed = |words: &[String]| Some(words.join(",")).filter(|words| !words.is_empty());
+        let (scopes, event_types) = (listed(&plan.scopes), listed(&plan.event_types));
+        self.settings.set(AUDIENCE, Some(audience));
+        self.settings.set(SCOPES, scopes.as_deref());
+        self.settings.set(EVENT_TYPES, event_types.as_deref());
+        self
+    }
+
+    /// Whether a secret was on its way when an earlier run ended.
+    pub(super) fn is_marked(&self) -> bool {
+        self.settings.has_line(MARK)
+    }
+
+    /// Makes sure that the file of a worker that is there holds its secret, or that one is being made.
+    ///
+    /// Errors: exit code 1.
+    pub(super) fn require_secret(&self) -> Result<(), Failure> {
+        let Some(file) = &self.place else {
+            return Ok(());
+        };
+        if self.is_marked() || self.secret().is_some() {
+            return Ok(());
+        }
+        let worker = self.settings.get(WORKER_ID).unwrap_or_default();
+        let file = file.display();
+        Err(Failure::refused(format!(
+            "worker {worker} is there, and {file} does not hold its secret, which was shown once"
+        ))
+        .next("--rotate makes a new one; the one before stays good"))
+    }
+
+    pub(super) fn secret(&self) -> Option<String> {
+        self.settings.get(WORKER_SECRET)
+    }
+
+    pub(super) fn set_secret(&mut self, secret: Option<&str>) {
+        self.settings.set(WORKER_SECRET, secret);
+        self.settings.remove_line(MARK);
+    }
+
+    /// Writes the file before there is a secret, with the mark.
+    pub(super) fn mark(&mut self) -> Result<(), Failure> {
+        let Some(file) = &self.place else {
+            return Ok(());
+        };
+        self.settings.remove_line(MARK);
+        self.settings.add_line(MARK);
+        self.settings.write(file)
+    }
+
+    /// Puts the file as it was before it was marked.
+    pub(super) fn unmark(&self) -> Result<(), Failure> {
+        match (&self.place, &self.found) {
+            (None, _) => Ok(()),
+            (Some(file), Some(found)) => found.write(file),
+            (Some(file), None) => {
+                fs::remove_file(file).map_err(|cause| Failure::file("removing", file, &cause))
+            }
+        }
+    }
+
+    /// Writes the file, where one is wanted and it says anything else.
+    pub(super) fn write(&self) -> Result<Option<&Path>, Failure> {
+        let Some(file) = &self.place else {
+            return Ok(None);
+        };
+        self.settings.write(file)?;
+        Ok(Some(file))
+    }
+
+    /// The settings by name; with the secret only where no file holds it.
+    pub(super) fn shown(&self) -> BTreeMap<String, String> {
+        let names = NAMES.iter().filter(|name| self.place.is_none() || **name != WORKER_SECRET);
+        names.filter_map(|name| Some(((*name).to_owned(), self.settings.get(name)?))).collect()
+    }
+
+    /// The settings as a file.
+    pub(super) fn text(&self) -> String {
+        let mut ordered = EnvFile::default();
+        for name in NAMES {
+            ordered.set(name, self.settings.get(name).as_deref());
+        }
+        ordered.text()
+    }
+}
+
+fn another(file: &Path, settings: &EnvFile) -> Failure {
+    let held = |name| settings.get(name).unwrap_or_else(|| "-".to_owned());
+    let (worker, tenant, host) = (held(WORKER_ID), held(TENANT), held(HOST));
+    Failure::usage(format!(
+        "{} is for another worker: {worker} of tenant {tenant} at {host}",
+        file.display()
+    ))
+    .next("name another file, or move that one away")
+}

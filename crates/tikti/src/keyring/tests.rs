@@ -1,0 +1,54 @@
+//! A keyring's program is asked in its own words. The real ones want a desktop session, or another system: each
+//! is played by a script that takes the same arguments.
+
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+fn played(kind: Kind, script: &str, name: &str) -> (tempfile::TempDir, Keyring) {
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join(name);
+    // A file that was just written may still be open for writing in another test's child.
+    symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keyring").join(script), &program)
+        .unwrap();
+    (directory, Keyring { program: program.into(), kind })
+}
+
+#[test]
+fn an_item_of_the_keychain_is_stored_in_parts_found_replaced_and_cleared() {
+    let (_directory, keyring) = played(Kind::Security, "security", "security");
+    let file = Path::new("/home/ann/.tikti/config.yaml");
+    let item = Item { file, profile: "it's \"one\" $HOME" };
+    let other = Item { file, profile: "other" };
+    let found = |item| keyring.find(item).unwrap().map(|secret| secret.expose_secret().to_owned());
+
+    assert_eq!(found(&item), None);
+    keyring.clear(&item).unwrap();
+    for secret in [format!(r#"{{"apiKey":"{}'"}}"#, "é$`".repeat(3_000)), "{}".to_owned()] {
+        keyring.store(&item, &SecretString::from(secret.clone())).unwrap();
+        assert_eq!(found(&item), Some(secret));
+    }
+    assert_eq!(found(&other), None);
+    keyring.clear(&item).unwrap();
+    assert_eq!(found(&item), None);
+}
+
+#[test]
+fn a_keyring_that_fails_or_forgets_is_told() {
+    let item = Item { file: Path::new("/f"), profile: "p" };
+    let secret = SecretString::from("tk_secret");
+    for (name, told) in [
+        ("away", "away: Cannot autolaunch D-Bus without X11 $DISPLAY"),
+        ("silent", "silent: it failed without a word"),
+        ("forgets", "it does not give back what was stored"),
+        ("changes", "it does not give back what was stored"),
+    ] {
+        let (_directory, keyring) = played(Kind::SecretTool, "broken", name);
+        let failure = keyring.store(&item, &secret).unwrap_err();
+        assert!(failure.message.ends_with(told), "{}", failure.message);
+    }
+    let gone = Keyring { program: "/nowhere/secret-tool".into(), kind: Kind::SecretTool };
+    let failure = gone.find(&item).map(|_| ()).unwrap_err();
+    assert!(failure.message.contains("/nowhere/secret-tool: No such file"), "{}", failure.message);
+    assert!(failure.next.unwrap().contains("libsecret-tools"));
+}

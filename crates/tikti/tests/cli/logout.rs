@@ -1,0 +1,82 @@
+//! `tikti auth logout`: the session ends at the server as well, and the tokens are forgotten in any case.
+
+use std::fs;
+
+use crate::exact::{exact, prints};
+use crate::support::{Dev, Home, Outcome, finish};
+
+/// What a copy of the idToken is still good for.
+fn with_copy(home: &Home, token: &str) -> Outcome {
+    let mut command = home.command("session list --quiet");
+    command.env("TIKTI_TOKEN", token);
+    finish(&mut command, "")
+}
+
+fn id_token(home: &Home) -> String {
+    home.run("token show --type id --quiet").done().trim_end().to_owned()
+}
+
+fn holds_tokens(home: &Home) -> bool {
+    fs::read_to_string(home.config()).unwrap().contains("Token: ")
+}
+
+#[test]
+fn signing_out_ends_the_session_at_the_server() {
+    let home = Home::new();
+    let dev = Dev::start(&home);
+    home.sign_in(&dev).done();
+    let token = id_token(&home);
+    with_copy(&home, &token).done();
+    prints(&home, "auth logout", "", "✔ Signed out: profile `dev` holds no tokens any more.\n");
+    assert!(!holds_tokens(&home));
+    with_copy(&home, &token).fails(2);
+
+    // Who is signed out already, or whose session has ended elsewhere.
+    prints(&home, "auth logout", "", "✔ Profile `dev` had no session.\n");
+    home.sign_in(&dev).done();
+    let sid = home.run("session list --quiet").done();
+    home.run(&format!("session revoke {}", sid.trim_end())).done();
+    prints(
+        &home,
+        "auth logout --output json",
+        "{\"profile\":\"dev\",\"hadSession\":true,\"endedAtServer\":true}\n",
+        "",
+    );
+
+    // An access token is verified by others, who are not told.
+    home.sign_in(&dev).done();
+    home.run("tenant create --slug codecompany").done();
+    home.run("token exchange --aud backend-worker --tenant codecompany").done();
+    prints(
+        &home,
+        "auth logout",
+        "",
+        "✔ Signed out: profile `dev` holds no tokens any more.\n  \
+         Services that verify access tokens by themselves take them until they expire.\n",
+    );
+}
+
+#[test]
+fn tokens_are_forgotten_without_the_server() {
+    let home = Home::new();
+    let dev = Dev::start(&home);
+    home.sign_in(&dev).done();
+    let token = id_token(&home);
+    let forgotten = "✔ Profile `dev` holds no tokens any more.\n  The session itself ends at its expiry \
+                     (idToken: TIME): a copy of its tokens stays good until then.\n";
+    prints(&home, "auth logout --local", "", forgotten);
+    assert!(!holds_tokens(&home));
+    with_copy(&home, &token).done();
+
+    home.sign_in(&dev).done();
+    let host = dev.text("url").to_owned();
+    dev.kill();
+    let outcome = home.run("auth logout");
+    let (warning, told) = outcome.stderr.split_once('\n').unwrap();
+    let expected =
+        format!("warning: the session is not ended at the server: cannot reach {host}: ");
+    assert!(warning.starts_with(&expected), "{warning}");
+    assert_eq!(exact(told), forgotten);
+    outcome.done();
+    assert!(!holds_tokens(&home));
+}

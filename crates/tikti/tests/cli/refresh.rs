@@ -1,0 +1,201 @@
+//! The silent refresh: whose idToken has ended goes on without a word, and no session is lost by it.
+
+use std::fs;
+use std::sync::Arc;
+
+use data_encoding::BASE64URL_NOPAD;
+use serde_json::Value;
+
+use crate::lossy_road::LossyRoad;
+use crate::support::{Dev, Home, Outcome, finish};
+
+const REFRESH: &str = "POST /v1/token ";
+
+/// A signed-in administrator, on a road that counts refreshes.
+struct Person {
+    home: Arc<Home>,
+    road: LossyRoad,
+    _dev: Dev,
+}
+
+impl Person {
+    fn new() -> Self {
+        let home = Arc::new(Home::new());
+        let dev = Dev::start(&home);
+        home.sign_in(&dev).done();
+        home.run("tenant create --slug codecompany").done();
+        let road = LossyRoad::watching(REFRESH, &dev);
+        let config = fs::read_to_string(home.config()).unwrap();
+        fs::write(home.config(), config.replace(dev.text("url"), &road.url)).unwrap();
+        Self { home, road, _dev: dev }
+    }
+
+    fn run(&self, line: &str) -> Outcome {
+        self.home.run(line)
+    }
+
+    fn refreshes(&self) -> usize {
+        self.road.names().len()
+    }
+
+    /// A member of the profile, as it is in the file.
+    fn stored(&self, member: &str) -> Option<String> {
+        let config = fs::read_to_string(self.home.config()).unwrap();
+        let mut lines = config.lines();
+        let start = format!("{member}: ");
+        lines.find_map(|line| line.trim().strip_prefix(&start).map(str::to_owned))
+    }
+
+    fn store(&self, member: &str, value: &str) {
+        let config = fs::read_to_string(self.home.config()).unwrap();
+        let config = config.replace(&self.stored(member).unwrap(), value);
+        fs::write(self.home.config(), config).unwrap();
+    }
+
+    /// The idToken of the file ends: the program reads it, and does not verify it.
+    fn end_id_token(&self) -> String {
+        let ended = ended(&self.stored("idToken").unwrap());
+        self.store("idToken", &ended);
+        ended
+    }
+}
+
+fn ended(token: &str) -> String {
+    let parts = Vec::from_iter(token.split('.'));
+    let claims = BASE64URL_NOPAD.decode(parts[1].as_bytes()).unwrap();
+    let mut claims: Value = serde_json::from_slice(&claims).unwrap();
+    claims["exp"] = 1_700_000_000.into();
+    let claims = BASE64URL_NOPAD.encode(claims.to_string().as_bytes());
+    format!("{}.{claims}.{}", parts[0], parts[2])
+}
+
+#[test]
+fn ten_commands_at_once_refresh_once_and_keep_the_session() {
+    let person = Person::new();
+    for round in 1..=2 {
+        let refresh_token = person.stored("refreshToken").unwrap();
+        let old = person.end_id_token();
+        let commands = (0..10).map(|_| person.home.command("tenant list --quiet").spawn().unwrap());
+        for command in Vec::from_iter(commands) {
+            let output = command.wait_with_output().unwrap();
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+            assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        }
+        assert_eq!(person.refreshes(), round);
+        assert_ne!(person.stored("idToken").unwrap(), old);
+        assert_ne!(person.stored("refreshToken").unwrap(), refresh_token);
+    }
+}
+
+#[test]
+fn every_command_of_a_session_refreshes_it() {
+    let person = Person::new();
+    for line in [
+        "tenant get codecompany",
+        "keys list",
+        "keys rotate",
+        "audit list --deployment",
+        "audit export --tenant codecompany",
+        "auth status",
+        "token show --type id",
+        "token exchange --aud backend-worker --tenant codecompany",
+    ] {
+        let before = person.refreshes();
+        let old = person.end_id_token();
+        let outcome = person.run(line);
+        assert_eq!(outcome.code, Some(0), "{line}: {outcome:?}");
+        assert!(!outcome.stdout.contains(&old), "{line}: {outcome:?}");
+        assert_eq!(person.refreshes(), before + 1, "{line}");
+    }
+    // It gets its good token by an exchange, and then finds nobody at that address.
+    person.end_id_token();
+    let before = person.refreshes();
+    let line = "rs-check http://127.0.0.1:9/ --aud backend-worker --tenant codecompany";
+    person.run(line);
+    assert_eq!(person.refreshes(), before + 1);
+}
+
+#[test]
+fn a_token_that_holds_is_not_refreshed_and_one_of_the_environment_never() {
+    let person = Person::new();
+    person.run("tenant list").done();
+    let mut command = person.home.command("tenant list");
+    command.env("TIKTI_TOKEN", ended(&person.stored("idToken").unwrap()));
+    let stderr = finish(&mut command, "").fails(2);
+    assert!(stderr.contains("next: sign in"), "{stderr}");
+    assert_eq!(person.refreshes(), 0);
+}
+
+#[test]
+fn a_session_that_has_ended_is_said_to_have() {
+    let person = Person::new();
+    person.end_id_token();
+    let refresh_token = person.stored("refreshToken").unwrap();
+    let turned = Vec::from_iter(refresh_token.chars().rev().skip(4));
+    let turned = String::from_iter(turned.into_iter().rev()) + "AAAA";
+    person.store("refreshToken", &turned);
+    for line in ["tenant list", "keys list", "auth status", "token exchange --aud backend-worker"] {
+        assert_eq!(
+            person.run(line).fails(2),
+            "error: the session has ended\n  next: sign in: `tikti auth login --user EMAIL`\n",
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_lost_reply_to_a_refresh_does_not_end_the_session() {
+    let person = Person::new();
+    person.end_id_token();
+    person.road.lose(1);
+    person.run("tenant list").done();
+    assert_eq!(person.refreshes(), 2);
+    person.end_id_token();
+    person.run("tenant list").done();
+    assert_eq!(person.refreshes(), 3);
+}
+
+#[test]
+fn a_session_that_could_not_be_kept_is_not_refreshed() {
+    let person = Person::new();
+    let directory = person.home.path().join(".tikti");
+    person.end_id_token();
+    // What a read-only home does to others, a directory in the way does to root as well.
+    for in_the_way in ["refresh.lock", "config.yaml.new"] {
+        let obstacle = directory.join(in_the_way);
+        let _was_there = fs::remove_file(&obstacle);
+        fs::create_dir(&obstacle).unwrap();
+        let stderr = person.run("tenant list").fails(2);
+        let expected =
+            "error: the idToken has ended, and a refreshed session could not be stored: ";
+        assert!(stderr.starts_with(expected), "{stderr}");
+        assert!(stderr.contains("\n  next: make that writable, or give"), "{stderr}");
+        fs::remove_dir(&obstacle).unwrap();
+    }
+    assert_eq!(person.refreshes(), 0);
+    person.run("tenant list").done();
+    assert_eq!(person.refreshes(), 1);
+}
+
+#[test]
+fn a_refreshed_session_that_cannot_be_stored_after_all_is_used_and_told() {
+    let person = Person::new();
+    person.end_id_token();
+    let obstacle = person.home.path().join(".tikti/config.yaml.new");
+    person.road.meanwhile(move || fs::create_dir(&obstacle).unwrap());
+    let outcome = person.run("tenant get codecompany --quiet");
+    let expected =
+        "warning: the refreshed session is not stored, sign in again for the next command: ";
+    assert!(outcome.stderr.starts_with(expected), "{outcome:?}");
+    outcome.done();
+}
+
+#[test]
+fn who_signs_out_during_a_refresh_is_signed_out() {
+    let person = Person::new();
+    person.end_id_token();
+    let home = Arc::clone(&person.home);
+    person.road.meanwhile(move || drop(home.run("auth logout --local").done()));
+    person.run("tenant list").done();
+    assert_eq!((person.stored("idToken"), person.stored("refreshToken")), (None, None));
+}

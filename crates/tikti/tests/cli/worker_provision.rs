@@ -1,0 +1,195 @@
+//! `tikti worker provision`: from nothing to a process that gets tokens, and what a broken run leaves.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::lossy_road::LossyRoad;
+use crate::support::Home;
+use crate::tenant_world::TenantWorld;
+
+const PROVISION: &str = "worker provision worker-03 --aud jobs-api --scopes jobs:read,jobs:write";
+
+fn file(world: &TenantWorld) -> (PathBuf, String) {
+    let file = world.home.path().join("worker.env");
+    let option = format!("--write-env {}", file.display());
+    (file, option)
+}
+
+/// A token by what the file says and nothing else.
+fn token(file: &std::path::Path) -> crate::support::Outcome {
+    Home::new().run(&format!("worker token --quiet --env-file {}", file.display()))
+}
+
+fn secret(file: &std::path::Path) -> String {
+    let text = fs::read_to_string(file).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("TIKTI_WORKER_SECRET="));
+    line.unwrap_or_default().to_owned()
+}
+
+fn secrets(world: &TenantWorld) -> Value {
+    let worker = world.run("worker get worker-03 --output json").json();
+    let secrets = worker["secrets"].as_array().unwrap().iter();
+    secrets.map(|secret| secret["n"].clone()).collect()
+}
+
+#[test]
+fn from_nothing_to_a_file_that_gets_tokens_and_again_the_same() {
+    let world = TenantWorld::start();
+    let (path, option) = file(&world);
+    fs::write(&path, "# mine\nPORT=8080\n").unwrap();
+    let line = format!("{PROVISION} {option}");
+    let shown = path.display().to_string();
+    assert_eq!(
+        world.said(&line).replace(&shown, "FILE"),
+        "✔ Client jobs-api created\n✔ Worker worker-03 created\n\
+         ✔ Settings of worker worker-03 are in FILE\n✔ Worker worker-03 gets tokens for jobs-api\n  \
+         The secret of the client is for its resource server, not for the worker\n\
+         # Secret of client jobs-api, shown this once: SECRET\n"
+    );
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!(
+        world.masked(&text),
+        "# mine\nPORT=8080\nTIKTI_HOST=HOST\nTIKTI_TENANT=ID\nTIKTI_WORKER_ID=worker-03\n\
+         TIKTI_AUDIENCE=jobs-api\nTIKTI_SCOPES=jobs:read,jobs:write\nTIKTI_WORKER_SECRET=SECRET\n"
+    );
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let verified = token(&path).done();
+    let verified =
+        world.home.run_with_input("token verify --aud jobs-api - --output json", &verified);
+    assert_eq!(verified.json()["claims"]["scope"], "jobs:read jobs:write");
+
+    // Again: nothing is changed, and the secret stays.
+    assert_eq!(
+        world.said(&line).replace(&shown, "FILE"),
+        "✔ Settings of worker worker-03 are in FILE\n✔ Worker worker-03 gets tokens for jobs-api\n"
+    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    assert_eq!(world.run(&format!("{line} --quiet")).done(), "worker-03\n");
+    assert_eq!(
+        world.json(&line),
+        json!({
+            "workerId": "worker-03", "tenantId": "ID", "audience": "jobs-api", "eventTypes": [],
+            "scopes": ["jobs:read", "jobs:write"], "made": [], "changed": [], "envFile": shown,
+            "environment": {"TIKTI_HOST": "HOST", "TIKTI_TENANT": "ID", "TIKTI_WORKER_ID": "worker-03",
+                "TIKTI_AUDIENCE": "jobs-api", "TIKTI_SCOPES": "jobs:read,jobs:write"},
+        })
+    );
+    // More is added where it is missing; what was there stays.
+    let more = "worker provision worker-03 --aud jobs-api --scopes jobs:delete";
+    let told = world.json(&format!("{more} {option}"));
+    assert_eq!((&told["made"], &told["changed"]), (&json!([]), &json!(["client", "worker"])));
+    let worker = world.json("worker get worker-03");
+    assert_eq!(worker["scopes"], json!(["jobs:delete", "jobs:read", "jobs:write"]));
+
+    // A new secret is a new one, and the last one stays good.
+    let old = secret(&path);
+    for secrets_now in [json!([1, 2]), json!([2, 3])] {
+        let before = secret(&path);
+        world.run(&format!("{line} --rotate")).done();
+        assert_ne!(secret(&path), before);
+        assert_eq!(secrets(&world), secrets_now);
+        token(&path).done();
+    }
+    let stale = fs::read_to_string(&path).unwrap().replace(&secret(&path), &old);
+    fs::write(&path, stale).unwrap();
+    let said = world.run(&line).fails(2);
+    assert!(
+        said.contains("(INVALID_CLIENT_CREDENTIALS)") && said.contains("--rotate makes"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_is_printed_is_a_file_of_settings_too() {
+    let world = TenantWorld::start();
+    let line = "worker provision worker-03 --aud codeq-worker --event-types render_video,*";
+    let refused = world.refused("worker provision worker-03 --aud codeq-worker", 3);
+    assert!(refused.contains("name those of the worker with --event-types"), "{refused}");
+    let outcome = world.run(line);
+    assert_eq!(
+        outcome.stderr,
+        "✔ Worker worker-03 created\n✔ Worker worker-03 gets tokens for codeq-worker\n  \
+         The secret is shown this once: keep it now\n"
+    );
+    let text = outcome.done();
+    let (path, option) = file(&world);
+    fs::write(&path, &text).unwrap();
+    token(&path).done();
+    // As a shell reads it.
+    let script = format!("set -a; . {}; printf %s \"$TIKTI_EVENT_TYPES\"", path.display());
+    let read = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert_eq!(String::from_utf8(read.stdout).unwrap(), "render_video,*");
+
+    let again = world.run(line);
+    assert!(again.stderr.contains("Its secret was shown when it was made"), "{again:?}");
+    let again = again.done();
+    assert!(!again.contains("SECRET") && again.contains("TIKTI_WORKER_ID=worker-03\n"), "{again}");
+    let made = world.run(&format!("{line} --rotate --quiet")).done();
+    assert!(made.starts_with("ws_") && made.lines().count() == 1);
+    let told = world.json(&format!("{line} --rotate"));
+    assert_eq!(told["environment"]["TIKTI_WORKER_SECRET"], "SECRET");
+
+    // A file that does not hold the secret of a worker that is there, and the file of another one.
+    fs::remove_file(&path).unwrap();
+    let said = world.refused(&format!("{line} {option}"), 1);
+    assert!(said.contains("does not hold its secret") && said.contains("--rotate"), "{said}");
+    assert!(!path.exists());
+    world.run(&format!("{line} {option} --rotate")).done();
+    let other = format!("{} {option}", line.replace("worker-03", "worker-04"));
+    let said = world.refused(&other, 3);
+    assert!(said.contains("is for another worker: worker-03 of tenant ID at HOST"), "{said}");
+    world.run("worker get worker-04").fails(1);
+
+    // What others would notice is not done in passing.
+    let said = world.refused("worker provision worker-04 --aud backend-worker --event-types e", 1);
+    assert!(said.contains("takes access tokens"), "{said}");
+    world.run("client update codeq-worker --status DISABLED").done();
+    let said = world.refused(line, 1);
+    assert!(said.contains("client codeq-worker is disabled"), "{said}");
+}
+
+#[test]
+fn a_secret_that_never_arrived_is_made_anew_by_the_next_run() {
+    let world = TenantWorld::start();
+    let (path, option) = file(&world);
+    let workers = format!("POST /v1/tenants/{}/workers ", world.tenant_id);
+    let road = LossyRoad::losing(&world.dev, &workers, 1);
+    let session = world.run("token show --type id").done();
+    let line = format!("{PROVISION} {option}");
+    let away = |line: &str| {
+        let mut command = world.home.command(line);
+        command.envs([("TIKTI_TOKEN", session.trim_end()), ("TIKTI_HOST", &road.url)]);
+        command.env("TIKTI_TENANT", &world.tenant_id);
+        crate::support::finish(&mut command, "")
+    };
+    let broken = away(&line);
+    assert_eq!(broken.code, Some(1));
+    // The client was made: its secret is shown all the same.
+    assert!(broken.stdout.starts_with("# Secret of client jobs-api"), "{broken:?}");
+    // The worker is there, and nobody has its secret.
+    assert_eq!((secrets(&world), secret(&path).as_str()), (json!([1]), ""));
+    let mended = away(&line);
+    assert_eq!(mended.code, Some(0), "{mended:?}");
+    assert!(mended.stderr.contains("Secret 1, which nobody has got, revoked"), "{mended:?}");
+    assert_eq!(secrets(&world), json!([2]));
+    assert!(!fs::read_to_string(&path).unwrap().contains("is being made"));
+    token(&path).done();
+    let before = fs::read_to_string(&path).unwrap();
+    away(&line).done();
+    assert_eq!(fs::read_to_string(&path).unwrap(), before);
+
+    // A refusal leaves the file as it was, and a place that cannot be written leaves no worker.
+    let other = world.home.path().join("other.env");
+    let line = "worker provision 0193a5c8-1f6e-7000-8000-000000000000 --aud jobs-api";
+    let said = world.refused(&format!("{line} --write-env {}", other.display()), 1);
+    assert!(said.contains("(INVALID_ARGUMENT)") && !other.exists(), "{said}");
+    // Too long for the name of the file that is to take its place.
+    let long = world.home.path().join("e".repeat(250));
+    let line = format!("worker provision worker-05 --aud jobs-api --write-env {}", long.display());
+    let said = world.refused(&line, 3);
+    assert!(said.contains("writing ") && !long.exists(), "{said}");
+    world.run("worker get worker-05").fails(1);
+}
