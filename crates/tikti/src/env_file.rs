@@ -67,17 +67,23 @@ impl EnvFile {
     pub(crate) fn get(&self, name: &str) -> Option<String> {
         let pairs = self.lines.iter().rev().filter_map(|line| pair(line));
         let found = pairs.into_iter().find(|(known, _)| *known == name);
-        found.map(|(_, value)| unquoted(value).to_owned()).filter(|value| !value.is_empty())
+        found.map(|(_, value)| unquoted(value)).filter(|value| !value.is_empty())
     }
 
     /// Sets a name where it stands, or at the end; without a value it is taken out.
-    pub(crate) fn set(&mut self, name: &str, value: Option<&str>) {
+    ///
+    /// Errors: exit code 1 for a value that would be more than one line, or that no reader takes as it is.
+    pub(crate) fn set(&mut self, name: &str, value: Option<&str>) -> Result<(), Failure> {
+        if value.is_some_and(|value| value.contains(char::is_control)) {
+            return Err(Failure::refused(format!("the value of {name} is none of a setting")));
+        }
         let is_named = |line: &String| pair(line).is_some_and(|(known, _)| known == name);
         let place = self.lines.iter().position(is_named).unwrap_or(self.lines.len());
         self.lines.retain(|line| !is_named(line));
         if let Some(value) = value {
             self.lines.insert(place.min(self.lines.len()), format!("{name}={}", quoted(value)));
         }
+        Ok(())
     }
 
     /// Whether this line stands in it.
@@ -124,17 +130,23 @@ fn pair(line: &str) -> Option<(&str, &str)> {
     is_name.then_some((name, value.trim()))
 }
 
-fn unquoted(value: &str) -> &str {
+/// An apostrophe between apostrophes, as a shell reads it.
+const APOSTROPHE: &str = r"'\''";
+
+fn unquoted(value: &str) -> String {
     let within = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
-    within('\'').or_else(|| within('"')).unwrap_or(value)
+    let simple = within('\'').map(|value| value.replace(APOSTROPHE, "'"));
+    simple.unwrap_or_else(|| within('"').unwrap_or(value).to_owned())
 }
 
-/// Quotes what a shell would read otherwise. Docker takes the quotes for a part of the value, so that what
-/// needs none gets none.
-fn quoted(value: &str) -> String {
+/// Quotes what a shell would read otherwise, between apostrophes, where it expands nothing. Docker takes the
+/// quotes for a part of the value, so that what needs none gets none.
+pub(crate) fn quoted(value: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-.:/,@%+=*?[]{}^".contains(c);
-    let quote = if value.contains('\'') { '"' } else { '\'' };
-    if value.chars().all(is_plain) { value.to_owned() } else { format!("{quote}{value}{quote}") }
+    if value.chars().all(is_plain) {
+        return value.to_owned();
+    }
+    format!("'{}'", value.replace('\'', APOSTROPHE))
 }
 
 #[cfg(test)]
@@ -156,16 +168,52 @@ mod tests {
     #[test]
     fn what_is_set_is_read_again_and_the_lines_of_others_stay() {
         let mut file = parse("# mine\nOTHER=1\nTIKTI_HOST=old\n  \nLAST=x");
-        file.set("TIKTI_HOST", Some("http://127.0.0.1:8080"));
-        file.set("TIKTI_EVENT_TYPES", Some("a;b,c d"));
-        file.set("LAST", None);
+        file.set("TIKTI_HOST", Some("http://127.0.0.1:8080")).unwrap();
+        file.set("TIKTI_EVENT_TYPES", Some("a;b,c d")).unwrap();
+        file.set("LAST", None).unwrap();
         assert_eq!(
             file.text(),
             "# mine\nOTHER=1\nTIKTI_HOST=http://127.0.0.1:8080\n  \nTIKTI_EVENT_TYPES='a;b,c d'\n"
         );
-        for odd in ["*", "a'b", "$(x)", "~", "a b", "x\"y", "ws_Az09"] {
-            file.set("ODD", Some(odd));
+        for odd in ODD {
+            file.set("ODD", Some(odd)).unwrap();
             assert_eq!(parse(&file.text()).get("ODD").unwrap(), odd);
+        }
+    }
+
+    /// What scopes and ids may hold, and a shell would run.
+    const ODD: [&str; 11] = [
+        "*",
+        "a'b",
+        "$(x)",
+        "~",
+        "a b",
+        "x\"y",
+        "ws_Az09",
+        "'$(echo run)",
+        "`echo run`'",
+        "a'b'\"$HOME",
+        "\\'",
+    ];
+
+    #[test]
+    fn a_shell_runs_nothing_of_a_value() {
+        for odd in ODD {
+            let mut file = EnvFile::default();
+            file.set("ODD", Some(odd)).unwrap();
+            let script = format!("{}printf %s \"$ODD\"", file.text());
+            let shell = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+            assert_eq!(String::from_utf8(shell.stdout).unwrap(), odd);
+        }
+    }
+
+    #[test]
+    fn a_value_never_becomes_a_second_line() {
+        for bad in ["x\nLD_PRELOAD=/tmp/e.so", "x\r", "\u{1b}[2J"] {
+            let mut file = EnvFile::default();
+            let failure = file.set("TIKTI_WORKER_SECRET", Some(bad)).unwrap_err();
+            assert_eq!(failure.message, "the value of TIKTI_WORKER_SECRET is none of a setting");
+            assert_eq!(file.text(), "");
         }
     }
 

@@ -7,6 +7,7 @@
 //!
 //! Spec: Command line, "Output".
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use clap::ValueEnum;
@@ -87,8 +88,8 @@ impl Output {
                 print(&serde_json::to_string(value).map_err(|cause| unprintable(&cause))?)
             }
             (Format::Yaml, _) => print(&to_yaml(value).map_err(|cause| unprintable(&cause))?),
-            (Format::Table, Verbosity::Normal) => print(people),
-            (Format::Table, Verbosity::Quiet) => print(bare),
+            (Format::Table, Verbosity::Normal) => print(&shown(people)),
+            (Format::Table, Verbosity::Quiet) => print(&shown(bare)),
         }
     }
 
@@ -245,6 +246,15 @@ fn align(table: &mut Table, rows: &[Vec<String>]) -> String {
         column.set_padding((0, GAP));
     }
     table.trim_fmt()
+}
+
+/// The text as it goes to standard output: to a terminal without anything that it would obey, line by line.
+fn shown(text: &str) -> Cow<'_, str> {
+    if io::stdout().is_terminal() {
+        Cow::Owned(Vec::from_iter(text.lines().map(printable)).join("\n"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// Replaces what a terminal would obey instead of show: control characters, and those that turn the

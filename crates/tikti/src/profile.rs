@@ -213,7 +213,10 @@ impl ProfileFile {
     /// Where the file is; a link stays a link, what it points to is replaced.
     fn path(&self) -> PathBuf {
         let path = self.directory.join("config.yaml");
-        fs::canonicalize(&path).unwrap_or(path)
+        // Before there is a file it has the name that it will have: a keyring is asked by that.
+        let to_come =
+            || Ok::<_, std::io::Error>(fs::canonicalize(&self.directory)?.join("config.yaml"));
+        fs::canonicalize(&path).or_else(|_| to_come()).unwrap_or(path)
     }
 
     fn make_directory(&self) -> Result<(), Failure> {

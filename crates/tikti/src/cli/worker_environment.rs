@@ -55,21 +55,21 @@ impl Environment {
         if let Some(file) = place.as_deref().filter(|_| !is_own || !is_free) {
             return Err(another(file, &settings));
         }
-        settings.set(HOST, Some(&host.to_string()));
-        settings.set(TENANT, Some(tenant_id));
-        settings.set(WORKER_ID, Some(worker));
+        settings.set(HOST, Some(&host.to_string()))?;
+        settings.set(TENANT, Some(tenant_id))?;
+        settings.set(WORKER_ID, Some(worker))?;
         Ok(Self { place, found, settings })
     }
 
     /// Adds what its tokens are to be.
-    pub(super) fn with(mut self, plan: &Plan, audience: &str) -> Self {
+    pub(super) fn with(mut self, plan: &Plan, audience: &str) -> Result<Self, Failure> {
         // Commas: a value with spaces would have to be quoted, which Docker does not understand.
         let listed = |words: &[String]| Some(words.join(",")).filter(|words| !words.is_empty());
         let (scopes, event_types) = (listed(&plan.scopes), listed(&plan.event_types));
-        self.settings.set(AUDIENCE, Some(audience));
-        self.settings.set(SCOPES, scopes.as_deref());
-        self.settings.set(EVENT_TYPES, event_types.as_deref());
-        self
+        self.settings.set(AUDIENCE, Some(audience))?;
+        self.settings.set(SCOPES, scopes.as_deref())?;
+        self.settings.set(EVENT_TYPES, event_types.as_deref())?;
+        Ok(self)
     }
 
     /// Whether a secret was on its way when an earlier run ended.
@@ -99,9 +99,10 @@ impl Environment {
         self.settings.get(WORKER_SECRET)
     }
 
-    pub(super) fn set_secret(&mut self, secret: Option<&str>) {
-        self.settings.set(WORKER_SECRET, secret);
+    pub(super) fn set_secret(&mut self, secret: Option<&str>) -> Result<(), Failure> {
+        self.settings.set(WORKER_SECRET, secret)?;
         self.settings.remove_line(MARK);
+        Ok(())
     }
 
     /// Writes the file before there is a secret, with the mark.
@@ -141,12 +142,12 @@ impl Environment {
     }
 
     /// The settings as a file.
-    pub(super) fn text(&self) -> String {
+    pub(super) fn text(&self) -> Result<String, Failure> {
         let mut ordered = EnvFile::default();
         for name in NAMES {
-            ordered.set(name, self.settings.get(name).as_deref());
+            ordered.set(name, self.settings.get(name).as_deref())?;
         }
-        ordered.text()
+        Ok(ordered.text())
     }
 }
 

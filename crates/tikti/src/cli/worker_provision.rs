@@ -110,7 +110,7 @@ pub(crate) async fn run(session: &Session<'_>, args: &ProvisionArgs) -> Result<(
     let worker = find::<WorkerReply>(session, url, "WORKER_NOT_FOUND").await?;
 
     let plan = plan(&wish, client.as_ref(), worker.as_ref())?;
-    let environment = Environment::find(session, args, &tenant.id)?.with(&plan, &args.aud);
+    let environment = Environment::find(session, args, &tenant.id)?.with(&plan, &args.aud)?;
     if worker.is_some() && !args.rotate {
         environment.require_secret()?;
     }
@@ -128,8 +128,9 @@ pub(crate) async fn run(session: &Session<'_>, args: &ProvisionArgs) -> Result<(
     };
     let mut provision = Provision { session, args, environment, done };
     let ended = provision.carry_out(plan, worker.as_ref()).await;
-    // The secret of a client that was made is shown, whatever happened after that.
-    if ended.is_ok() || provision.done.client_secret.is_some() {
+    // A secret that was made is shown, whatever happened after that.
+    let has_secret = provision.done.made.contains(&"secret");
+    if ended.is_ok() || has_secret || provision.done.client_secret.is_some() {
         provision.answer()?;
     }
     ended
@@ -207,7 +208,7 @@ impl Provision<'_> {
                 if made.as_ref().is_err_and(|failure| failure.reply.is_some()) {
                     self.environment.unmark()?;
                 }
-                self.environment.set_secret(made?.secret.as_deref());
+                self.environment.set_secret(made?.secret.as_deref())?;
                 self.done.made.extend(["worker", "secret"]);
                 session.output().done(&format!("Worker {worker} created"));
             }
@@ -229,7 +230,7 @@ impl Provision<'_> {
         let is_lost = self.environment.is_marked() && held == [1];
         worker_secret::make_room(session, reference, &mut held).await?;
         let added = worker_secret::add(session, reference, None).await?;
-        self.environment.set_secret(added.secret.as_deref());
+        self.environment.set_secret(added.secret.as_deref())?;
         self.done.made.push("secret");
         session.output().done(&format!("Secret {} of worker {} made", added.n, reference.worker));
         Ok(is_lost.then_some(1))
@@ -272,7 +273,7 @@ impl Provision<'_> {
         self.done.environment = self.environment.shown();
         let mut people = String::new();
         if self.args.write_env.is_none() {
-            people = self.environment.text();
+            people = self.environment.text()?;
             if is_made {
                 output.note("The secret is shown this once: keep it now");
             } else {

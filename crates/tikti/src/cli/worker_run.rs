@@ -74,6 +74,7 @@ struct TokenFile {
 
 pub(crate) async fn run(context: &Context, args: &RunArgs) -> Result<ExitCode, Failure> {
     args.wanted.warn_of_readers(context);
+    refuse_one_file(args)?;
     let asker = settle(context, args)?.with_tenant_id(context, &args.wanted).await;
     let client = context.client(&asker.host)?;
     let reply = asker.ask(&client).await?;
@@ -91,13 +92,24 @@ pub(crate) async fn run(context: &Context, args: &RunArgs) -> Result<ExitCode, F
     ended.map(ExitCode::from)
 }
 
+/// The token would take the place of the secret that it is got with.
+fn refuse_one_file(args: &RunArgs) -> Result<(), Failure> {
+    let place = |file: &Option<PathBuf>| fs::canonicalize(file.as_ref()?).ok();
+    let (token, settings) = (place(&args.token_file), place(&args.wanted.env_file));
+    if token.is_some() && token == settings {
+        return Err(Failure::usage("--token-file and --env-file are one file"));
+    }
+    Ok(())
+}
+
 /// Who asks: settled anew for each token, since the file of settings may have changed.
 fn settle(context: &Context, args: &RunArgs) -> Result<Asker, Failure> {
     args.wanted.settle(context, args.worker.as_deref(), None)
 }
 
 fn schedule(args: &RunArgs, reply: &OAuthTokenReply) -> Schedule {
-    let life = Duration::from_secs(reply.expires_in);
+    // Whatever a server says: neither without a pause nor never.
+    let life = Duration::from_secs(reply.expires_in.clamp(3, 24 * 3600));
     Schedule::of(life, args.renew_after_ms.map(Duration::from_millis), clock::now())
 }
 
@@ -136,8 +148,10 @@ impl Drop for TokenFile {
         let Some(written) = &self.written else {
             return;
         };
-        if fs::read_to_string(&self.path).is_ok_and(|held| held == *written) {
-            let _gone_already = fs::remove_file(&self.path);
+        // What was written through a link lies where that points to.
+        let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        if fs::read_to_string(&path).is_ok_and(|held| held == *written) {
+            let _gone_already = fs::remove_file(&path);
         }
     }
 }
@@ -184,7 +198,13 @@ impl Renewal<'_> {
                 .next("give --token-file FILE, and read the token from there"));
         };
         if self.args.wanted.env_file.is_some() {
-            self.asker = settle(self.context, self.args)?;
+            let asker = settle(self.context, self.args)?;
+            // The secret of one server is for no other.
+            if asker.host != self.asker.host {
+                return Err(Failure::refused("the file of settings names another server now")
+                    .next("start the program again"));
+            }
+            self.asker = asker;
         }
         let reply = self.asker.ask(&self.client).await?;
         file.write(&reply.access_token)?;

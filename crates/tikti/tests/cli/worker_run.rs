@@ -170,6 +170,16 @@ fn what_cannot_start_says_why() {
 }
 
 #[test]
+fn the_token_does_not_take_the_place_of_the_settings() {
+    let worker = Worker::start();
+    let settings = fs::read_to_string(&worker.env_file).unwrap();
+    let stderr =
+        worker.run(&format!("--token-file {}", worker.env_file.display()), "true").fails(3);
+    assert!(stderr.contains("--token-file and --env-file are one file"), "{stderr}");
+    assert_eq!(fs::read_to_string(&worker.env_file).unwrap(), settings);
+}
+
+#[test]
 fn signals_reach_the_child_and_it_is_not_left_behind() {
     let worker = Worker::start();
     for (name, number) in [("TERM", 15), ("INT", 2), ("HUP", 1)] {

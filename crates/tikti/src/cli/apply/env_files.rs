@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::plan::{Change, Kind, words_of};
+use crate::env_file::quoted;
 use crate::exit::Failure;
 
 /// Address of the server, and id of the tenant.
@@ -111,16 +112,6 @@ fn is_word(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
 
-/// A value as a shell reads it: plain where that is safe.
-fn quoted(value: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._:/@,+=-".contains(c);
-    if value.chars().all(is_plain) {
-        return value.to_owned();
-    }
-    let quote = if value.contains('\'') { '"' } else { '\'' };
-    format!("{quote}{value}{quote}")
-}
-
 /// A name as one segment of a path: nothing that is not a letter, a digit, `.`, `_`, `-` or `:` stays itself.
 fn file_name(name: &str) -> String {
     let mut text = String::new();
@@ -171,7 +162,7 @@ mod tests {
             fs::read_to_string(path).unwrap(),
             "TIKTI_HOST=https://api.tikti.io\nTIKTI_TENANT=t-1\nTIKTI_WORKER_ID=../a/b\n\
              TIKTI_WORKER_SECRET=ws_secret\nTIKTI_AUDIENCE=backend-worker\n\
-             TIKTI_SCOPES=\"it's,jobs:read\"\n"
+             TIKTI_SCOPES='it'\\''s,jobs:read'\n"
         );
     }
 
