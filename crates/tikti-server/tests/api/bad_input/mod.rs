@@ -197,24 +197,44 @@ fn judge(route: &Route, expected: Expected, name: &str, reply: &Reply) -> Result
     }
 }
 
-#[tokio::test]
-async fn bad_input_in_any_field_of_any_call_is_refused_by_name_and_stores_nothing() {
+/// Into how many shares the calls are dealt, each with a server of its own: one after the other they take longer
+/// than all other tests together.
+const SHARES: usize = 2;
+
+/// Tries every call of one share; gives how many combinations that were.
+async fn try_share(share: usize) -> usize {
     // Thousands of requests would make the log too long to look for secrets in.
     let _quiet = tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::default());
     let mut stage = Stage::new().await;
     let document = stage.server.get("/openapi.json").send().await.json();
     let begun = std::time::Instant::now();
-    for (path, operations) in document["paths"].as_object().unwrap() {
-        for (method, operation) in operations.as_object().unwrap() {
-            let method = method.to_ascii_uppercase();
-            let found = ROUTES.iter().find(|route| route.path == path && route.method == method);
-            let route = found.unwrap_or_else(|| panic!("{method} {path} is in no row"));
-            let fields = fields::of(&document, operation);
-            stage.try_call(route, &fields).await;
-        }
+    let paths = document["paths"].as_object().unwrap().iter();
+    let calls = paths.flat_map(|(path, operations)| {
+        operations.as_object().unwrap().iter().map(move |(method, called)| (path, method, called))
+    });
+    for (path, method, operation) in calls.skip(share).step_by(SHARES) {
+        let method = method.to_ascii_uppercase();
+        let found = ROUTES.iter().find(|route| route.path == path && route.method == method);
+        let route = found.unwrap_or_else(|| panic!("{method} {path} is in no row"));
+        let fields = fields::of(&document, operation);
+        stage.try_call(route, &fields).await;
     }
     let Stage { tried, refused, made, faults, .. } = &stage;
     println!("{tried} combinations, {refused} refused, {made} made in {:?}", begun.elapsed());
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
-    assert!(*tried >= AT_LEAST, "only {tried} combinations were tried");
+    *tried
+}
+
+#[test]
+fn bad_input_in_any_field_of_any_call_is_refused_by_name_and_stores_nothing() {
+    let in_a_runtime = |share| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(try_share(share))
+    };
+    let tried = std::thread::scope(|scope| {
+        let shares =
+            Vec::from_iter((0..SHARES).map(|share| scope.spawn(move || in_a_runtime(share))));
+        shares.into_iter().map(|share| share.join().unwrap()).sum::<usize>()
+    });
+    assert!(tried >= AT_LEAST, "only {tried} combinations were tried");
 }
