@@ -21,13 +21,15 @@ pub(crate) fn replace(file: &Path, text: &str) -> Result<(), Failure> {
     // A name of this process: one left by a crash is another's, or is put away.
     let fresh = place.with_file_name(format!(".{name}.{}.new", std::process::id()));
     let _was_there = fs::remove_file(&fresh);
-    write(&fresh, &place, text).map_err(|cause| {
+    put(&fresh, &place, text).map_err(|cause| {
         let _never_made = fs::remove_file(&fresh);
         Failure::file("writing", file, &cause)
     })
 }
 
-fn write(fresh: &Path, place: &Path, text: &str) -> io::Result<()> {
+/// Writes `text` to the file `fresh`, which must not be there, and puts that in the place of `place`. Whoever
+/// calls says by what name, and clears away what an error leaves.
+pub(crate) fn put(fresh: &Path, place: &Path, text: &str) -> io::Result<()> {
     let mut opened = OpenOptions::new().create_new(true).write(true).mode(0o600).open(fresh)?;
     opened.write_all(text.as_bytes())?;
     opened.sync_all()?;

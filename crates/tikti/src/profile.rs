@@ -11,7 +11,7 @@ mod sealing;
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::base_url::BaseUrl;
 use crate::exit::Failure;
 use crate::input;
+use crate::private_file;
 use crate::yaml::to_yaml;
 
 /// What the environment says; an empty variable says nothing.
@@ -278,16 +279,8 @@ impl ProfileFile {
         // Nobody else uses the name: the lock is held. One left by a crash may have other permissions.
         let fresh = path.with_extension("yaml.new");
         let _was_there = fs::remove_file(&fresh);
-        let write = || {
-            let mut file =
-                OpenOptions::new().create_new(true).write(true).mode(0o600).open(&fresh)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&fresh, &path)?;
-            let directory = path.parent().unwrap_or(&self.directory);
-            File::open(directory)?.sync_all()
-        };
-        write().map_err(|cause| Failure::file("writing", &path, &cause))
+        private_file::put(&fresh, &path, text)
+            .map_err(|cause| Failure::file("writing", &path, &cause))
     }
 }
 
