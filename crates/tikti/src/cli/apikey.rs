@@ -6,16 +6,15 @@
 
 use clap::{Args, Subcommand};
 use tikti_server::api::{
-    ApiKeyListReply, ApiKeyReply, CreateApiKeyRequest, CreatedApiKeyReply, EmptyReply,
-    UpdateApiKeyRequest,
+    ApiKeyListReply, ApiKeyReply, CreateApiKeyRequest, CreatedApiKeyReply, UpdateApiKeyRequest,
 };
 use url::Url;
 
+use super::deletion::Deletion;
 use super::tenant::reference;
 use super::token::words;
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::input;
 use crate::session::{Page, Session};
 use crate::shown::{self, Shown};
 
@@ -182,10 +181,8 @@ async fn delete(session: &Session<'_>, args: &DeleteArgs) -> Result<(), Failure>
     let Reference { id, owner } = &args.reference;
     let url = owner.url(session, Some(id))?;
     let what = format!("API key {id} of {}", session.target.host);
-    input::confirm_deletion(session.output(), &what, args.yes)?;
-    let gone: EmptyReply = session.delete(url).await?;
-    session.output().done(&format!("API key {id} deleted"));
-    session.output().answer(&gone, "", "")
+    let said = format!("API key {id} deleted");
+    Deletion { what: &what, said: &said, is_meant: args.yes }.at(session, url).await
 }
 
 impl Page for ApiKeyListReply {

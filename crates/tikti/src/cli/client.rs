@@ -7,15 +7,14 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 use tikti_server::api::{
-    ClientListReply, ClientReply, CreateClientRequest, CreatedClientReply, EmptyReply,
-    UpdateClientRequest,
+    ClientListReply, ClientReply, CreateClientRequest, CreatedClientReply, UpdateClientRequest,
 };
 
+use super::deletion::Deletion;
 use super::tenant::reference;
 use super::token::words;
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::input;
 use crate::session::{Page, Session};
 use crate::shown::{self, Shown};
 
@@ -218,10 +217,8 @@ async fn delete(session: &Session<'_>, args: &DeleteArgs) -> Result<(), Failure>
     let client = &args.reference.client;
     let url = args.reference.url(session)?;
     let what = format!("client {client} of {}", session.target.host);
-    input::confirm_deletion(session.output(), &what, args.yes)?;
-    let gone: EmptyReply = session.delete(url).await?;
-    session.output().done(&format!("Client {client} deleted"));
-    session.output().answer(&gone, "", "")
+    let said = format!("Client {client} deleted");
+    Deletion { what: &what, said: &said, is_meant: args.yes }.at(session, url).await
 }
 
 impl Page for ClientListReply {

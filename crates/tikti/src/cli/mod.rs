@@ -21,6 +21,7 @@ mod client;
 mod complete;
 mod completions;
 mod config;
+mod deletion;
 mod dev;
 mod examples;
 mod init;

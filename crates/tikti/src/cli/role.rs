@@ -3,13 +3,13 @@
 //! Spec: Command line, `role`; HTTP API, "Tenant administration", roles.
 
 use clap::{Args, Subcommand};
-use tikti_server::api::{CreateRoleRequest, EmptyReply, PutRoleRequest, RoleListReply, RoleReply};
+use tikti_server::api::{CreateRoleRequest, PutRoleRequest, RoleListReply, RoleReply};
 
+use super::deletion::Deletion;
 use super::tenant::reference;
 use super::token::words;
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::input;
 use crate::session::{Page, Session};
 use crate::shown::{self, Shown};
 
@@ -124,10 +124,10 @@ async fn delete(session: &Session<'_>, args: &DeleteArgs) -> Result<(), Failure>
     let Reference { role, of } = &args.reference;
     let tenant = session.tenant(of.tenant.as_deref())?;
     let what = format!("role {role} of tenant {tenant} of {}", session.target.host);
-    input::confirm_deletion(session.output(), &what, args.yes)?;
-    let gone: EmptyReply = session.delete(session.tenant_url(tenant, &["roles", role])).await?;
-    session.output().done(&format!("Role {role} of {tenant} deleted"));
-    session.output().answer(&gone, "", "")
+    let said = format!("Role {role} of {tenant} deleted");
+    Deletion { what: &what, said: &said, is_meant: args.yes }
+        .at(session, session.tenant_url(tenant, &["roles", role]))
+        .await
 }
 
 fn permissions(args: &PutArgs) -> Result<Vec<String>, Failure> {

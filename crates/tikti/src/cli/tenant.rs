@@ -3,13 +3,11 @@
 //! Spec: Command line, `tenant`; HTTP API, "Tenant administration".
 
 use clap::{Args, Subcommand};
-use tikti_server::api::{
-    CreateTenantRequest, EmptyReply, TenantListReply, TenantReply, UpdateTenantRequest,
-};
+use tikti_server::api::{CreateTenantRequest, TenantListReply, TenantReply, UpdateTenantRequest};
 
+use super::deletion::Deletion;
 use crate::context::{Context, Remembered};
 use crate::exit::Failure;
-use crate::input;
 use crate::session::{Page, Session};
 use crate::shown::{self, Shown};
 
@@ -166,10 +164,10 @@ async fn delete(session: &Session<'_>, args: &DeleteArgs) -> Result<(), Failure>
         "tenant {tenant} of {} with its roles, clients, workers, API keys and memberships",
         session.target.host
     );
-    input::confirm_deletion(session.output(), &what, args.yes)?;
-    let gone: EmptyReply = session.delete(session.tenant_url(tenant, &[])).await?;
-    session.output().done(&format!("Tenant {tenant} deleted"));
-    session.output().answer(&gone, "", "")
+    let said = format!("Tenant {tenant} deleted");
+    Deletion { what: &what, said: &said, is_meant: args.yes }
+        .at(session, session.tenant_url(tenant, &[]))
+        .await
 }
 
 async fn choose(session: &Session<'_>, reference: &Reference) -> Result<(), Failure> {

@@ -6,15 +6,13 @@ use std::num::NonZeroUsize;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use tikti_server::api::{
-    EmptyReply, StatusReply, StatusRequest, UpdateUserRequest, UserListReply, UserReply,
-};
+use tikti_server::api::{StatusReply, StatusRequest, UpdateUserRequest, UserListReply, UserReply};
 
+use super::deletion::Deletion;
 use super::user_ref::{self, UserRef};
 use super::{tenant, user_create, user_import};
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::input;
 use crate::session::{Page, Session};
 use crate::shown::{self, Shown};
 
@@ -202,10 +200,10 @@ async fn delete(session: &Session<'_>, args: &DeleteArgs) -> Result<(), Failure>
     let host = &session.target.host;
     let id = user.id(session).await?;
     let what = format!("user {user} of {host} with all memberships and sessions");
-    input::confirm_deletion(session.output(), &what, args.yes)?;
-    let gone: EmptyReply = session.delete(session.url(&["v1", "users", &id])).await?;
-    session.output().done(&format!("User {user} deleted"));
-    session.output().answer(&gone, "", "")
+    let said = format!("User {user} deleted");
+    Deletion { what: &what, said: &said, is_meant: args.yes }
+        .at(session, session.url(&["v1", "users", &id]))
+        .await
 }
 
 async fn reset_password(

@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueEnum};
 use secrecy::ExposeSecret;
 use tikti_server::api::{
-    CreateWorkerRequest, CreatedWorkerReply, EmptyReply, UpdateWorkerRequest, WorkerKeys,
-    WorkerListReply, WorkerReply,
+    CreateWorkerRequest, CreatedWorkerReply, UpdateWorkerRequest, WorkerKeys, WorkerListReply,
+    WorkerReply,
 };
 use url::Url;
 
 use super::client::cleared;
+use super::deletion::Deletion;
 use super::tenant::reference;
 use super::token::words;
 use super::worker_provision::{self, ProvisionArgs};
@@ -249,10 +250,8 @@ async fn delete(session: &Session<'_>, args: &DeleteArgs) -> Result<(), Failure>
     let worker = &args.reference.worker;
     let url = args.reference.url(session, &[])?;
     let what = format!("worker {worker} of {} with its tokens", session.target.host);
-    input::confirm_deletion(session.output(), &what, args.yes)?;
-    let gone: EmptyReply = session.delete(url).await?;
-    session.output().done(&format!("Worker {worker} deleted"));
-    session.output().answer(&gone, "", "")
+    let said = format!("Worker {worker} deleted");
+    Deletion { what: &what, said: &said, is_meant: args.yes }.at(session, url).await
 }
 
 impl Page for WorkerListReply {
