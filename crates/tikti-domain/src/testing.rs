@@ -88,17 +88,7 @@ impl Fixture {
 
     /// A new deployment whose configuration was changed by `change`.
     pub async fn configured(change: impl FnOnce(&mut DomainConfig) + Send) -> Self {
-        Box::pin(Self::within(new_directory(), change)).await
-    }
-
-    /// A new deployment whose writes wait for a disk, on the embedded engine: for tests that stop an
-    /// operation wherever it waits, since in memory a write is done before anybody waits for it.
-    pub async fn on_disk() -> Self {
-        Self::within(TempDir::new().expect("a temporary directory"), |_| ()).await
-    }
-
-    async fn within(directory: TempDir, change: impl FnOnce(&mut DomainConfig) + Send) -> Self {
-        let (store, home) = new_store(directory).await;
+        let (store, home) = new_store(new_directory()).await;
         let clock = Clock::manual(START);
         let mut config = config();
         change(&mut config);

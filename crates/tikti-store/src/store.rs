@@ -278,7 +278,7 @@ impl Store {
     pub async fn take(&self, key: &Key, now: Timestamp) -> Result<Option<Stored>, StoreError> {
         key.check_size()?;
         self.check_writable()?;
-        self.step().await?;
+        self.step_of_write().await?;
         match &self.engine {
             Engine::Embedded(engine) => engine.take(key, now).await,
             Engine::Redis(engine) => engine.take(key, now).await,
@@ -346,7 +346,7 @@ impl Store {
     /// Hands a write to the engine. Durable on return.
     pub(crate) async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         self.check_writable()?;
-        self.step().await?;
+        self.step_of_write().await?;
         match &self.engine {
             Engine::Embedded(engine) => engine.commit(batch).await,
             Engine::Redis(engine) => engine.commit(&batch).await,
@@ -364,7 +364,19 @@ impl Store {
     /// Where a test makes the call fail or wait; see `testing::faults`.
     #[cfg(feature = "testing")]
     pub(crate) fn step(&self) -> crate::testing::Step {
-        self.faults.as_ref().map(|plan| plan.step()).unwrap_or_default()
+        self.faults.as_ref().map(|plan| plan.step(crate::testing::Call::Read)).unwrap_or_default()
+    }
+
+    /// As [`Store::step`], before a change of records.
+    #[cfg(feature = "testing")]
+    fn step_of_write(&self) -> crate::testing::Step {
+        self.faults.as_ref().map(|plan| plan.step(crate::testing::Call::Write)).unwrap_or_default()
+    }
+
+    #[cfg(not(feature = "testing"))]
+    #[expect(clippy::unused_self, reason = "does something in tests")]
+    fn step_of_write(&self) -> std::future::Ready<Result<(), StoreError>> {
+        std::future::ready(Ok(()))
     }
 
     #[cfg(not(feature = "testing"))]

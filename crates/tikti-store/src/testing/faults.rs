@@ -2,8 +2,8 @@
 //! store.
 //!
 //! A store with a fault plan counts its calls, and from the one that was named on, every call fails
-//! as if the process had died before making it; or it waits once before every call, so that whoever polls
-//! decides who goes next. Invariant: a call that fails has not reached the engine.
+//! as if the process had died before making it; or it waits once before every call or every write, so that
+//! whoever polls decides who goes next. Invariant: a call that fails has not reached the engine.
 //!
 //! Spec: Storage, "a crash between two steps is finished later".
 
@@ -21,8 +21,24 @@ pub struct FaultPlan {
     calls: AtomicU64,
     /// The first call that fails, and the last.
     fails: std::ops::RangeInclusive<u64>,
-    /// Whether every call waits once before it is made.
-    waits: bool,
+    waits: Waits,
+}
+
+/// Before which calls there is a wait.
+#[derive(Clone, Copy, Debug)]
+enum Waits {
+    Never,
+    Writes,
+    All,
+}
+
+/// What a call does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// It reads records, or does not change them one by one.
+    Read,
+    /// It changes records.
+    Write,
 }
 
 /// The reason of a failure on purpose.
@@ -34,20 +50,42 @@ impl FaultPlan {
     /// Lets `calls` calls pass and fails all that follow: a crash.
     #[must_use]
     pub fn crash_after(calls: u64) -> Arc<Self> {
-        Arc::new(Self { calls: AtomicU64::new(0), fails: calls + 1..=u64::MAX, waits: false })
+        Arc::new(Self {
+            calls: AtomicU64::new(0),
+            fails: calls + 1..=u64::MAX,
+            waits: Waits::Never,
+        })
     }
 
     /// Lets `calls` calls pass, fails one, and lets the others pass: a hiccup.
     #[must_use]
     pub fn fail_once_after(calls: u64) -> Arc<Self> {
-        Arc::new(Self { calls: AtomicU64::new(0), fails: calls + 1..=calls + 1, waits: false })
+        Arc::new(Self {
+            calls: AtomicU64::new(0),
+            fails: calls + 1..=calls + 1,
+            waits: Waits::Never,
+        })
     }
 
     /// Fails none, and waits once before each: its future is pending there, and awake at once.
     #[must_use]
     #[expect(clippy::reversed_empty_ranges, reason = "no call fails")]
     pub fn wait_before_each() -> Arc<Self> {
-        Arc::new(Self { calls: AtomicU64::new(0), fails: 1..=0, waits: true })
+        Arc::new(Self { calls: AtomicU64::new(0), fails: 1..=0, waits: Waits::All })
+    }
+
+    /// The same, before each write alone: all that a write goes by has been read there.
+    #[must_use]
+    #[expect(clippy::reversed_empty_ranges, reason = "no call fails")]
+    pub fn wait_before_writes() -> Arc<Self> {
+        Arc::new(Self { calls: AtomicU64::new(0), fails: 1..=0, waits: Waits::Writes })
+    }
+
+    /// Waits once before each write, and fails all calls after `calls` calls.
+    #[must_use]
+    pub fn wait_and_crash_after(calls: u64) -> Arc<Self> {
+        let fails = calls + 1..=u64::MAX;
+        Arc::new(Self { calls: AtomicU64::new(0), fails, waits: Waits::Writes })
     }
 
     /// How many calls were made, those that failed included.
@@ -56,10 +94,15 @@ impl FaultPlan {
         self.calls.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn step(&self) -> Step {
+    pub(crate) fn step(&self, next: Call) -> Step {
         let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let fails = self.fails.contains(&call);
-        Step { waits: self.waits, fails }
+        let waits = match self.waits {
+            Waits::Never => false,
+            Waits::Writes => next == Call::Write,
+            Waits::All => true,
+        };
+        Step { waits, fails }
     }
 }
 

@@ -33,7 +33,7 @@ mod sentinel;
 
 pub use certificates::Certificates;
 pub use faults::FaultPlan;
-pub(crate) use faults::Step;
+pub(crate) use faults::{Call, Step};
 pub use flush::flush_all;
 pub use kvrocks_stub::{KvrocksSettings, KvrocksStub};
 pub use proxy::{Direction, Proxy};

@@ -32,8 +32,9 @@ async fn repeat(world: &World, case: &Case, when: &str) {
 
 /// Lets the operation fail at every one of these calls in turn; gives how many it makes.
 async fn fails_at(calls: impl Iterator<Item = u64>, operation: Operation, fault: Fault) -> u64 {
-    let mut world = World::new().await;
     for calls in calls {
+        // A world for each: what a verification costs grows with what is stored.
+        let mut world = World::new().await;
         let mut made = 0;
         for sweep_first in [true, false] {
             let when = format!("{operation:?} after {calls} calls, sweep first: {sweep_first}");
@@ -95,9 +96,10 @@ async fn a_store_that_fails_once_at_any_call_leaves_nothing_that_one_sweep_does_
 
 /// Lets the sweep die at every call in turn, after the operation has died at every call in turn.
 async fn sweep_fails_everywhere(operation: Operation) -> (u64, u64) {
-    let mut world = World::new().await;
     let mut most = 0;
     for calls in (0..).filter(|calls| !is_left_out(*calls)) {
+        // A world for each: what a verification costs grows with what is stored.
+        let mut world = World::new().await;
         let when = format!("{operation:?} after {calls} calls, then a sweep that dies");
         let case = world.case(operation).await;
         let plan = FaultPlan::crash_after(calls);

@@ -78,10 +78,10 @@ async fn a_deletion_that_is_refused_half_way_never_happens_whatever_call_fails()
     for stops in (1..).filter(|stops| !is_left_out(u64::from(*stops))) {
         for calls in (0..).filter(|calls| !is_left_out(*calls)) {
             let when = format!("at wait {stops}, dead after {calls} calls");
-            let fixture = Fixture::on_disk().await;
+            let fixture = Fixture::new().await;
             let (root, other) = two(&fixture).await;
             let mut replica = open_replica(&fixture, 2).await;
-            let plan = FaultPlan::crash_after(calls);
+            let plan = FaultPlan::wait_and_crash_after(calls);
             replica.store = replica.store.with_faults(Arc::clone(&plan));
             let mut running = Box::pin(delete_user(&replica, &root, fixture.now()));
             let early = run_until(&mut running, stops).await;
@@ -126,7 +126,7 @@ async fn under_way(fixture: &Fixture) -> Vec<(OperationId, Work)> {
 /// A sweep has read the intent, and sleeps for days while the deletion itself is refused.
 #[tokio::test]
 async fn a_sweep_that_is_slow_does_not_carry_on_what_was_refused_meanwhile() {
-    let fixture = Fixture::on_disk().await;
+    let fixture = Fixture::new().await;
     let (root, other) = two(&fixture).await;
     let replica = open_replica(&fixture, 2).await;
     let mut running = Box::pin(delete_user(&replica, &root, fixture.now()));
@@ -186,9 +186,10 @@ async fn active(fixture: &Fixture, users: [&UserId; 2]) -> usize {
 async fn end_each_other(first: End, second: End) {
     for stops in (1..).filter(|stops| !is_left_out(u64::from(*stops))) {
         let when = format!("{first:?} at wait {stops}, {second:?}");
-        let fixture = Fixture::on_disk().await;
+        let fixture = Fixture::new().await;
         let (root, other) = two(&fixture).await;
-        let mut running = Box::pin(first.of(&fixture.domain, &root));
+        let replica = open_replica(&fixture, 2).await;
+        let mut running = Box::pin(first.of(&replica, &root));
         let early = run_until(&mut running, stops).await;
         let is_over = early.is_some();
         land(&fixture).await;
@@ -224,9 +225,10 @@ async fn a_deletion_takes_nobody_away_who_came_back_and_is_the_last_one() {
     let mut kept = 0;
     for stops in (1..).filter(|stops| !is_left_out(u64::from(*stops))) {
         let when = format!("at wait {stops}");
-        let fixture = Fixture::on_disk().await;
+        let fixture = Fixture::new().await;
         let (root, other) = two(&fixture).await;
-        let mut running = Box::pin(delete_user(&fixture.domain, &other, fixture.now()));
+        let replica = open_replica(&fixture, 2).await;
+        let mut running = Box::pin(delete_user(&replica, &other, fixture.now()));
         if run_until(&mut running, stops).await.is_some() {
             break;
         }

@@ -108,15 +108,7 @@ async fn set(domain: &Domain, user: &UserId, status: UserStatus) -> Result<(), E
 
 impl Arena {
     async fn new() -> Self {
-        Self::of(Fixture::new().await).await
-    }
-
-    /// One whose operations wait at every write.
-    async fn on_disk() -> Self {
-        Self::of(Fixture::on_disk().await).await
-    }
-
-    async fn of(fixture: Fixture) -> Self {
+        let fixture = Fixture::new().await;
         let root = fixture.admin("root@corp.sys").await.id;
         let replica = open_replica(&fixture, 2).await;
         Self { fixture, replica, root, cases: 0 }
@@ -207,7 +199,7 @@ const ENDS: [Act; 4] = [Act::Suspend, Act::Delete, Act::Remove(0), Act::Demote(0
 
 /// Ann's end waits in the middle of it while all of Bob's happens.
 async fn end_each_other(first: Act, second: Act) {
-    let mut arena = Arena::on_disk().await;
+    let mut arena = Arena::new().await;
     for stops in (1..).filter(|stops| !is_left_out(u64::from(*stops))) {
         let when = format!("{first:?} at wait {stops}, {second:?}");
         let things = arena.things().await;
@@ -246,11 +238,11 @@ async fn refused_half_way(end: Act) {
     let mut refused = 0;
     for stops in (1..).filter(|stops| !is_left_out(u64::from(*stops))) {
         // A world for each: what a verification costs grows with what is stored.
-        let mut arena = Arena::on_disk().await;
+        let mut arena = Arena::new().await;
         for calls in (u64::from(stops % 3)..).step_by(3) {
             let when = format!("{end:?} at wait {stops}, dead after {calls} calls");
             let things = arena.things().await;
-            let plan = FaultPlan::crash_after(calls);
+            let plan = FaultPlan::wait_and_crash_after(calls);
             arena.fail(&plan);
             let mut running: Pin<Box<_>> = Box::pin(end.to(&things.ann, &things, &arena.replica));
             let early = run_until(&mut running, stops).await;
@@ -310,8 +302,9 @@ const ACTS: [Act; 7] = [
 
 /// The process dies at every call.
 async fn dies_everywhere(act: Act) {
-    let mut arena = Arena::new().await;
     for calls in (0..).filter(|calls| !is_left_out(*calls)) {
+        // A world for each: what a verification costs grows with what is stored.
+        let mut arena = Arena::new().await;
         let when = format!("{act:?}, dead after {calls} calls");
         let things = arena.things().await;
         act.prepare(&things.ann, &things, &arena.fixture.domain).await;
@@ -332,7 +325,7 @@ async fn dies_everywhere(act: Act) {
 
 /// The process sleeps through a sweep at every wait.
 async fn sleeps_everywhere(act: Act) {
-    let mut arena = Arena::on_disk().await;
+    let mut arena = Arena::new().await;
     for stops in (1..).filter(|stops| !is_left_out(u64::from(*stops))) {
         let when = format!("{act:?} slept at wait {stops}");
         let things = arena.things().await;
@@ -367,7 +360,7 @@ async fn who_administers_a_tenant_counts_wherever_a_process_slept_through_a_swee
 
 /// One waits in the middle of what it does to Ann, the other happens to her from beginning to end.
 async fn meet(first: Act, second: Act, is_swept: bool) {
-    let mut arena = Arena::on_disk().await;
+    let mut arena = Arena::new().await;
     for stops in (1..).filter(|stops| !is_left_out(u64::from(*stops))) {
         let when = format!("{first:?} at wait {stops}, {second:?}, swept: {is_swept}");
         let things = arena.things().await;

@@ -24,13 +24,12 @@ use crate::id::{ApiKeyId, OperationId, RoleName, Slug, TenantId, TenantRef, User
 use crate::keyspace;
 use crate::mail::MailKind;
 use crate::password::PasswordHash;
-use crate::random::Random;
 use crate::sweep::{SWEEP_AFTER_MILLIS, SweepCursor, Swept, sweep};
 use crate::tenancy::{
     CreateTenant, Standing, add_member, create_tenant, delete_tenant, get_tenant, remove_member,
     resolve, standing,
 };
-use crate::testing::{Fixture, PASSWORD, bearing, config, keyed, redis_is_chosen};
+use crate::testing::{Fixture, PASSWORD, bearing, keyed, redis_is_chosen};
 use crate::user::{GlobalRole, User, UserChange, UserStatus};
 
 /// An operation of several partitions.
@@ -142,15 +141,7 @@ pub(super) struct Case {
 
 impl World {
     pub(super) async fn new() -> Self {
-        Self::of(Fixture::new().await).await
-    }
-
-    /// One whose operations wait at every write.
-    pub(super) async fn on_disk() -> Self {
-        Self::of(Fixture::on_disk().await).await
-    }
-
-    async fn of(fixture: Fixture) -> Self {
+        let fixture = Fixture::new().await;
         fixture.admin("root@corp.sys").await;
         let hash = fixture.domain.passwords.hash(&PASSWORD.to_owned().into()).await.unwrap();
         let replica = open_replica(&fixture, 2).await;
@@ -274,10 +265,10 @@ pub(super) fn is_left_out(number: u64) -> bool {
     redis_is_chosen() && !number.is_multiple_of(5)
 }
 
-/// Another replica of the same deployment.
+/// Another replica of the same deployment, which waits before every write of its store: whoever polls what it
+/// does can stop it there.
 pub(super) async fn open_replica(fixture: &Fixture, seed: u64) -> Domain {
-    let store = fixture.domain.store.clone();
-    Domain::open(store, config(), fixture.clock.clone(), Random::seeded(seed)).await.unwrap()
+    fixture.replica(seed, &FaultPlan::wait_before_writes()).await
 }
 
 /// Sweeps until there is nothing more to do.
