@@ -118,7 +118,9 @@ impl CheckedBackup<'_> {
         if !keep_sessions {
             // This machine's clock may be behind the one that the backup, and what is in it, is from.
             let restored = now.max(self.frames.header.created);
-            deployment.not_before = deployment.not_before.max(Some(restored));
+            // Later than the cut of an earlier restore in any case: a cut that stays the same revokes no key.
+            let after = deployment.not_before.map(|cut| cut.plus_millis(1));
+            deployment.not_before = after.max(Some(restored));
         }
         target.put(&deployment).await?;
         copy::finish(store, &target.mark).await?;

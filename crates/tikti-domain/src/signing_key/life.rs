@@ -29,6 +29,9 @@ use crate::settings::Settings;
 /// known some moments after its `createdAt`, since it has to be written first.
 const LEAST_SKEW: Duration = Duration::from_millis(2_500);
 
+/// How far ahead of all others a clock is taken to be at the most that was set wrong.
+pub(super) const WRONG_CLOCK_MILLIS: u64 = 3_600_000;
+
 /// How long a key is removed before its private part is destroyed.
 const DESTROYED_AFTER_MILLIS: u64 = 24 * 3_600_000;
 
@@ -309,16 +312,30 @@ impl Lives {
         (0..self.lives.len()).filter(may_sign)
     }
 
-    /// The key that signs next, where one is known at `now`. Nobody waits for one that begins an hour later than
-    /// a key of now would, as it was made by a clock that was wrong; nor for one that cannot be opened here, as
-    /// `opens` says, or this replica would sign nothing in its turn, and could not make another.
+    fn begins(&self, key: usize) -> Option<Timestamp> {
+        self.lives.get(key).map(|life| life.dates.activates_at)
+    }
+
+    /// Whether a key to come is waited for: not one that begins an hour later than a key of now would, as it was
+    /// made by a clock that was wrong.
+    fn is_awaited(&self, key: usize, now: Timestamp) -> bool {
+        let latest = self.times.activates_at(now).plus_millis(WRONG_CLOCK_MILLIS);
+        self.begins(key) <= Some(latest)
+    }
+
+    /// Whether a server that starts at `now` has to be able to sign with the key: it signs, or is waited for.
+    pub(super) fn is_needed(&self, key: usize, now: Timestamp) -> bool {
+        self.signer(now) == Some(key) || self.is_awaited(key, now)
+    }
+
+    /// The key that signs next, where one is known at `now` and waited for; not one that cannot be opened here,
+    /// as `opens` says, or this replica would sign nothing in its turn, and could not make another.
     pub(super) fn pending(&self, now: Timestamp, opens: impl Fn(usize) -> bool) -> Option<usize> {
-        let latest = self.times.activates_at(now).plus_millis(3_600_000);
         let signer = self.signer(now);
-        let begins = |key: &usize| self.lives.get(*key).map(|life| life.dates.activates_at);
         let waiting = (0..self.lives.len())
             .filter(|key| self.state(*key, now) == KeyState::Published && signer != Some(*key));
-        waiting.filter(|key| begins(key) <= Some(latest) && opens(*key)).min_by_key(begins)
+        let awaited = waiting.filter(|key| self.is_awaited(*key, now) && opens(*key));
+        awaited.min_by_key(|key| self.begins(*key))
     }
 
     /// Whether the newest key is so old that it is to be followed by another one by itself; `opens` as with

@@ -176,24 +176,49 @@ impl Loaded {
     }
 
     /// The keys that may sign from `now` on and cannot be opened, and why.
-    fn shut(&self, now: Timestamp) -> impl Iterator<Item = (&str, &str)> {
-        let keys = self.lives.to_sign(now).filter_map(|key| self.keys.get(key));
-        keys.filter_map(|key| match &key.private {
+    fn shut(&self, now: Timestamp) -> impl Iterator<Item = Shut<'_>> {
+        let keys = self.lives.to_sign(now).filter_map(|key| Some((key, self.keys.get(key)?)));
+        keys.filter_map(move |(place, key)| match &key.private {
             Private::Open(_) => None,
-            Private::Shut(reason) => Some((key.public.kid(), reason.as_str())),
+            Private::Shut(reason) => Some(Shut {
+                kid: key.public.kid(),
+                reason,
+                is_needed: self.lives.is_needed(place, now),
+            }),
         })
     }
 
-    /// Refuses keys that may sign from `now` on and cannot be opened, naming each.
+    /// Refuses keys that sign at `now` or are the next to, and cannot be opened, naming each. One that a wrong
+    /// clock has dated years ahead is told of, and stops nobody.
     fn check_open(&self, now: Timestamp) -> Result<(), InternalError> {
-        let mut shut = self.shut(now);
-        let Some((kid, reason)) = shut.next() else { return Ok(()) };
-        let others = shut.map(|(kid, reason)| format!("; nor can {kid}: {reason}"));
+        self.shut(now).filter(|key| !key.is_needed).for_each(|key| key.report());
+        let mut needed = self.shut(now).filter(|key| key.is_needed);
+        let Some(Shut { kid, reason, .. }) = needed.next() else { return Ok(()) };
+        let others = needed.map(|key| format!("; nor can {}: {}", key.kid, key.reason));
         Err(unusable(kid, format!("{reason}{}", others.collect::<String>())))
     }
 
     fn opens(&self, key: usize) -> bool {
         self.keys.get(key).is_some_and(|key| matches!(key.private, Private::Open(_)))
+    }
+}
+
+/// A key that cannot be opened, and why.
+struct Shut<'a> {
+    kid: &'a str,
+    reason: &'a str,
+    /// Whether a server cannot do without it.
+    is_needed: bool,
+}
+
+impl Shut<'_> {
+    fn report(&self) {
+        let Self { kid, reason, .. } = self;
+        tracing::error!(
+            kid,
+            reason,
+            "a signing key cannot be used here: its tokens are verified, and this server signs nothing in its turn"
+        );
     }
 }
 
@@ -208,7 +233,7 @@ impl KeyRing {
     /// Loads the keys; makes the first one where there is none, or none is left by a restore.
     ///
     /// # Errors
-    /// [`InternalError::SigningKey`] where a key that signs now or later cannot be opened; the store's.
+    /// [`InternalError::SigningKey`] where a key that signs now, or is the next to, cannot be opened; the store's.
     pub(crate) async fn open(
         (store, not_before): (&Store, Option<Timestamp>),
         master_keys: &[NamedSecret],
@@ -357,9 +382,9 @@ impl KeyRing {
         if has_changed {
             let known = (&self.master_keys[..], self.times);
             let loaded = Loaded::of(stored, known, Some(&held.loaded))?;
-            for (kid, reason) in loaded.shut(now) {
-                if held.loaded.shut(now).all(|(known, _)| known != kid) {
-                    report_shut(kid, reason);
+            for key in loaded.shut(now) {
+                if held.loaded.shut(now).all(|known| known.kid != key.kid) {
+                    key.report();
                 }
             }
             let next = Arc::new(View::at(Arc::new(loaded), now));
@@ -380,12 +405,4 @@ pub async fn refresh(domain: &Domain) -> Result<bool, Error> {
     // Before the read: what is in memory is as old as that, not as its answer.
     let read_at = (domain.clock.now(), domain.clock.running());
     domain.key_ring.refresh(&domain.store, read_at).await
-}
-
-fn report_shut(kid: &str, reason: &str) {
-    tracing::error!(
-        kid,
-        reason,
-        "a signing key cannot be used here: its tokens are verified, and this server signs nothing in its turn"
-    );
 }

@@ -3,7 +3,7 @@
 //! Into an empty store it puts the first key. After a restore, which ended what was issued before, it revokes the
 //! keys of the backup and makes one that signs at once: the backup has the private part of keys that were revoked
 //! since and does not know it, and whoever verifies offline knows no `notBefore`. Invariant: once for each restore,
-//! in one write, by one of many replicas that start at once; a key that was imported after the restore stays.
+//! in one write, by one of many replicas that start at once; a key that came an hour after the restore stays.
 //!
 //! Spec: Tokens and keys, "Signing keys"; Operations, "Backup". Why: docs/decisions/0035.
 
@@ -11,7 +11,7 @@ use tikti_store::{Entry, Expected, Store, StoreError, Stored};
 use tikti_token::RsaSize;
 
 use super::SigningKeys;
-use super::life::KeyTimes;
+use super::life::{KeyTimes, WRONG_CLOCK_MILLIS};
 use super::make::key_of_now;
 use crate::clock::Timestamp;
 use crate::error::{Code, Error};
@@ -77,8 +77,11 @@ impl Start<'_> {
     /// Revokes the keys from before the restore that somebody may have the private part of; their names. As in an
     /// emergency, one that was destroyed before stays as it is, and heads of the audit by it stay good.
     fn revoke(&self, keys: &mut SigningKeys, now: Timestamp) -> Vec<String> {
-        let is_before =
-            |created_at: Timestamp| self.not_before.is_some_and(|restored| created_at < restored);
+        // A key of the backup may have been made by a clock that was ahead.
+        let is_before = |created_at: Timestamp| {
+            self.not_before
+                .is_some_and(|restored| created_at < restored.plus_millis(WRONG_CLOCK_MILLIS))
+        };
         let mut revoked = Vec::new();
         for record in &mut keys.keys {
             if is_before(record.created_at) && record.private.take().is_some() {

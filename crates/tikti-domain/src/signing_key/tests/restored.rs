@@ -47,6 +47,22 @@ async fn a_key_of_before_a_restore_is_revoked_once_by_whoever_starts_first() {
 }
 
 #[tokio::test]
+async fn a_key_of_a_backup_is_revoked_though_a_clock_that_was_ahead_has_made_it() {
+    let fixture = Fixture::new().await;
+    let root = root(&fixture).await;
+    let now = fixture.now();
+    fixture.clock.advance(30 * 60_000);
+    let ahead = rotate(&fixture.domain, &root, &emergency()).await.unwrap();
+    fixture.clock.set(now);
+    restore(&fixture).await;
+    let restored = replica(&fixture, 3).await;
+    assert_ne!(signs(&restored), ahead.kid);
+    let keys = stored(fixture.store()).await;
+    let (_, revoked) = keys.find(&ahead.kid).unwrap();
+    assert_eq!((revoked.revoked_at, &revoked.private), (Some(fixture.now()), &None));
+}
+
+#[tokio::test]
 async fn a_key_that_was_destroyed_before_a_restore_and_one_that_came_after_it_stay() {
     let fixture = Fixture::new().await;
     let root = root(&fixture).await;
@@ -54,7 +70,10 @@ async fn a_key_that_was_destroyed_before_a_restore_and_one_that_came_after_it_st
     rotate(&fixture.domain, &root, &Rotate::default()).await.unwrap();
     fixture.clock.advance(LEAD + LINGER + DAY);
     assert_eq!(destroy_removed(&fixture.domain, fixture.now()).await.unwrap(), 1);
-    let now = restore(&fixture).await;
+    restore(&fixture).await;
+    // So much later that no clock of before the restore can have made it.
+    fixture.clock.advance(3_600_000);
+    let now = fixture.now();
     let mut keys = stored(fixture.store()).await;
     let master_keys = config().secrets.master_key;
     let size = tikti_token::RsaSize::Bits2048;

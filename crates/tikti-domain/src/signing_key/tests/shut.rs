@@ -40,6 +40,22 @@ async fn a_start_names_the_missing_master_key_of_every_key_that_signs_now_or_lat
 }
 
 #[tokio::test]
+async fn a_key_that_a_wrong_clock_has_dated_years_ahead_stops_no_start() {
+    let fixture = Fixture::new().await;
+    let root = root(&fixture).await;
+    let newer = newer(&fixture).await;
+    let now = fixture.now();
+    fixture.clock.advance(3_600_000 + 1_000);
+    let next = rotate(&newer, &root, &Rotate::default()).await.unwrap();
+    fixture.clock.set(now);
+    with_master_keys(&fixture, vec![named("m1", 1)]).await;
+    // Once it is the next to sign, it does.
+    fixture.clock.advance(1_000);
+    let refused = refusal(&fixture, &[named("m1", 1)]).await;
+    assert!(refused.contains(&next.kid), "{refused}");
+}
+
+#[tokio::test]
 async fn a_rotation_does_not_wait_for_a_key_that_cannot_be_opened_here() {
     let fixture = Fixture::new().await;
     let root = root(&fixture).await;
