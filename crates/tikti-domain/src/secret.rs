@@ -238,13 +238,17 @@ impl Peppers {
         matches & stored.is_some()
     }
 
-    /// Whether `token` is the one that was hashed; constant time in the token.
+    /// Whether `token` is the one that was hashed; constant time in the token. One that was hashed under a pepper
+    /// which is gone costs a comparison as well: nobody can tell by the time that there is one.
     pub(crate) fn matches(&self, token: &str, stored: &TokenHash) -> bool {
         let Ok(tag) = BASE64URL_NOPAD.decode(stored.hmac.as_bytes()) else {
             return false;
         };
-        self.named(&stored.pepper)
-            .is_some_and(|pepper| hmac::verify(&pepper.key, token.as_bytes(), &tag).is_ok())
+        let named = self.named(&stored.pepper);
+        let compared = named.or_else(|| self.newest().ok());
+        let matches = compared
+            .is_some_and(|pepper| hmac::verify(&pepper.key, token.as_bytes(), &tag).is_ok());
+        matches & named.is_some()
     }
 }
 
@@ -378,7 +382,11 @@ mod tests {
         let after = Peppers::new(&[named("p2", 2), named("p1", 1)]).unwrap();
         assert!(after.matches("tk_a_b", &hash));
         assert!(!after.matches("tk_a_c", &hash));
-        assert!(!Peppers::new(&[named("p2", 2)]).unwrap().matches("tk_a_b", &hash));
+        // Nor is one of the same bytes that says of itself that it is of a pepper which is gone.
+        let gone = Peppers::new(&[named("p2", 2)]).unwrap();
+        assert!(!gone.matches("tk_a_b", &hash));
+        let renamed = TokenHash { pepper: "p1".to_owned(), ..gone.hash("tk_a_b").unwrap() };
+        assert!(!gone.matches("tk_a_b", &renamed));
     }
 
     /// The decoy is under a pepper that is there, and is compared with: else it would cost nothing.
