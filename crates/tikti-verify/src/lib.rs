@@ -34,7 +34,7 @@
 //! | when | what happens |
 //! |---|---|
 //! | the first token comes | it waits for the keys, one fetch for all who wait |
-//! | three quarters of the reply's `max-age` (30 s to 1 h) are over | the next token starts a fetch and does not wait; [`Verifier::keep_fresh`] needs no token |
+//! | three quarters of the reply's `max-age` (1 s to 1 h) are over | the next token starts a fetch and does not wait; [`Verifier::keep_fresh`] needs no token |
 //! | all of it is over | the next token waits for the fetch, since a key may have been revoked |
 //! | a token names an unknown key | it waits for one fetch, at most one each 10 s whatever strangers send; a key that the issuer, asked for it, did not have is no reason to ask again for 20 s |
 //! | the issuer is away, or its documents are broken | the keys that are held stay good for 24 h; it is asked again after 1, 2, 4 … 30 s; [`Verifier::status`] tells |
