@@ -99,6 +99,7 @@ pub use envelope::{Entry, MAX_VALUE_BYTES, Stored};
 pub use error::{OpenError, StoreError};
 pub use key::{Key, Kind, MAX_KEY_BYTES, Partition};
 pub use maintenance::{Compacted, RECLAIM_AFTER_MILLIS, Reclaimed, Status, Walk, WalkPage};
+pub use redis::{Fields, Foreign, Found};
 pub use store::{Expected, OpenOptions, Page, RedisOptions, Statistics, Store, TlsFiles};
 #[cfg(feature = "testing")]
 pub use testing::FaultPlan;

@@ -24,6 +24,7 @@
 //! - `tour`: whether a walk has seen everything.
 //! - `chunk`: how many records are read at once.
 //! - `scan`, `walk`, `load`, `reclaim`, `status`: listings and upkeep.
+//! - `foreign`: apart from all that, what another program left on a server.
 //!
 //! Spec: Storage, "Engine B".
 
@@ -38,6 +39,7 @@ mod course;
 mod directory;
 mod engine;
 mod examination;
+mod foreign;
 mod info;
 mod jitter;
 mod keys;
@@ -69,5 +71,6 @@ mod walk;
 mod tests;
 
 pub(crate) use engine::Redis;
+pub use foreign::{Fields, Foreign, Found};
 pub(crate) use url::serves;
 pub(crate) use walk::Walk;

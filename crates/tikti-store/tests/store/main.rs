@@ -14,6 +14,7 @@ mod damage;
 mod disk_error;
 mod embedded;
 mod faults;
+mod foreign;
 mod read_only;
 mod redis_engine;
 mod redis_outages;
