@@ -158,6 +158,16 @@ pub enum Who {
     ApiKey(ApiKeyId),
     /// A resource server: a client of the event's tenant.
     Client(ClientId),
+    /// Whoever runs the deployment, by the name of the tool that he has let at its store.
+    Operator(Tool),
+}
+
+/// A tool that changes a store, and not a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tool {
+    /// Takes over what an older Tikti has stored.
+    Migration,
 }
 
 /// What is known of an event before its operation begins. Part of the intent of an operation that is

@@ -67,8 +67,6 @@ identifiers! {
     TenantId "tenantId" is_tenant_name, "2 to 63 characters of a-z, 0-9 and -, beginning with a letter";
     /// A tenant's slug: a name for people, in the same namespace as the ids.
     Slug "slug" is_tenant_name, "2 to 63 characters of a-z, 0-9 and -, beginning with a letter";
-    /// A tenant named by a caller: its id or its slug.
-    TenantRef "tenantId" is_tenant_name, "a tenant id or slug: 2 to 63 characters of a-z, 0-9 and -, beginning with a letter";
     /// A user's id, the `sub` claim and `localId`.
     UserId "userId" is_user_id, "1 to 128 characters of A-Z, a-z, 0-9, _ and -";
     /// A role's name.
@@ -90,6 +88,46 @@ identifiers! {
     /// A type of event that a worker may claim.
     EventType "eventTypes" is_event_type, "1 to 128 printable ASCII characters without spaces, quotes and backslashes";
 }
+
+/// A tenant named by a caller: its id or its slug, or the id that it had in an older Tikti.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TenantRef(String);
+
+impl TenantRef {
+    /// Parses the text form. An id of an older Tikti, which begins with a digit, means the tenant that was
+    /// given the same id with [`OLD_ID_PREFIX`] before it: no other name can be meant by it.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` that names the grammar, where the text does not fit it.
+    ///
+    /// Spec: Real clients, "Older Tikti clients and data".
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        if is_tenant_name(text) {
+            return Ok(Self(text.to_owned()));
+        }
+        let of_old = TenantId::of_old(text).map(|id| Self(id.0));
+        of_old.ok_or_else(|| {
+            let grammar = "must be a tenant id or slug: 2 to 63 characters of a-z, 0-9 and -, \
+                           beginning with a letter";
+            Refusal::invalid("tenantId", grammar)
+        })
+    }
+
+    /// The text form.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for TenantRef {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// What stands before an id of an older Tikti that begins with a digit.
+pub const OLD_ID_PREFIX: &str = "t-";
 
 fn is_made_of(text: &str, longest: usize, extra: &[u8]) -> bool {
     !text.is_empty()
@@ -157,6 +195,16 @@ pub(crate) fn new_ulid(now: Timestamp, random: &Random) -> Result<String, Intern
 }
 
 impl TenantId {
+    /// The id of a tenant that an older Tikti called `old`: the same where it fits, else with
+    /// [`OLD_ID_PREFIX`] before it where it begins with a digit and fits then.
+    #[must_use]
+    pub fn of_old(old: &str) -> Option<Self> {
+        if old.starts_with(|first: char| first.is_ascii_digit()) {
+            return Self::parse(&format!("{OLD_ID_PREFIX}{old}")).ok();
+        }
+        Self::parse(old).ok()
+    }
+
     /// Makes a new id: `t-` and 26 lower-case characters of a ULID.
     pub(crate) fn generate(now: Timestamp, random: &Random) -> Result<Self, InternalError> {
         Ok(Self(format!("t-{}", new_ulid(now, random)?.to_ascii_lowercase())))
@@ -243,6 +291,23 @@ mod tests {
         }
         for bad in ["", "a", "1a", "-a", "Ab", "a_b", "a b", "ä1", "a\0", &"a".repeat(64)] {
             assert!(TenantId::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_of_an_older_tikti_means_the_tenant_that_bears_it_behind_its_prefix() {
+        let old = "0193a5c8-1f6e-7000-8000-000000000000";
+        let id = TenantId::of_old(old).unwrap();
+        assert_eq!(id.as_str(), format!("t-{old}"));
+        for name in [old, id.as_str()] {
+            assert_eq!(TenantRef::parse(name).unwrap(), TenantRef::from(&id), "{name}");
+        }
+        for (old, new) in [("acme", "acme"), ("f193-a", "f193-a"), ("42", "t-42"), ("7", "t-7")] {
+            assert_eq!(TenantId::of_old(old).unwrap().as_str(), new);
+        }
+        for bad in ["", "a", "A1", "0A", "-1", "1 a", "1/a", "t", &"1".repeat(62)] {
+            assert_eq!(TenantId::of_old(bad), None, "{bad:?}");
+            assert!(TenantRef::parse(bad).is_err(), "{bad:?}");
         }
     }
 

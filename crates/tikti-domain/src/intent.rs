@@ -110,7 +110,9 @@ pub(crate) struct DeletingUser {
 pub(crate) struct CreatingTenant {
     pub(crate) tenant_id: TenantId,
     pub(crate) slug: Slug,
-    pub(crate) creator: UserId,
+    /// Its first administrator; absent for a tenant of an older Tikti, which brings its members.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) creator: Option<UserId>,
 }
 
 /// A tenant is being deleted.

@@ -129,7 +129,12 @@ pub(crate) fn context(
     let text = token.expose_secret();
     let verified = tikti_token::verify_legacy(text, &legacy.keys, &policy, clock::seconds(now));
     let tenant = verified.ok()?.into_claims().tid;
-    tenant.as_deref().map(TenantId::parse).transpose().ok()
+    old_tenant(tenant.as_deref()).ok()
+}
+
+/// The tenant that a claim `tid` names, by the id that it has here; an error for one that can be no tenant's.
+fn old_tenant(tid: Option<&str>) -> Result<Option<TenantId>, ()> {
+    tid.map(|tid| TenantId::of_old(tid).ok_or(())).transpose()
 }
 
 impl LegacyToken {
@@ -142,7 +147,7 @@ impl LegacyToken {
         let Ok(email) = claims.email.as_deref().map(Email::parse).transpose() else {
             return Ok(None);
         };
-        let Ok(tenant_id) = claims.tid.as_deref().map(TenantId::parse).transpose() else {
+        let Ok(tenant_id) = old_tenant(claims.tid.as_deref()) else {
             return Ok(None);
         };
         let user_id = match (&claims.sub, &email) {

@@ -29,6 +29,7 @@
 //! | whether a request was answered already | [`idempotency`] |
 //! | how a mail waits, and who delivers it | [`mail`] |
 //! | what a backup holds | [`backup`] |
+//! | what an older Tikti leaves to this one | [`migrate`] |
 //! | what becomes of an operation whose process died | [`sweep`], `intent`, `fence` |
 //! | which rules a sound store keeps | [`integrity`] |
 
@@ -72,6 +73,7 @@ pub mod limits;
 mod listing;
 pub mod mail;
 pub mod membership;
+pub mod migrate;
 mod network;
 pub mod oob_code;
 pub mod page;
@@ -97,6 +99,7 @@ pub mod tenancy;
 pub mod tenant;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod together;
 mod token_asker;
 pub mod token_exchange;
 pub mod user;
@@ -105,5 +108,5 @@ pub mod worker;
 pub use deployment::StartError;
 pub use domain::{Caller, Domain, DomainConfig, Door};
 pub use signing_key::JwksDocument;
-pub use tikti_store::{OpenError, OpenOptions, RedisOptions, Store, StoreError, TlsFiles};
+pub use tikti_store::{Foreign, OpenError, OpenOptions, RedisOptions, Store, StoreError, TlsFiles};
 pub use tikti_token::{AccessTokenType, AssertionKey, RsaSize};

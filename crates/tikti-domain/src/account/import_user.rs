@@ -47,6 +47,8 @@ pub struct ImportedUser {
     pub display_name: Option<String>,
     /// The hash of the password; absent for a user who sets one later.
     pub password_hash: Option<PasswordHash>,
+    /// The role towards the deployment, but for `ADMIN`.
+    pub role: GlobalRole,
     /// Whether the user may sign in.
     pub status: UserStatus,
     /// When the user was made there; the time of the import where that is not known.
@@ -65,6 +67,7 @@ impl ImportedUser {
             email_verified: false,
             display_name: None,
             password_hash: None,
+            role: GlobalRole::CompanyEmployee,
             status: UserStatus::Active,
             created_at: None,
             last_login_at: None,
@@ -84,13 +87,13 @@ pub enum Imported {
 /// Makes a user with a given id, whose address nobody else has. May be repeated: a user who is there
 /// stays as he is by now.
 ///
-/// The user has no tenant and no role towards the deployment. Tokens of before, should the id have any,
+/// The user has no tenant and is no administrator of the deployment. Tokens of before, should the id have any,
 /// are older than the new token version. The caller decides whether it may happen.
 ///
 /// # Errors
 /// `EMAIL_EXISTS` where another user has the address; `CONFLICT` with a detail `userId` where a user of
-/// this id has another address, or has been deleted; `INVALID_ARGUMENT` for a display name that cannot be
-/// taken or a time that lies in the future; `CONFLICT` without a detail where it took longer than a
+/// this id has another address, or has been deleted; `INVALID_ARGUMENT` for the role `ADMIN`, which is given
+/// to whoever is there, for a display name that cannot be taken or a time that lies in the future; `CONFLICT` without a detail where it took longer than a
 /// minute; the store's: then the user may or may not be there, and the call may be repeated.
 ///
 /// Spec: Domain, "User", rule 1.
@@ -127,7 +130,11 @@ pub async fn import_user(
 
 /// The record, but for its claim.
 fn user_of(imported: ImportedUser, now: Timestamp) -> Result<User, Refusal> {
-    let ImportedUser { id, email, email_verified, password_hash, status, .. } = imported;
+    let ImportedUser { id, email, email_verified, password_hash, role, status, .. } = imported;
+    // The set of administrators would have to be entered first, as `create_user` does.
+    if role == GlobalRole::Admin {
+        return Err(Refusal::invalid("role", "must not be ADMIN"));
+    }
     let past = |member: &str, time: Option<Timestamp>| match time {
         Some(time) if time > now => Err(Refusal::invalid(member, "must not lie in the future")),
         time => Ok(time),
@@ -135,7 +142,7 @@ fn user_of(imported: ImportedUser, now: Timestamp) -> Result<User, Refusal> {
     let display_name = imported.display_name.as_deref();
     let display_name = display_name.map(|name| parse_display_name("displayName", name));
     // The token version is that of a user made now: the id may have been known before.
-    let user = User::new(id, email, GlobalRole::CompanyEmployee, now);
+    let user = User::new(id, email, role, now);
     Ok(User {
         email_verified,
         password_hash,

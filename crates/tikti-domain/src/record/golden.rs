@@ -113,6 +113,7 @@ fn records_of_operations_load_whole() {
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-delete-user-1.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-delete-user-2.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-create-tenant-1.json"));
+    loads::<Intent>(include_str!("../../tests/domain/golden/intent-create-tenant-2.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-delete-tenant-1.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-delete-tenant-2.json"));
     loads::<Intent>(include_str!("../../tests/domain/golden/intent-add-member-1.json"));

@@ -13,12 +13,13 @@
 //!
 //! Spec: Domain, "Tenant template"; Storage, "what crosses partitions". Why: docs/decisions/0015.
 
-use tikti_store::Entry;
+use tikti_store::{Entry, Txn};
 
 use super::names::{claim_name, names_of, release_name};
 use super::seats::{self, Entered, MOST_TRIES, Seat};
 use super::tenant_admins::{self, Becomes};
 use crate::audit::{self, Action, Chain, Draft};
+use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::domain::{Caller, Domain};
 use crate::error::{Code, Error, Refusal};
@@ -29,6 +30,7 @@ use crate::keyspace;
 use crate::membership::Membership;
 use crate::permission;
 use crate::record::{Cause, Lasting, Record, Tombstone};
+use crate::role::Roles;
 use crate::tenant::{ListEntry, NameClaim, Tenant, TenantStatus};
 use crate::user::parse_display_name;
 
@@ -78,7 +80,10 @@ pub async fn create_tenant(
     };
     let draft = principal.draft(caller, Action::TenantCreate, (&tenant.id, Some(&tenant.id)));
     let creator = principal.user.id;
-    create(domain, (&tenant, &creator, &draft), now).await?;
+    let template = &domain.settings.tenant_template;
+    let (roles, clients) = (template.roles(), template.clients(now)?);
+    let birth = Birth { tenant: &tenant, creator: Some(&creator), roles, clients, draft: &draft };
+    create(domain, &birth, now).await?;
     tracing::info!(
         tenant.id = %tenant.id,
         user.id = %creator,
@@ -91,8 +96,13 @@ pub async fn create_tenant(
 /// Names that are words of the paths: `/v1/tenants/id/{t}`.
 const RESERVED_NAMES: [&str; 1] = ["id"];
 
+/// Whether a name is a word of the paths, and no tenant's.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    RESERVED_NAMES.contains(&name)
+}
+
 fn refuse_reserved(ask: &CreateTenant) -> Result<(), Refusal> {
-    let reserved = |name: &str| RESERVED_NAMES.contains(&name);
+    let reserved = is_reserved;
     if reserved(ask.slug.as_str()) {
         return Err(Refusal::invalid("slug", "is a reserved word"));
     }
@@ -110,23 +120,35 @@ async fn refuse_taken_id(domain: &Domain, id: &TenantId, now: Timestamp) -> Resu
     }
 }
 
+/// What a tenant is born with.
+pub(crate) struct Birth<'a> {
+    pub(crate) tenant: &'a Tenant,
+    /// Its first administrator, where it has one.
+    pub(crate) creator: Option<&'a UserId>,
+    /// The built-in ones among them.
+    pub(crate) roles: Roles,
+    /// The built-in one among them.
+    pub(crate) clients: Vec<Client>,
+    pub(crate) draft: &'a Draft,
+}
+
 /// Makes a tenant whose caller may.
 ///
 /// # Errors
 /// `TENANT_EXISTS`; `USER_NOT_FOUND` where the creator was deleted; `CONFLICT` where it took longer
 /// than a minute; the store's.
-async fn create(
+pub(crate) async fn create(
     domain: &Domain,
-    (tenant, creator, draft): (&Tenant, &UserId, &Draft),
+    birth: &Birth<'_>,
     now: Timestamp,
 ) -> Result<(), Error> {
     let work = CreatingTenant {
-        tenant_id: tenant.id.clone(),
-        slug: tenant.slug.clone(),
-        creator: creator.clone(),
+        tenant_id: birth.tenant.id.clone(),
+        slug: birth.tenant.slug.clone(),
+        creator: birth.creator.cloned(),
     };
     let operation = intent::begin(domain, Work::CreateTenant(work.clone()), now).await?;
-    let outcome = make(domain, &operation, (tenant, creator, draft), now).await;
+    let outcome = make(domain, &operation, birth, now).await;
     if matches!(outcome, Ok(()) | Err(Error::Refused(_))) {
         intent::rest(&operation, settle(domain, &operation, &work, now).await);
     }
@@ -137,9 +159,10 @@ async fn create(
 async fn make(
     domain: &Domain,
     operation: &OperationId,
-    (tenant, creator, draft): (&Tenant, &UserId, &Draft),
+    birth: &Birth<'_>,
     now: Timestamp,
 ) -> Result<(), Error> {
+    let tenant = birth.tenant;
     let ours = NameClaim { tenant_id: tenant.id.clone(), token: operation.clone() };
     for name in names_of(&tenant.slug, &tenant.id) {
         claim_name(domain, &name, &ours, now).await?;
@@ -147,12 +170,17 @@ async fn make(
     enlist(domain, operation, &tenant.id, now).await?;
     let mut fenced = None;
     for _ in 0..MOST_TRIES {
-        let place = (&tenant.id, creator);
-        let entered = seats::enter(domain, operation, place, fenced.as_ref(), now).await?;
-        let seated = (tenant, creator, &entered, draft);
-        match bring_to_life(domain, operation, seated, now).await? {
+        let seat = match birth.creator {
+            Some(creator) => {
+                let place = (&tenant.id, creator);
+                Some((creator, seats::enter(domain, operation, place, fenced.as_ref(), now).await?))
+            }
+            None => None,
+        };
+        let seated = seat.as_ref().map(|(creator, entered)| (*creator, entered));
+        match bring_to_life(domain, operation, (birth, seated), now).await? {
             Seat::Taken(()) => return Ok(()),
-            Seat::Fenced => fenced = Some(entered.token),
+            Seat::Fenced => fenced = seat.map(|(_, entered)| entered.token),
         }
     }
     Err(fence::given_up())
@@ -199,22 +227,16 @@ async fn enlist(
 async fn bring_to_life(
     domain: &Domain,
     operation: &OperationId,
-    (tenant, creator, entered, draft): (&Tenant, &UserId, &Entered, &Draft),
+    (birth, seated): (&Birth<'_>, Option<(&UserId, &Entered)>),
     now: Timestamp,
 ) -> Result<Seat<()>, Error> {
-    let Entered { token, counts } = entered;
-    let away = (!counts).then_some(operation);
-    let template = &domain.settings.tenant_template;
-    let roles = template.roles().encode()?;
-    let clients = template.clients(now)?;
-    let creator_roles = template.creator_roles()?;
-    let mut membership = Membership::new(tenant.id.clone(), creator.clone(), creator_roles, now);
-    membership.token = token.clone();
+    let Birth { tenant, roles, clients, draft, .. } = birth;
+    let roles = roles.encode()?;
     let key = keyspace::tenant(&tenant.id);
     let partition = key.partition();
-    let fences = [operation, token].map(|fenced| keyspace::fence(partition, fenced));
-    let [ours, entrys] = fences;
-    let reads = [key.clone(), ours, entrys, keyspace::tenant_admins(&tenant.id)];
+    let mut reads = vec![key.clone(), keyspace::fence(partition, operation)];
+    reads.push(keyspace::tenant_admins(&tenant.id));
+    reads.extend(seated.map(|(_, entered)| keyspace::fence(partition, &entered.token)));
     domain
         .store
         .transact(partition, &reads, now, |txn| {
@@ -225,23 +247,43 @@ async fn bring_to_life(
             if fence::stands(txn, partition, operation)? {
                 return Err(Code::TenantExists.into());
             }
-            if fence::stands(txn, partition, token)? {
+            if let Some((_, entered)) = seated
+                && fence::stands(txn, partition, &entered.token)?
+            {
                 return Ok(Seat::Fenced);
             }
-            for client in &clients {
+            for client in clients {
                 let key = keyspace::client(&tenant.id, &client.id);
                 txn.put(&key, Entry::new(&client.encode()?))?;
             }
             txn.put(&keyspace::roles(&tenant.id), Entry::new(&roles))?;
-            let member = keyspace::member(&tenant.id, creator);
-            txn.put(&member, Entry::new(&membership.encode()?))?;
-            let place = (&tenant.id, creator);
-            tenant_admins::follow(txn, place, &Becomes::Written(&membership.roles, away))?;
-            txn.put(&key, Entry::new(&Lasting::Live(tenant.clone()).encode()?))?;
+            if let Some((creator, entered)) = seated {
+                seat_creator(domain, txn, (tenant, creator), (operation, entered), now)?;
+            }
+            txn.put(&key, Entry::new(&Lasting::Live((*tenant).clone()).encode()?))?;
             audit::note(txn, partition, operation, (&Chain::Deployment, draft), now)?;
             Ok::<_, Error>(Seat::Taken(()))
         })
         .await
+}
+
+/// The creator becomes a member who administers the tenant.
+fn seat_creator(
+    domain: &Domain,
+    txn: &mut Txn,
+    (tenant, creator): (&Tenant, &UserId),
+    (operation, entered): (&OperationId, &Entered),
+    now: Timestamp,
+) -> Result<(), Error> {
+    let Entered { token, counts } = entered;
+    let away = (!counts).then_some(operation);
+    let creator_roles = domain.settings.tenant_template.creator_roles()?;
+    let mut membership = Membership::new(tenant.id.clone(), creator.clone(), creator_roles, now);
+    membership.token = token.clone();
+    let member = keyspace::member(&tenant.id, creator);
+    txn.put(&member, Entry::new(&membership.encode()?))?;
+    let place = (&tenant.id, creator);
+    tenant_admins::follow(txn, place, &Becomes::Written(&membership.roles, away))
 }
 
 /// What became of a creation.
@@ -266,8 +308,10 @@ pub(crate) async fn settle(
     let (made, seated) = judge(domain, operation, work, now).await?;
     match made {
         Made::Lives => {
-            seats::prefer_first(domain, tenant_id, creator, now).await?;
-            tenant_admins::count(domain, (tenant_id, creator), now).await?;
+            if let Some(creator) = creator {
+                seats::prefer_first(domain, tenant_id, creator, now).await?;
+                tenant_admins::count(domain, (tenant_id, creator), now).await?;
+            }
         }
         Made::Deleted => delist(domain, operation, tenant_id, now).await?,
         Made::Never => {
@@ -278,7 +322,7 @@ pub(crate) async fn settle(
             delist(domain, operation, tenant_id, now).await?;
         }
     }
-    if !seated {
+    if let (Some(creator), false) = (creator, seated) {
         seats::give_up(domain, creator, (tenant_id, operation), now).await?;
     }
     audit::deliver(domain, operation, &keyspace::of_tenant(tenant_id), now).await?;
@@ -286,7 +330,8 @@ pub(crate) async fn settle(
 }
 
 /// What became of the tenant, and whether the creator's membership stands on this operation's
-/// entry. Where not, no further step of the operation will do anything.
+/// entry; without a creator, whether the tenant lives. Where not, no further step of the operation will
+/// do anything.
 async fn judge(
     domain: &Domain,
     operation: &OperationId,
@@ -295,7 +340,8 @@ async fn judge(
 ) -> Result<(Made, bool), Error> {
     let key = keyspace::tenant(&work.tenant_id);
     let partition = key.partition();
-    let reads = [key.clone(), keyspace::member(&work.tenant_id, &work.creator)];
+    let member = work.creator.as_ref().map(|user| keyspace::member(&work.tenant_id, user));
+    let reads: Vec<_> = std::iter::once(key.clone()).chain(member).collect();
     domain
         .store
         .transact(partition, &reads, now, |txn| {
@@ -304,7 +350,10 @@ async fn judge(
                 Some(Lasting::Tombstone(Tombstone { cause: Cause::Deleted, .. })) => Made::Deleted,
                 Some(Lasting::Live(_) | Lasting::Tombstone(_)) | None => Made::Never,
             };
-            let seated = seats::sits(txn, &work.tenant_id, (&work.creator, operation))?;
+            let seated = match &work.creator {
+                Some(creator) => seats::sits(txn, &work.tenant_id, (creator, operation))?,
+                None => matches!(made, Made::Lives),
+            };
             if !seated {
                 fence::put(txn, partition, operation, now)?;
             }

@@ -33,7 +33,7 @@ use crate::keyspace;
 use crate::membership::{Departure, Membership};
 use crate::reads::Reads;
 use crate::record::{Lasting, Record};
-use crate::tenant::Tenant;
+use crate::tenant::{Tenant, TenantStatus};
 use crate::user::User;
 
 /// An administrator of the tenant, and what he asks for.
@@ -59,6 +59,18 @@ pub async fn add_member(
     add_for(domain, (tenant_id, user_id), (roles, None), now).await
 }
 
+/// As [`add_member`], for a membership that an older Tikti had: its tenant may be suspended.
+///
+/// # Errors
+/// As [`add_member`]; `TENANT_DISABLED` only while the tenant is being deleted.
+pub(crate) async fn import_member(
+    domain: &Domain,
+    old: Membership,
+    now: Timestamp,
+) -> Result<Membership, Error> {
+    add_with(domain, old, (None, Open::AlsoSuspended), now).await
+}
+
 /// As [`add_member`], on behalf of an administrator of the tenant, who is judged once more at the commit.
 pub(super) async fn add_for(
     domain: &Domain,
@@ -66,12 +78,34 @@ pub(super) async fn add_for(
     (roles, warrant): (BTreeSet<RoleName>, Option<Warrant<'_>>),
     now: Timestamp,
 ) -> Result<Membership, Error> {
-    look_first(domain, tenant_id, user_id, now).await?;
-    let work = AddingMember { tenant_id: tenant_id.clone(), user_id: user_id.clone() };
-    let operation = intent::begin(domain, Work::AddMember(work.clone()), now).await?;
     let membership = Membership::new(tenant_id.clone(), user_id.clone(), roles, now);
+    add_with(domain, membership, (warrant, Open::Active), now).await
+}
+
+/// Which tenants take a member.
+#[derive(Clone, Copy)]
+enum Open {
+    /// Those that are served.
+    Active,
+    /// Those that are suspended, too.
+    AlsoSuspended,
+}
+
+/// On whose behalf, and into which tenants.
+type Terms<'a> = (Option<Warrant<'a>>, Open);
+
+async fn add_with(
+    domain: &Domain,
+    membership: Membership,
+    terms: Terms<'_>,
+    now: Timestamp,
+) -> Result<Membership, Error> {
+    let (tenant_id, user_id) = (membership.tenant_id.clone(), membership.user_id.clone());
+    look_first(domain, (&tenant_id, terms.1), &user_id, now).await?;
+    let work = AddingMember { tenant_id, user_id };
+    let operation = intent::begin(domain, Work::AddMember(work.clone()), now).await?;
     // On the heap: it is held deep inside by whoever makes a tenant or takes an invitation.
-    let outcome = Box::pin(add(domain, &operation, (&membership, warrant), now)).await;
+    let outcome = Box::pin(add(domain, &operation, (&membership, terms), now)).await;
     if matches!(outcome, Ok(_) | Err(Error::Refused(_))) {
         intent::rest(&operation, settle(domain, &operation, &work, now).await);
     }
@@ -81,7 +115,7 @@ pub(super) async fn add_for(
 /// Refuses before anything is written what most refusals are about.
 async fn look_first(
     domain: &Domain,
-    tenant: &TenantId,
+    (tenant, into): (&TenantId, Open),
     user: &UserId,
     now: Timestamp,
 ) -> Result<(), Error> {
@@ -89,7 +123,7 @@ async fn look_first(
     let user_key = keyspace::user(user);
     let keys = vec![tenant_key.clone(), member_key.clone(), user_key.clone()];
     let reads = Reads::load(&domain.store, keys, now).await?;
-    require_active(reads.find(&tenant_key)?)?;
+    into.require(reads.find(&tenant_key)?)?;
     reads.find_live::<User>(&user_key)?.ok_or(Code::UserNotFound)?;
     match reads.find::<Membership>(&member_key)? {
         Some(_) => Err(Code::MemberExists.into()),
@@ -97,11 +131,13 @@ async fn look_first(
     }
 }
 
-fn require_active(tenant: Option<Lasting<Tenant>>) -> Result<(), Code> {
-    match tenant.and_then(Lasting::live) {
-        Some(tenant) if tenant.is_active() => Ok(()),
-        Some(_) => Err(Code::TenantDisabled),
-        None => Err(Code::TenantNotFound),
+impl Open {
+    fn require(self, tenant: Option<Lasting<Tenant>>) -> Result<(), Code> {
+        let tenant = tenant.and_then(Lasting::live).ok_or(Code::TenantNotFound)?;
+        match (self, tenant.status) {
+            (_, TenantStatus::Active) | (Self::AlsoSuspended, TenantStatus::Suspended) => Ok(()),
+            (_, TenantStatus::Suspended | TenantStatus::Deleting) => Err(Code::TenantDisabled),
+        }
     }
 }
 
@@ -109,14 +145,14 @@ fn require_active(tenant: Option<Lasting<Tenant>>) -> Result<(), Code> {
 async fn add(
     domain: &Domain,
     operation: &OperationId,
-    (membership, warrant): (&Membership, Option<Warrant<'_>>),
+    (membership, terms): (&Membership, Terms<'_>),
     now: Timestamp,
 ) -> Result<Membership, Error> {
     let place = (&membership.tenant_id, &membership.user_id);
     let mut fenced = None;
     for _ in 0..MOST_TRIES {
         let entered = seats::enter(domain, operation, place, fenced.as_ref(), now).await?;
-        match sit_down(domain, operation, (membership, &entered, warrant), now).await? {
+        match sit_down(domain, operation, (membership, &entered, terms), now).await? {
             Seat::Taken(made) => return Ok(made),
             Seat::Fenced => fenced = Some(entered.token),
         }
@@ -128,7 +164,7 @@ async fn add(
 async fn sit_down(
     domain: &Domain,
     operation: &OperationId,
-    (membership, entered, warrant): (&Membership, &Entered, Option<Warrant<'_>>),
+    (membership, entered, (warrant, into)): (&Membership, &Entered, Terms<'_>),
     now: Timestamp,
 ) -> Result<Seat<Membership>, Error> {
     let Membership { tenant_id, user_id, .. } = membership;
@@ -151,7 +187,7 @@ async fn sit_down(
         .store
         .transact(partition, &reads, now, |txn| {
             fence::check(txn, partition, operation)?;
-            require_active(Lasting::decode_optional(&tenant_key, txn.get(&tenant_key)?)?)?;
+            into.require(Lasting::decode_optional(&tenant_key, txn.get(&tenant_key)?)?)?;
             if txn.get(&key)?.is_some() {
                 return Err(Code::MemberExists.into());
             }

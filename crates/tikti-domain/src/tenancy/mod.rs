@@ -8,6 +8,7 @@ mod change_tenant;
 mod clients;
 pub(crate) mod create_tenant;
 pub(crate) mod delete_tenant;
+pub(crate) mod import;
 mod manage_members;
 mod member_sessions;
 pub(crate) mod members;
@@ -27,6 +28,7 @@ pub use clients::{
     ClientSettings, CreateClient, CreatedClient, UpdateClient, create_client, delete_client,
     get_client, list_clients, update_client,
 };
+pub(crate) use create_tenant::is_reserved;
 pub use create_tenant::{CreateTenant, create_tenant};
 pub use delete_tenant::delete_tenant;
 pub use manage_members::{
@@ -34,6 +36,7 @@ pub use manage_members::{
     list_members, revoke_member, update_member,
 };
 pub use member_sessions::{end_member_sessions, list_member_sessions};
+pub(crate) use members::import_member;
 pub use members::{add_member, remove_member};
 pub(crate) use names::{NameCache, find, resolve, resolve_alike};
 pub use read_tenants::{get_tenant, list_tenants};

@@ -35,7 +35,7 @@ async fn dies(
 ) -> (OperationId, CreatingTenant) {
     let (domain, now) = (&fixture.domain, fixture.now());
     let (tenant_id, slug) = (tenant.id.clone(), tenant.slug.clone());
-    let work = CreatingTenant { tenant_id, slug, creator: creator.clone() };
+    let work = CreatingTenant { tenant_id, slug, creator: Some(creator.clone()) };
     let operation = intent::begin(domain, Work::CreateTenant(work.clone()), now).await.unwrap();
     let ours = NameClaim { tenant_id: tenant.id.clone(), token: operation.clone() };
     for name in names_of(&tenant.slug, &tenant.id) {
@@ -61,6 +61,11 @@ fn draft(creator: &UserId) -> Draft {
     }
 }
 
+fn birth<'a>(tenant: &'a Tenant, creator: &'a UserId, draft: &'a Draft) -> Birth<'a> {
+    let creator = Some(creator);
+    Birth { tenant, creator, roles: Roles::built_in(), clients: Vec::new(), draft }
+}
+
 /// A creator dies after `steps` steps; another one asks for the same slug.
 async fn dies_after(steps: usize) {
     let fixture = Fixture::new().await;
@@ -81,7 +86,8 @@ async fn dies_after(steps: usize) {
     let made = create_tenant(domain, &caller, &ask).await.unwrap();
     let draft = draft(&root.id);
     let entered = Entered { token: operation.clone(), counts: true };
-    let last = (&dead, &root.id, &entered, &draft);
+    let birth = birth(&dead, &root.id, &draft);
+    let last = (&birth, Some((&root.id, &entered)));
     let late = bring_to_life(domain, &operation, last, now).await;
     let late = late.map(|_| ()).unwrap_err();
     assert_eq!(late.code(), Code::TenantExists);
@@ -129,7 +135,8 @@ async fn a_fence_that_was_put_up_by_a_clock_that_was_back_stands_when_it_returns
     fixture.clock.set(now);
     let draft = draft(&root.id);
     let entered = Entered { token: operation.clone(), counts: true };
-    let last = (&slow, &root.id, &entered, &draft);
+    let birth = birth(&slow, &root.id, &draft);
+    let last = (&birth, Some((&root.id, &entered)));
     let late = bring_to_life(domain, &operation, last, now).await.map(|_| ()).unwrap_err();
     assert_eq!(late.code(), Code::TenantExists);
     let caller = bearing(&fixture.sign_in("root@corp.sys").await.id_token);
