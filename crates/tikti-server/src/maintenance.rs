@@ -9,12 +9,14 @@
 mod begin;
 mod import;
 mod keys;
+mod migrate;
 mod user_file;
 
 use std::io::{Read, Write};
 use std::path::Path;
 
 use data_encoding::BASE64;
+pub use tikti_domain::TlsFiles;
 pub use tikti_domain::backup::{BackupError, BackupKey, BackupReport, RestoreReport};
 use tikti_domain::backup::{BackupOptions, RestoreOptions, check, write};
 use tikti_domain::clock::{Clock, rfc3339};
@@ -22,16 +24,22 @@ use tikti_domain::error::Error;
 use tikti_domain::integrity::verify;
 pub use tikti_domain::integrity::{Finding, IntegrityReport, Progress, Rule};
 use tikti_domain::keys::OfflineError;
+use tikti_domain::migrate::Stopped;
+pub use tikti_domain::migrate::{
+    Count as MigrationCount, Report as MigrationReport, Thing as MigratedThing,
+    Trouble as MigrationTrouble, TroubleKind as MigrationTroubleKind,
+};
 use tikti_domain::random::Random;
 use tikti_domain::secret::SecretBytes;
 pub use tikti_domain::secret::{SecretString, Secrets};
-use tikti_domain::{StartError, StoreError};
+use tikti_domain::{OpenError, StartError, StoreError};
 
 use crate::ServeError;
 use crate::config::StoreConfig;
 pub use begin::{Begun, begin_deployment};
 pub use import::{ImportReport, RefusedUser, examine_users, import_users};
 pub use keys::{Rewrapped, import_key, rewrap_keys};
+pub use migrate::{MigrationPhase, MigrationSource, migrate_legacy, plan_migration};
 pub use user_file::{
     FirebaseHashConfig, UserFileError, UserRow, read_firebase_hash_config, read_firebase_users,
     read_user_lines,
@@ -63,6 +71,21 @@ pub enum MaintenanceError {
         /// Why.
         source: Error,
     },
+    /// The server of an older Tikti cannot be read.
+    #[error("the old data: {0}")]
+    Source(OpenError),
+    /// The server of an older Tikti stopped answering.
+    #[error("the old data cannot be read any more")]
+    SourceRead(#[source] StoreError),
+    /// There is nothing of an older Tikti.
+    #[error("{server} holds nothing of an older Tikti")]
+    SourceEmpty {
+        /// Host and port.
+        server: String,
+    },
+    /// The store stopped answering in the middle of a migration.
+    #[error(transparent)]
+    MigrationStopped(#[from] Stopped),
     /// Nothing was done to the signing keys, or not all of it.
     #[error(transparent)]
     Keys(OfflineError),

@@ -23,7 +23,7 @@ pub(crate) enum Exit {
     Authentication = 2,
     /// The command line, the environment, a file or the directory of a server is at fault.
     Usage = 3,
-    /// A server is not as a file says.
+    /// A server is not as a file says, or has not taken all that there was.
     Drift = 4,
     /// A person ended it with Ctrl-C; the number that a shell gives for that.
     Interrupted = 130,

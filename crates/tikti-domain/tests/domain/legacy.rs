@@ -11,9 +11,10 @@ use tikti_domain::account::{Revoke, delete_user};
 use tikti_domain::clock::{Clock, Timestamp};
 use tikti_domain::email::Email;
 use tikti_domain::error::{Code, Error};
-use tikti_domain::id::{ClientId, TenantRef};
+use tikti_domain::id::{ClientId, Slug, TenantId, TenantRef};
 use tikti_domain::random::Random;
 use tikti_domain::secret::{LegacySecrets, SecretBytes};
+use tikti_domain::tenancy::{CreateTenant, create_tenant};
 use tikti_domain::tenant::{Tenant, TenantStatus};
 use tikti_domain::testing::{Fixture, START, config, keyed, keyed_bearing};
 use tikti_domain::token_exchange::{Exchange, Issued, exchange};
@@ -152,6 +153,26 @@ async fn a_token_of_an_older_tikti_is_looked_up_and_exchanged() {
     world.fixture.tenant(ROOT, "other").await;
     let refused = world.exchange_for(&tenantless, "backend-worker", Some("other")).await;
     assert_eq!(refused.unwrap_err().code(), Code::MembershipRequired);
+}
+
+#[tokio::test]
+async fn a_token_and_a_request_name_a_tenant_as_the_older_tikti_called_it() {
+    let world = World::new().await;
+    let id = TenantId::of_old("42").unwrap();
+    let ask = CreateTenant { slug: Slug::parse("beta").unwrap(), name: None, id: Some(id.clone()) };
+    let root = world.root().await;
+    create_tenant(&world.fixture.domain, &root, &ask).await.unwrap();
+    world.fixture.member(&id, &world.ann, &["JOBS_OPERATOR"]).await;
+    world.fixture.clock.advance(10_000);
+    for named in ["42", "t-42"] {
+        let token = world.token(|claims| claims["tid"] = named.into());
+        assert_eq!(world.look_up(&token).await.unwrap().tenant_id, Some(id.clone()));
+        for tenant in [None, Some("42"), Some("t-42"), Some("beta")] {
+            world.exchange_for(&token, "backend-worker", tenant).await.unwrap();
+        }
+    }
+    let token = world.token(|claims| claims["tid"] = "43".into());
+    assert!(world.look_up(&token).await.is_err());
 }
 
 #[tokio::test]

@@ -6,15 +6,12 @@
 //!
 //! Spec: Command line, `user import`; Domain, "User".
 
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::Poll;
-
 use tikti_domain::Domain;
 use tikti_domain::account::{Imported, ImportedUser, import_user};
 use tikti_domain::clock::Clock;
 use tikti_domain::error::Error;
 use tikti_domain::random::Random;
+use tikti_domain::together::side_by_side;
 
 use super::user_file::UserRow;
 use super::{HOLDER, Listener, MaintenanceError, Progress};
@@ -118,22 +115,4 @@ async fn import_one(
         Err(error) => Err(error),
     };
     (number, outcome)
-}
-
-/// Runs futures on this task until all have ended; gives their results in order.
-async fn side_by_side<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut running: Vec<Pin<Box<F>>> = futures.map(Box::pin).collect();
-    let mut results: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
-    poll_fn(|context| {
-        for (future, result) in running.iter_mut().zip(&mut results) {
-            if result.is_none()
-                && let Poll::Ready(output) = future.as_mut().poll(context)
-            {
-                *result = Some(output);
-            }
-        }
-        if results.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    results.into_iter().flatten().collect()
 }

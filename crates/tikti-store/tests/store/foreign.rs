@@ -11,7 +11,7 @@ async fn open(url: &str) -> Foreign {
 
 #[tokio::test]
 async fn reads_names_hashes_strings_and_sets() {
-    let redis = RedisServer::start();
+    let redis = RedisServer::start_with(&["--enable-debug-command", "local"]);
     // More than one page, and bytes that are no text.
     for number in 0..1200 {
         redis.call(&["HSET", "users", &number.to_string(), "value"]);

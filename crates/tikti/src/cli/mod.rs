@@ -31,6 +31,7 @@ mod keys_rewrap;
 mod keys_rotate;
 mod man;
 mod member;
+mod migrate;
 mod profile;
 mod reference;
 mod restore;
@@ -93,7 +94,7 @@ Get started:
       --tenant codecompany --sub worker-01
 
 Exit codes: 0 done, 1 refused or failed, 2 authentication, 3 configuration or usage,
-4 something differs (`tikti diff`).";
+4 something differs (`tikti diff`) or was left (`tikti migrate`).";
 
 #[derive(Subcommand)]
 enum Command {
@@ -106,6 +107,8 @@ enum Command {
     Store(store::StoreCommand),
     Backup(backup::BackupArgs),
     Restore(restore::RestoreArgs),
+    #[command(subcommand)]
+    Migrate(migrate::MigrateCommand),
     Init(init::InitArgs),
     #[command(subcommand)]
     Auth(auth::AuthCommand),
@@ -227,6 +230,7 @@ const fn asks_no_server(command: &Command) -> Option<&'static str> {
         Command::Store(_) => "store",
         Command::Backup(_) => "backup",
         Command::Restore(_) => "restore",
+        Command::Migrate(_) => "migrate",
         Command::Profile(_) => "profile",
         Command::Completions(_) => "completions",
         Command::Man(_) => "man",
@@ -246,6 +250,7 @@ fn dispatch(context: &Context, command: &Command) -> Result<(), Failure> {
         Command::Store(command) => block_on(store::run(context, command)),
         Command::Backup(args) => block_on(backup::run(context, args)),
         Command::Restore(args) => block_on(restore::run(context, args)),
+        Command::Migrate(command) => block_on(migrate::run(context, command)),
         Command::Init(args) => block_on(init::run(context, args)),
         Command::Auth(command) => block_on(auth::run(context, command)),
         Command::Tenant(command) => block_on(tenant::run(context, command)),
@@ -429,6 +434,9 @@ mod tests {
             "tikti store status --config f --output json",
             "tikti backup f --key-file k --force",
             "tikti restore f --data d --store @u --keep-sessions",
+            "tikti migrate legacy --from redis://h:1/2 --config f --yes --report r",
+            "tikti migrate legacy --from rediss://h --from-ca a --from-cert c --from-key k --data d",
+            "tikti migrate legacy --from @u --store redis://h --dry-run",
             "tikti keys list --output json",
             "tikti keys rotate",
             "tikti keys rotate --emergency --kid k --yes",

@@ -99,9 +99,14 @@ impl KeyArgs {
 pub(crate) fn not_done(cause: MaintenanceError) -> Failure {
     let text = Failure::chain(&cause);
     match cause {
-        MaintenanceError::Open(_) | MaintenanceError::Start(_) => Failure::usage(text),
+        MaintenanceError::Open(_)
+        | MaintenanceError::Start(_)
+        | MaintenanceError::Source(_)
+        | MaintenanceError::SourceEmpty { .. } => Failure::usage(text),
         MaintenanceError::Store(_)
         | MaintenanceError::ImportStopped { .. }
+        | MaintenanceError::MigrationStopped(_)
+        | MaintenanceError::SourceRead(_)
         | MaintenanceError::Keys(_)
         | MaintenanceError::Refused(_)
         | MaintenanceError::Backup(_) => Failure::refused(text),

@@ -24,6 +24,7 @@ mod landing_page;
 mod logout;
 mod lossy_road;
 mod member;
+mod migrate;
 mod profiles;
 mod refresh;
 mod role;

@@ -37,6 +37,8 @@ pub(super) struct World {
     home: Home,
     dev: Dev,
     redis: RedisServer,
+    /// What an older Tikti has left.
+    old: RedisServer,
     /// Takes the tokens of the server, at `http://127.0.0.1:9000/jobs` of the examples.
     service: Option<Server>,
     /// The profile file with a session that holds.
@@ -59,6 +61,7 @@ impl World {
             home,
             dev,
             redis,
+            old: RedisServer::start(),
             service: None,
             profiles: Vec::new(),
             id_token: String::new(),
@@ -277,6 +280,11 @@ impl World {
     /// The stores of servers that do not run, as they were; a store that is to be written is empty.
     fn restore_stores(&self, example: &str) {
         self.redis.flush_all();
+        if example.contains("migrate legacy") {
+            let user = r#"{"localId":"u-1"}"#;
+            self.old.call(&["HSET", "users", "ann@example.org", user]);
+            fs::write(self.path("work/old-url.txt"), self.old.url()).unwrap();
+        }
         if example.contains("store status --store redis") {
             let from = self.path("untouched/tikti").display().to_string();
             let to = self.redis.url();
@@ -352,6 +360,9 @@ impl World {
             ("http://127.0.0.1:8080", self.dev.text("url").to_owned()),
             ("https://api.tikti.io", self.dev.text("url").to_owned()),
             ("redis://127.0.0.1:6666", self.redis.url()),
+            // The old data lies in the first database here.
+            ("redis://127.0.0.1:6380/2", self.old.url()),
+            ("redis://127.0.0.1:6380", self.old.url()),
             ("redis://127.0.0.1:6379", self.redis.url()),
             ("/etc/tikti", root("etc/tikti")),
             ("/var/lib/tikti", root("var/lib/tikti")),
