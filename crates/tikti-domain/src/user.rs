@@ -144,6 +144,9 @@ pub struct User {
     /// Which of these changes have been undone.
     #[serde(default, skip_serializing_if = "Recoveries::is_empty")]
     pub(crate) recoveries: Recoveries,
+    /// Whether he was imported to be made an administrator next. Any change by an administrator ends it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_to_rise: bool,
 }
 
 impl User {
@@ -168,6 +171,7 @@ impl User {
             untold: None,
             leaving: BTreeSet::new(),
             recoveries: Recoveries::default(),
+            is_to_rise: false,
         }
     }
 
@@ -248,6 +252,7 @@ impl UserChange {
     /// to be a platform administrator begins anew: all sessions and tokens of before are over.
     pub(crate) fn applied(&self, user: &User, now: Timestamp) -> User {
         let mut next = user.clone();
+        next.is_to_rise = false;
         next.role = self.role.unwrap_or(user.role);
         next.status = self.status.unwrap_or(user.status);
         if next.status != user.status || next.is_admin() != user.is_admin() {

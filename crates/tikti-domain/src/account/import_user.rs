@@ -55,6 +55,8 @@ pub struct ImportedUser {
     pub created_at: Option<Timestamp>,
     /// When the user last signed in there.
     pub last_login_at: Option<Timestamp>,
+    /// Whether whoever imports makes an administrator of him next: the record says so until then, and grants nothing.
+    pub is_to_rise: bool,
 }
 
 impl ImportedUser {
@@ -71,6 +73,7 @@ impl ImportedUser {
             status: UserStatus::Active,
             created_at: None,
             last_login_at: None,
+            is_to_rise: false,
         }
     }
 }
@@ -150,6 +153,7 @@ fn user_of(imported: ImportedUser, now: Timestamp) -> Result<User, Refusal> {
         display_name: display_name.transpose()?,
         created_at: past("createdAt", imported.created_at)?.unwrap_or(now),
         last_login_at: past("lastLoginAt", imported.last_login_at)?,
+        is_to_rise: imported.is_to_rise,
         ..user
     })
 }

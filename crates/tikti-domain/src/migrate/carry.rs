@@ -3,8 +3,8 @@
 //! In this order: tenants with their roles and clients, users, memberships; some at a time. Each thing is looked for
 //! first and made only where it is missing, by the operations that make it otherwise.
 //!
-//! Invariant: nothing that is here is changed, but for a user who was taken over and was to become an
-//! administrator when the migration stopped.
+//! Invariant: nothing that is here is changed, but for a user whose record says that he was taken over to become an
+//! administrator, when the migration stopped. A role that was left is given to nobody.
 //!
 //! Spec: Operations, "migrate legacy" ("dry-run first, resumable, idempotent").
 
@@ -22,9 +22,10 @@ use crate::account::import_user;
 use crate::audit::Action;
 use crate::clock::Timestamp;
 use crate::domain::Domain;
-use crate::error::Error;
-use crate::id::{TenantId, UserId};
+use crate::error::{Code, Error};
+use crate::id::{RoleName, TenantId, UserId};
 use crate::integrity::Progress;
+use crate::role::Role;
 use crate::tenancy::{import, import_member};
 use crate::together::side_by_side;
 use crate::user::{GlobalRole, UserChange};
@@ -60,6 +61,8 @@ enum Target<'a> {
 enum Became {
     Taken,
     Present,
+    /// It is here, and otherwise; it is the same thing all the same.
+    Changed(Trouble),
     Left(Trouble),
 }
 
@@ -100,6 +103,8 @@ pub async fn carry_out(
 #[derive(Default)]
 struct Left {
     tenants: BTreeSet<TenantId>,
+    /// What they are here is not what those meant who gave them.
+    roles: BTreeSet<(TenantId, RoleName)>,
     users: BTreeSet<UserId>,
 }
 
@@ -133,7 +138,15 @@ impl Run<'_> {
             let target = self.target;
             let outcomes = side_by_side(some.iter().map(|one| tenant(target, one))).await;
             for (planned, outcome) in some.iter().zip(outcomes) {
-                for (thing, became) in self.unless_stopped(outcome)? {
+                let parts = self.unless_stopped(outcome)?;
+                let roles = planned.roles.iter().map(|role| &role.name);
+                // The roles follow the tenant.
+                for (role, (_, became)) in roles.zip(parts.iter().skip(1)) {
+                    if matches!(became, Became::Left(_) | Became::Changed(_)) {
+                        self.left.roles.insert((planned.tenant.id.clone(), role.clone()));
+                    }
+                }
+                for (thing, became) in parts {
                     if thing == Thing::Tenant && matches!(became, Became::Left(_)) {
                         self.left.tenants.insert(planned.tenant.id.clone());
                     }
@@ -166,8 +179,11 @@ impl Run<'_> {
         for some in all.chunks(AT_ONCE) {
             let (target, left) = (self.target, &self.left);
             let outcomes = side_by_side(some.iter().map(|one| member(target, one, left))).await;
-            for outcome in outcomes {
-                let became = self.unless_stopped(outcome)?;
+            for (planned, outcome) in some.iter().zip(outcomes) {
+                let (became, is_less) = self.unless_stopped(outcome)?;
+                if is_less {
+                    self.report.note(Trouble::new(TroubleKind::MemberRole, &planned.origin));
+                }
                 self.count(Thing::Membership, became);
             }
             self.tell();
@@ -184,7 +200,7 @@ impl Run<'_> {
         match became {
             Became::Taken => self.report.counts(thing).taken += 1,
             Became::Present => self.report.counts(thing).present += 1,
-            Became::Left(trouble) => self.report.leave(thing, trouble),
+            Became::Changed(trouble) | Became::Left(trouble) => self.report.leave(thing, trouble),
         }
     }
 
@@ -207,6 +223,9 @@ impl<'a> Target<'a> {
     fn next(self, stands: Stands, origin: &Origin) -> Next<'a> {
         Next::Settled(match (stands, self) {
             (Stands::Same, _) => Became::Present,
+            (Stands::Changed(why), _) => {
+                Became::Changed(Trouble::new(TroubleKind::Differs, origin).detail(why))
+            }
             (Stands::Otherwise(why), _) => {
                 Became::Left(Trouble::new(TroubleKind::Differs, origin).detail(why))
             }
@@ -216,6 +235,28 @@ impl<'a> Target<'a> {
             }
         })
     }
+}
+
+/// How often a thing is tried while others change what it touches, or the operation's minute runs out.
+const MOST_TRIES: u32 = 4;
+
+/// Tries again, in a new moment, after `CONFLICT`: each try looks first at what is here.
+macro_rules! again_on_conflict {
+    ($once:expr) => {{
+        let mut tries = 1;
+        loop {
+            let became = $once.await?;
+            if tries == MOST_TRIES || !is_conflict(&became) {
+                break became;
+            }
+            tries += 1;
+        }
+    }};
+}
+
+fn is_conflict(became: &Became) -> bool {
+    matches!(became, Became::Left(trouble) if trouble.kind == TroubleKind::Refused
+        && trouble.detail.as_deref() == Some(Code::Conflict.as_str()))
 }
 
 /// A thing that could not be made is left; a store that does not answer stops everything.
@@ -235,17 +276,8 @@ async fn tenant(
     target: Target<'_>,
     planned: &PlannedTenant,
 ) -> Result<Vec<(Thing, Became)>, Error> {
-    let PlannedTenant { tenant, roles, clients, origin } = planned;
-    let stands = match target.store() {
-        Some((store, now)) => target::tenant(store, planned, now).await?,
-        None => Stands::Missing,
-    };
-    let own = match target.next(stands, origin) {
-        Next::Settled(settled) => settled,
-        Next::Make(domain, now) => {
-            became(import::import_tenant(domain, tenant, now).await, origin)?
-        }
-    };
+    let PlannedTenant { tenant, roles, clients, .. } = planned;
+    let own = again_on_conflict!(bare_tenant(target, planned));
     let is_left = matches!(own, Became::Left(_));
     let missing = |origin: &Origin| {
         is_left.then(|| Became::Left(Trouble::new(TroubleKind::TenantMissing, origin)))
@@ -254,18 +286,30 @@ async fn tenant(
     for one in roles {
         let became = match missing(&one.origin) {
             Some(left) => left,
-            None => role(target, &tenant.id, one).await?,
+            None => again_on_conflict!(role(target, &tenant.id, one)),
         };
         all.push((Thing::Role, became));
     }
     for one in clients {
         let became = match missing(&one.origin) {
             Some(left) => left,
-            None => client(target, &tenant.id, one).await?,
+            None => again_on_conflict!(client(target, &tenant.id, one)),
         };
         all.push((Thing::Client, became));
     }
     Ok(all)
+}
+
+async fn bare_tenant(target: Target<'_>, planned: &PlannedTenant) -> Result<Became, Error> {
+    let PlannedTenant { tenant, origin, .. } = planned;
+    let stands = match target.store() {
+        Some((store, now)) => target::tenant(store, planned, now).await?,
+        None => Stands::Missing,
+    };
+    match target.next(stands, origin) {
+        Next::Settled(settled) => Ok(settled),
+        Next::Make(domain, now) => became(import::import_tenant(domain, tenant, now).await, origin),
+    }
 }
 
 async fn role(
@@ -280,7 +324,9 @@ async fn role(
     match target.next(stands, &planned.origin) {
         Next::Settled(settled) => Ok(settled),
         Next::Make(domain, now) => {
-            let named = (&planned.name, &planned.permissions);
+            let (permissions, managed) = (planned.permissions.clone(), planned.is_managed);
+            let role = Role { permissions, built_in: false, managed };
+            let named = (&planned.name, &role);
             became(import::import_role(domain, tenant, named, now).await, &planned.origin)
         }
     }
@@ -305,6 +351,10 @@ async fn client(
 }
 
 async fn user(target: Target<'_>, planned: &PlannedUser) -> Result<Became, Error> {
+    Ok(again_on_conflict!(user_once(target, planned)))
+}
+
+async fn user_once(target: Target<'_>, planned: &PlannedUser) -> Result<Became, Error> {
     let stands = match target.store() {
         Some((store, now)) => target::user(store, planned, now).await?,
         None => Stands::Missing,
@@ -329,26 +379,44 @@ async fn make_user(domain: &Domain, planned: &PlannedUser, now: Timestamp) -> Re
     Ok(())
 }
 
+/// What has become of a membership, and whether without a role that was left.
 async fn member(
     target: Target<'_>,
     planned: &PlannedMembership,
     left: &Left,
-) -> Result<Became, Error> {
+) -> Result<(Became, bool), Error> {
     let PlannedMembership { membership, origin, .. } = planned;
     if left.tenants.contains(&membership.tenant_id) {
-        return Ok(Became::Left(Trouble::new(TroubleKind::TenantMissing, origin)));
+        return Ok((Became::Left(Trouble::new(TroubleKind::TenantMissing, origin)), false));
     }
     if left.users.contains(&membership.user_id) {
-        return Ok(Became::Left(Trouble::new(TroubleKind::MemberMissing, origin)));
+        return Ok((Became::Left(Trouble::new(TroubleKind::MemberMissing, origin)), false));
     }
-    let stands = match target.store() {
-        Some((store, now)) => target::membership(store, planned, now).await?,
-        None => Stands::Missing,
-    };
+    let mut less = planned.clone();
+    let tenant = &membership.tenant_id;
+    less.membership.roles.retain(|role| !left.roles.contains(&(tenant.clone(), role.clone())));
+    let is_less = less.membership.roles != membership.roles;
+    let became = again_on_conflict!(member_once(target, (planned, &less)));
+    Ok((became, is_less))
+}
+
+/// A membership is the same with the roles that were left and without them: an earlier run may have found them.
+async fn member_once(
+    target: Target<'_>,
+    (planned, less): (&PlannedMembership, &PlannedMembership),
+) -> Result<Became, Error> {
+    let mut stands = Stands::Missing;
+    if let Some((store, now)) = target.store() {
+        stands = target::membership(store, planned, now).await?;
+        if matches!(stands, Stands::Changed(_)) {
+            stands = target::membership(store, less, now).await?;
+        }
+    }
+    let origin = &planned.origin;
     match target.next(stands, origin) {
         Next::Settled(settled) => Ok(settled),
         Next::Make(domain, now) => {
-            let mut membership = membership.clone();
+            let mut membership = less.membership.clone();
             // As old as the token version that it begins with: that of its making here.
             membership.mver = now.as_millis();
             became(import_member(domain, membership, now).await, origin)

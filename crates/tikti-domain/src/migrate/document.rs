@@ -7,12 +7,23 @@
 
 use serde_json::{Map, Value};
 
+use super::report::TroubleKind;
 use crate::clock::{Timestamp, parse_rfc3339};
 
 /// From here on a number is milliseconds since 1970, below it seconds: the year 5138, and March 1973.
 const LEAST_MILLIS: u64 = 100_000_000_000;
 /// How Go writes a time that was never set.
 const NEVER: &str = "0001-01-01T00:00:00";
+
+/// A member is there, and of a type that says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wrong;
+
+impl From<Wrong> for TroubleKind {
+    fn from(Wrong: Wrong) -> Self {
+        Self::WrongMember
+    }
+}
 
 /// A JSON object.
 pub(super) struct Document(Map<String, Value>);
@@ -41,29 +52,47 @@ impl Document {
         serde_json::from_slice(bytes).ok().map(Self)
     }
 
-    /// The text at the first of these members that has one; a number reads as its digits.
-    pub(super) fn text(&self, names: &[&str]) -> Option<String> {
-        names.iter().find_map(|name| match self.0.get(*name)? {
-            Value::String(text) if !text.is_empty() => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        })
+    /// The text at the first of these members that is not absent; a number reads as its digits.
+    ///
+    /// # Errors
+    /// [`Wrong`] where that is of another type.
+    pub(super) fn text(&self, names: &[&str]) -> Result<Option<String>, Wrong> {
+        for name in names {
+            match self.0.get(*name) {
+                None | Some(Value::Null) => {}
+                Some(Value::String(text)) if text.is_empty() => {}
+                Some(Value::String(text)) => return Ok(Some(text.clone())),
+                Some(Value::Number(number)) => return Ok(Some(number.to_string())),
+                Some(_) => return Err(Wrong),
+            }
+        }
+        Ok(None)
     }
 
-    pub(super) fn is_true(&self, name: &str) -> bool {
-        self.0.get(name) == Some(&Value::Bool(true))
-    }
-
-    /// The texts of a list; those of one text, between spaces. What is no text in it reads as empty, which
-    /// fits nothing.
-    pub(super) fn texts(&self, name: &str) -> Vec<String> {
+    /// Whether this is said to be so, where anything is said; what is no truth value is not so.
+    pub(super) fn truth(&self, name: &str) -> Option<bool> {
         match self.0.get(name) {
+            None | Some(Value::Null) => None,
+            Some(value) => Some(*value == Value::Bool(true)),
+        }
+    }
+
+    /// The texts of a list; those of one text, between spaces; `None` where it is absent. What is no text in it
+    /// reads as empty, which fits nothing. Lua writes an empty list as `{}`.
+    ///
+    /// # Errors
+    /// [`Wrong`] where it is anything else.
+    pub(super) fn texts(&self, name: &str) -> Result<Option<Vec<String>>, Wrong> {
+        let texts = match self.0.get(name) {
+            None | Some(Value::Null) => return Ok(None),
             Some(Value::Array(items)) => {
                 items.iter().map(|item| item.as_str().unwrap_or_default().to_owned()).collect()
             }
+            Some(Value::Object(members)) if members.is_empty() => Vec::new(),
             Some(Value::String(text)) => text.split_whitespace().map(str::to_owned).collect(),
-            _ => Vec::new(),
-        }
+            Some(_) => return Err(Wrong),
+        };
+        Ok(Some(texts))
     }
 
     /// When it was made.
@@ -134,13 +163,27 @@ mod tests {
     #[test]
     fn what_is_empty_is_absent_and_what_is_no_object_is_none() {
         let document = Document::parse(br#"{"id":"","localId":7,"a":["x",1],"b":"x  y"}"#).unwrap();
-        assert_eq!(document.text(&["id", "localId"]).as_deref(), Some("7"));
-        assert_eq!(document.text(&["email"]), None);
-        assert_eq!(document.texts("a"), ["x", ""]);
-        assert_eq!(document.texts("b"), ["x", "y"]);
-        assert!(document.texts("c").is_empty());
+        assert_eq!(document.text(&["id", "localId"]), Ok(Some("7".to_owned())));
+        assert_eq!(document.text(&["email"]), Ok(None));
+        assert_eq!(document.texts("a"), Ok(Some(vec!["x".to_owned(), String::new()])));
+        assert_eq!(document.texts("b"), Ok(Some(vec!["x".to_owned(), "y".to_owned()])));
+        assert_eq!(document.texts("c"), Ok(None));
         for wrong in ["", "[]", "7", "{", "\u{1}", "{\"a\":1} x"] {
             assert!(Document::parse(wrong.as_bytes()).is_none(), "{wrong}");
         }
+    }
+    #[test]
+    fn what_is_of_a_wrong_type_is_told_from_what_is_absent() {
+        let json = br#"{"no":false,"one":{"a":1},"lua":{},"seven":7,"nil":null}"#;
+        let document = Document::parse(json).unwrap();
+        assert_eq!(document.text(&["no"]), Err(Wrong));
+        assert_eq!(document.text(&["nil", "one"]), Err(Wrong));
+        assert_eq!(document.text(&["nil"]), Ok(None));
+        assert_eq!(document.texts("lua"), Ok(Some(Vec::new())));
+        for wrong in ["no", "one", "seven"] {
+            assert_eq!(document.texts(wrong), Err(Wrong), "{wrong}");
+        }
+        let truths = ["no", "seven", "nil", "gone"].map(|name| document.truth(name));
+        assert_eq!(truths, [Some(false), Some(false), None, None]);
     }
 }

@@ -3,7 +3,7 @@
 //! | step | file |
 //! |---|---|
 //! | 1. the old layout is read from its Redis, whole | `read`, into `layout` |
-//! | 2. what it means is decided, without I/O | `plan`, with `document`, `users` and `tenants` |
+//! | 2. what it means is decided, without I/O | `plan`, with `document`, `users`, `fold` and `tenants` |
 //! | 3. each thing is compared with what is here, and made where it is missing | `carry`, with `target` |
 //!
 //! Invariant: every document of the old layout is counted once in the [`Report`]: taken, present, merged into
@@ -14,6 +14,7 @@
 
 mod carry;
 mod document;
+mod fold;
 mod layout;
 mod plan;
 mod read;

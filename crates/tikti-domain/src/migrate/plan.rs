@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::document::Date;
+use super::document::{Date, Document};
 use super::layout::{MEMBERSHIPS, MEMBERSHIPS_BY_USER, OldLayout};
 use super::report::{Origin, Report, Thing, Trouble, TroubleKind};
-use super::tenants::{PlannedTenant, documents, tenants};
+use super::tenants::{ByOldId, PlannedTenant, documents, tenants};
 use super::users::{PlannedUser, users};
 use crate::clock::Timestamp;
 use crate::id::{RoleName, TenantId, UserId};
@@ -30,6 +30,8 @@ pub struct Plan {
 #[derive(Clone)]
 pub(super) struct PlannedMembership {
     pub(super) membership: Membership,
+    /// When it was made, where that is known.
+    pub(super) date: Option<Timestamp>,
     /// Whether it comes first of its user's: it becomes his default tenant.
     pub(super) is_first: bool,
     pub(super) origin: Origin,
@@ -64,7 +66,7 @@ pub fn plan(layout: &OldLayout, settings: &Settings, now: Timestamp) -> Plan {
 
 fn memberships(
     layout: &OldLayout,
-    (tenants, users): (&BTreeMap<TenantId, PlannedTenant>, &[PlannedUser]),
+    (tenants, users): (&ByOldId, &[PlannedUser]),
     now: Timestamp,
     report: &mut Report,
 ) -> Vec<PlannedMembership> {
@@ -74,43 +76,48 @@ fn memberships(
     let mut seen = BTreeSet::new();
     for (old, fields) in &layout.memberships {
         let key = format!("{MEMBERSHIPS}{old}");
-        let tenant = TenantId::of_old(old).and_then(|id| tenants.get(&id));
+        // By the very id that it had: another tenant may have been given the same one here.
+        let tenant = tenants.get(old);
         for (field, origin, document) in documents((&key, fields), Thing::Membership, report) {
-            let user = document.text(&["userId"]).unwrap_or(field);
-            seen.insert((old.clone(), user.clone()));
-            let read = match document.text(&["tenantId"]) {
+            let user = document.text(&["userId"]);
+            let user = user.map(|user| user.unwrap_or(field)).map_err(TroubleKind::from);
+            seen.extend(user.iter().map(|user| (old.clone(), user.clone())));
+            let read = user.and_then(|user| match document.text(&["tenantId"])? {
                 Some(own) if own != *old => Err(TroubleKind::ContradictsKey),
-                _ => parties(&user, tenant, &users),
-            };
-            let (tenant, user) = match read {
-                Ok(read) => read,
-                Err(kind) => {
-                    report.leave(Thing::Membership, Trouble::new(kind, &origin));
-                    continue;
-                }
-            };
-            let (roles, unknown) = roles(&document.texts("roles"), tenant);
-            if roles.len() > MAX_ROLES {
-                report.leave(Thing::Membership, Trouble::new(TroubleKind::TooManyRoles, &origin));
-                continue;
+                _ => member((&document, &origin), parties(&user, tenant, &users)?, now, report),
+            });
+            match read {
+                Ok(next) => keep_newer(&mut found, next, report),
+                Err(kind) => report.leave(Thing::Membership, Trouble::new(kind, &origin)),
             }
-            if unknown {
-                report.note(Trouble::new(TroubleKind::MemberRole, &origin));
-            }
-            let date = document.created_at(now);
-            if date == Date::Wrong {
-                report.note(Trouble::new(TroubleKind::Date, &origin));
-            }
-            let place = (user.user.id.clone(), tenant.tenant.id.clone());
-            let (user, tenant) = place.clone();
-            let mut membership = Membership::new(tenant, user, roles, now);
-            membership.created_at = date.known().unwrap_or(now);
-            let next = PlannedMembership { membership, is_first: false, origin };
-            keep_newer(&mut found, place, next, report);
         }
     }
     tell_of_strays(layout, &seen, report);
-    first_of_each(&users, found, report)
+    first_of_each((tenants, &users), found, report)
+}
+
+fn member(
+    (document, origin): (&Document, &Origin),
+    (tenant, user): (&PlannedTenant, &PlannedUser),
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<PlannedMembership, TroubleKind> {
+    let (roles, unknown) = roles(&document.texts("roles")?.unwrap_or_default(), tenant);
+    if roles.len() > MAX_ROLES {
+        return Err(TroubleKind::TooManyRoles);
+    }
+    if unknown {
+        report.note(Trouble::new(TroubleKind::MemberRole, origin));
+    }
+    let date = document.created_at(now);
+    if date == Date::Wrong {
+        report.note(Trouble::new(TroubleKind::Date, origin));
+    }
+    let (tenant, user) = (tenant.tenant.id.clone(), user.user.id.clone());
+    let mut membership = Membership::new(tenant, user, roles, now);
+    let date = date.known();
+    membership.created_at = date.unwrap_or(now);
+    Ok(PlannedMembership { membership, date, is_first: false, origin: origin.clone() })
 }
 
 /// The tenant and the user of a membership, where both are taken.
@@ -138,29 +145,29 @@ fn roles(names: &[String], tenant: &PlannedTenant) -> (BTreeSet<RoleName>, bool)
     (roles, has_unknown)
 }
 
+/// Of two memberships of one user in one tenant the one of the later known date counts; where none is later, only
+/// the roles that are in both.
 fn keep_newer(
     found: &mut BTreeMap<(UserId, TenantId), PlannedMembership>,
-    place: (UserId, TenantId),
     next: PlannedMembership,
     report: &mut Report,
 ) {
-    let rank = |one: &PlannedMembership| (one.membership.created_at, one.origin.clone());
-    let older = match found.remove(&place) {
-        Some(before) if rank(&before) > rank(&next) => {
-            found.insert(place, before);
-            next
-        }
-        Some(before) => {
-            found.insert(place, next);
-            before
-        }
-        None => {
-            found.insert(place, next);
-            return;
-        }
+    let Membership { user_id, tenant_id, .. } = &next.membership;
+    let place = (user_id.clone(), tenant_id.clone());
+    let Some(before) = found.remove(&place) else {
+        found.insert(place, next);
+        return;
     };
+    let is_newer = (next.date, &next.origin) > (before.date, &before.origin);
+    let (mut newer, older) = if is_newer { (next, before) } else { (before, next) };
+    let is_certain = newer.date > older.date || newer.membership.roles == older.membership.roles;
     report.counts(Thing::Membership).merged += 1;
     report.note(Trouble::new(TroubleKind::MembershipTwice, &older.origin));
+    if !is_certain {
+        report.note(Trouble::new(TroubleKind::MemberRole, &older.origin));
+        newer.membership.roles.retain(|role| older.membership.roles.contains(role));
+    }
+    found.insert(place, newer);
 }
 
 /// What the index says of memberships of which there is no document.
@@ -177,18 +184,18 @@ fn tell_of_strays(layout: &OldLayout, seen: &BTreeSet<(String, String)>, report:
 
 /// Chooses the first membership of each user: of his company, else the oldest.
 fn first_of_each(
-    users: &BTreeMap<&UserId, &PlannedUser>,
+    (tenants, users): (&ByOldId, &BTreeMap<&UserId, &PlannedUser>),
     found: BTreeMap<(UserId, TenantId), PlannedMembership>,
     report: &mut Report,
 ) -> Vec<PlannedMembership> {
     let mut planned = Vec::from_iter(found.into_values());
     let company = |user: &UserId| {
         let old = users.get(user)?.company.as_deref()?;
-        TenantId::of_old(old)
+        Some(&tenants.get(old)?.tenant.id)
     };
     let rank = |one: &PlannedMembership| {
         let Membership { tenant_id, user_id, created_at, .. } = &one.membership;
-        let is_other = company(user_id).as_ref() != Some(tenant_id);
+        let is_other = company(user_id) != Some(tenant_id);
         (user_id.clone(), is_other, *created_at, tenant_id.clone())
     };
     planned.sort_by_cached_key(rank);
@@ -198,7 +205,7 @@ fn first_of_each(
         let Membership { tenant_id, user_id, .. } = &one.membership;
         one.is_first = before.as_ref() != Some(user_id);
         before = Some(user_id.clone());
-        if company(user_id).as_ref() == Some(tenant_id) {
+        if company(user_id) == Some(tenant_id) {
             at_home.insert(user_id.clone());
         }
     }

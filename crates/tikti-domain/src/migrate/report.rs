@@ -33,7 +33,7 @@ macro_rules! troubles {
                 match self { $(Self::$variant => $meaning,)+ }
             }
 
-            /// Whether something that was there is not here; else a rule has said what to do.
+            /// Whether something is not here as it was there, or who is who needs a look: the exit code says so.
             #[must_use]
             pub const fn loses(self) -> bool {
                 match self { $(Self::$variant => $loses,)+ }
@@ -45,35 +45,41 @@ macro_rules! troubles {
 troubles! {
     WrongType "wrong_type" true "The name holds something of another type.";
     Unreadable "unreadable" true "It is no JSON object, or its name is no text.";
+    WrongMember "wrong_member" true "A member that decides something has a type that says nothing.";
     BadId "bad_id" true "Its id does not fit what ids are made of.";
     ContradictsKey "contradicts_key" true "It names somebody or something else than the key that it stands under.";
     NoAddress "no_address" true "The user has no address, and no index names one.";
     BadAddress "bad_address" true "The address is none that can receive mail.";
     TwoAddresses "two_addresses" true "The user has another address in a newer record, which was taken.";
-    AddressOfTwo "address_of_two" true "Another user has the same address, and was taken.";
+    AddressOfTwo "address_of_two" true "Another record has the same address, and it is not certain that it is his: he was not taken.";
     Password "password" true "The password hash is no bcrypt that can be checked: the user has to reset the password.";
-    AddressCase "address_case" false "The address is written in several ways: the records are one user's.";
-    WithoutId "without_id" false "The user has no id: the one of this address was taken, or one that follows from it.";
+    AddressCase "address_case" true "The address is written in several ways: the records are one user's.";
+    WithoutId "without_id" true "The user has no id: the one of this very address was taken, or one that follows from it.";
+    IdInDoubt "id_in_doubt" true "A newer record of this id, or the one that the index names, could not be taken.";
     IndexOfNobody "index_of_nobody" false "The index names a user who is not there by this address.";
-    UserRole "user_role" false "The role is unknown: it became COMPANY_EMPLOYEE.";
-    UserStatus "user_status" false "The status is unknown: it became INACTIVE.";
+    UserRole "user_role" true "The role is unknown: it became COMPANY_EMPLOYEE.";
+    OlderAdmin "older_admin" true "Only an older record, or one without an id, says ADMIN: he is none here.";
+    NotHisOwn "not_his_own" true "The record has no id: its password, role and verified address were not given to whom it was merged into.";
+    UserStatus "user_status" true "The status is unknown: it became INACTIVE.";
     Date "date" false "The date cannot be read or lies in the future: it became that of the migration.";
-    CompanyWithoutMembership "company_without_membership" false "The user's company is no tenant that he is a member of.";
-    IdTwice "id_twice" true "Another tenant was given the same id.";
-    Slug "slug" false "The slug does not fit or is another tenant's: the id took its place.";
+    CompanyWithoutMembership "company_without_membership" true "The user's company is no tenant that he is a member of.";
+    IdTwice "id_twice" true "Several tenants would get the same id: none of them was taken.";
+    Slug "slug" true "The slug does not fit or is another tenant's: the id took its place.";
     TenantName "tenant_name" false "The name for people cannot be taken: the slug took its place.";
-    TenantStatus "tenant_status" false "The status is unknown: it became SUSPENDED.";
+    TenantStatus "tenant_status" true "The status is unknown: it became SUSPENDED.";
     TenantMissing "tenant_missing" true "Its tenant is not there or was not taken.";
     BuiltInRole "built_in_role" true "Every tenant has this role, and with other permissions.";
     Permission "permission" true "A permission does not fit what scopes are made of, or there are too many: the role has the others.";
+    PlatformScope "platform_scope" true "Only the deployment grants this scope: it was left out.";
+    TemplateScope "template_scope" true "The deployment's template has no such scope in what has this name: it was left out.";
     ReservedClient "reserved_client" true "The id is kept for Tikti itself.";
     ClientType "client_type" true "The type is neither SERVICE nor APPLICATION.";
-    ClientStatus "client_status" false "The status is unknown: it became DISABLED.";
-    GrantType "grant_type" false "A grant type is unknown: the client has the others, or token_exchange.";
+    ClientStatus "client_status" true "The status is unknown: it became DISABLED.";
+    GrantType "grant_type" true "A grant type is unknown: the client has the others, and is left where there is no other.";
     ClientScope "client_scope" true "A default scope does not fit what scopes are made of: the client has the others.";
     ClientSecret "client_secret" true "The client's secret cannot be checked here: make the client anew to get one.";
     MemberMissing "member_missing" true "Its user is not there or was not taken.";
-    MemberRole "member_role" false "A role is not there: it gave nothing, and was left out.";
+    MemberRole "member_role" true "A role is not there, was not taken or is in doubt: it was left out.";
     TooManyRoles "too_many_roles" true "It has more than 32 roles.";
     MembershipTwice "membership_twice" false "The user is a member of this tenant by a newer record, which was taken.";
     IndexWithoutMembership "index_without_membership" false "The index names a membership that is not there: it gave nothing.";
@@ -195,7 +201,7 @@ impl Report {
         self.counts.get(thing as usize).copied().unwrap_or_default()
     }
 
-    /// How many troubles lose something.
+    /// How many troubles the exit code tells of.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.troubles.iter().filter(|trouble| trouble.kind.loses()).count() as u64

@@ -5,6 +5,8 @@
 //!
 //! Spec: Operations, "migrate legacy" ("idempotent").
 
+use std::borrow::Cow;
+
 use tikti_store::Store;
 
 use super::plan::PlannedMembership;
@@ -21,18 +23,20 @@ use crate::reads::Reads;
 use crate::record::{Lasting, Record};
 use crate::role::{FormerRole, Roles};
 use crate::tenant::{NameClaim, Tenant};
-use crate::user::{EmailClaim, User};
+use crate::user::{EmailClaim, GlobalRole, User};
 
 /// How a thing stands here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Stands {
     /// It is not here.
     Missing,
     /// It is here, as it is there.
     Same,
-    /// It is here but for its last step: a user who is to become an administrator.
+    /// It is here but for its last step: a user who was to become an administrator when the migration stopped.
     Unfinished,
-    /// Its place is taken, by what this says.
+    /// It is here, and otherwise, by what this says.
+    Changed(Cow<'static, str>),
+    /// Its place is taken, by what this says: what is here may be another one's.
     Otherwise(&'static str),
 }
 
@@ -45,18 +49,26 @@ pub(super) async fn tenant(
 ) -> Result<Stands, Error> {
     let Tenant { id, slug, .. } = &planned.tenant;
     let key = keyspace::tenant(id);
-    let claim = keyspace::name_claim(slug.as_str());
-    let reads = Reads::load(store, vec![key.clone(), claim.clone()], now).await?;
+    let claims = [slug.as_str(), id.as_str()].map(keyspace::name_claim);
+    let keys = [&[key.clone()], claims.as_slice()].concat();
+    let reads = Reads::load(store, keys, now).await?;
     match reads.find::<Lasting<Tenant>>(&key)? {
         Some(Lasting::Live(here)) if here.slug == *slug => return Ok(Stands::Same),
         Some(Lasting::Live(_)) => return Ok(Stands::Otherwise("it has another slug here")),
         Some(Lasting::Tombstone(_)) => return Ok(Stands::Otherwise(DELETED)),
         None => {}
     }
-    let Some(claim) = reads.find::<NameClaim>(&claim)? else { return Ok(Stands::Missing) };
-    let owner = live_tenant(store, &claim.tenant_id, now).await?;
-    let is_taken = owner.is_some_and(|owner| owner.bears(&TenantRef::from(slug)));
-    Ok(if is_taken { Stands::Otherwise("its slug is another tenant's") } else { Stands::Missing })
+    for (name, claim) in [TenantRef::from(slug), TenantRef::from(id)].iter().zip(&claims) {
+        let Some(claim) = reads.find::<NameClaim>(claim)? else { continue };
+        let owner = live_tenant(store, &claim.tenant_id, now).await?;
+        if owner.is_some_and(|owner| owner.bears(name)) {
+            let is_slug = name.as_str() == slug.as_str();
+            let whose =
+                if is_slug { "its slug is another tenant's" } else { "its id is another tenant's" };
+            return Ok(Stands::Otherwise(whose));
+        }
+    }
+    Ok(Stands::Missing)
 }
 
 async fn live_tenant(
@@ -119,10 +131,7 @@ pub(super) async fn user(
     let claim = keyspace::email_claim(email);
     let reads = Reads::load(store, vec![key.clone(), claim.clone()], now).await?;
     match reads.find::<Lasting<User>>(&key)? {
-        Some(Lasting::Live(here)) if here.bears(email) => {
-            let is_to_rise = planned.is_admin && !here.is_admin() && is_untouched(&here);
-            return Ok(if is_to_rise { Stands::Unfinished } else { Stands::Same });
-        }
+        Some(Lasting::Live(here)) if here.bears(email) => return Ok(compared(&here, planned)),
         Some(Lasting::Live(_)) => return Ok(Stands::Otherwise("he has another address here")),
         Some(Lasting::Tombstone(_)) => return Ok(Stands::Otherwise(DELETED)),
         None => {}
@@ -132,10 +141,29 @@ pub(super) async fn user(
     Ok(if is_taken { Stands::Otherwise("his address is another user's") } else { Stands::Missing })
 }
 
-/// Whether nothing that ends sessions has happened since the user was made: whoever was an administrator and is
-/// none any more does not become one again.
-fn is_untouched(user: &User) -> bool {
-    user.ver == user.email_claim.made_at().as_millis()
+/// How a user who is here is said to be there. He becomes an administrator only where his record says that he was
+/// imported to be one: whoever was one and is none any more does not become one again, nor does he whose role
+/// over there was raised since.
+fn compared(here: &User, planned: &PlannedUser) -> Stands {
+    let PlannedUser { user, is_admin, .. } = planned;
+    let is_untouched = here.ver == here.email_claim.made_at().as_millis();
+    let is_unfinished = *is_admin && here.is_to_rise && is_untouched;
+    let role = if *is_admin { GlobalRole::Admin } else { user.role };
+    // A sign-in hashes the same password anew, and a new password ends all sessions.
+    let has_other_password = user.password_hash.is_some()
+        && here.password_hash != user.password_hash
+        && (here.password_hash.is_none() || !is_untouched);
+    let other = [
+        ("password", has_other_password),
+        ("role", here.role != role && !is_unfinished),
+        ("status", here.status != user.status),
+    ];
+    let other =
+        Vec::from_iter(other.iter().filter(|(_, is_other)| *is_other).map(|(name, _)| *name));
+    if !other.is_empty() {
+        return Stands::Changed(format!("not the same here: {}", other.join(", ")).into());
+    }
+    if is_unfinished { Stands::Unfinished } else { Stands::Same }
 }
 
 async fn bears(store: &Store, id: &UserId, email: &Email, now: Timestamp) -> Result<bool, Error> {
@@ -155,7 +183,7 @@ pub(super) async fn membership(
     let reads = Reads::load(store, vec![key.clone(), departed.clone()], now).await?;
     Ok(match reads.find::<Membership>(&key)? {
         Some(here) if here.roles == *roles => Stands::Same,
-        Some(_) => Stands::Otherwise("he has other roles here"),
+        Some(_) => Stands::Changed("he has other roles here".into()),
         None if reads.find::<Departure>(&departed)?.is_some() => Stands::Otherwise(DELETED),
         None => Stands::Missing,
     })

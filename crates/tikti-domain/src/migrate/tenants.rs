@@ -1,10 +1,13 @@
 //! Which tenants, roles and clients does the old layout mean?
 //!
 //! A tenant keeps its id, or gets `t-` before it where it begins with a digit. What cannot be understood about who
-//! may do something is taken for less: an unknown status stops, an unknown grant type or permission is left.
+//! may do something is taken for less: an unknown status stops, an unknown grant type or permission is left, and so is
+//! a scope that only the deployment grants: over there any administrator of a tenant could write it. Of two tenants
+//! that would get the same id neither is taken. What belongs to a tenant is looked for by the very id that it had.
 //!
 //! A client that the template gives to every tenant keeps what the template says of its tokens (event types,
-//! subject policy, lifetime), since the old layout had no words for it and resource servers rely on it.
+//! subject policy, lifetime), since the old layout had no words for it and resource servers rely on it. Neither it
+//! nor a role that the template names gets more scopes than it has there, and both stay the deployment's to change.
 //!
 //! Spec: Real clients, "Older Tikti clients and data"; Domain, "Tenant", "Role", "Client".
 
@@ -39,6 +42,8 @@ pub(super) struct PlannedTenant {
 pub(super) struct PlannedRole {
     pub(super) name: RoleName,
     pub(super) permissions: ScopeSet,
+    /// Whether the template has it, too.
+    pub(super) is_managed: bool,
     pub(super) origin: Origin,
 }
 
@@ -48,13 +53,16 @@ pub(super) struct PlannedClient {
     pub(super) origin: Origin,
 }
 
-/// The tenants of the old layout with their roles and clients, by their ids here.
+/// Tenants to be taken over, by the very ids that they had.
+pub(super) type ByOldId = BTreeMap<String, PlannedTenant>;
+
+/// The tenants of the old layout with their roles and clients.
 pub(super) fn tenants(
     layout: &OldLayout,
     settings: &Settings,
     now: Timestamp,
     report: &mut Report,
-) -> BTreeMap<TenantId, PlannedTenant> {
+) -> ByOldId {
     let mut old = Vec::new();
     for (field, value) in &layout.tenants {
         report.counts(Thing::Tenant).found += 1;
@@ -65,14 +73,17 @@ pub(super) fn tenants(
         }
     }
     // Whoever was first keeps the names.
-    old.sort_by(|(a, _), (b, _)| {
-        (a.tenant.created_at, &a.origin).cmp(&(b.tenant.created_at, &b.origin))
+    old.sort_by(|(id, (a, _)), (other, (b, _))| {
+        (a.tenant.created_at, id, &a.origin).cmp(&(b.tenant.created_at, other, &b.origin))
     });
-    let mut planned = BTreeMap::<TenantId, PlannedTenant>::new();
+    let mut bearers = BTreeMap::<TenantId, usize>::new();
+    for (_, (one, _)) in &old {
+        *bearers.entry(one.tenant.id.clone()).or_default() += 1;
+    }
+    let mut planned = ByOldId::new();
     let mut slugs = Vec::new();
-    for (one, slug) in old {
-        let id = one.tenant.id.clone();
-        if planned.contains_key(&id) {
+    for (id, (one, slug)) in old {
+        if bearers.get(&one.tenant.id).is_some_and(|bearers| *bearers > 1) {
             report.leave(Thing::Tenant, Trouble::new(TroubleKind::IdTwice, &one.origin));
             continue;
         }
@@ -80,7 +91,7 @@ pub(super) fn tenants(
         planned.insert(id, one);
     }
     name(&mut planned, slugs, report);
-    roles(layout, &mut planned, report);
+    roles(layout, &mut planned, settings, report);
     clients(layout, &mut planned, (settings, now), report);
     planned
 }
@@ -90,14 +101,16 @@ fn tenant(
     value: &[u8],
     (origin, now): (&Origin, Timestamp),
     report: &mut Report,
-) -> Result<(PlannedTenant, Option<String>), TroubleKind> {
+) -> Result<(String, (PlannedTenant, Option<String>)), TroubleKind> {
     let field = std::str::from_utf8(field).map_err(|_| TroubleKind::Unreadable)?;
     let document = Document::parse(value).ok_or(TroubleKind::Unreadable)?;
-    let old = document.text(&["id"]).unwrap_or_else(|| field.to_owned());
+    let old = document.text(&["id"])?.unwrap_or_else(|| field.to_owned());
+    let (status, slug) = (document.text(&["status"])?, document.text(&["slug"])?);
     let id = TenantId::of_old(&old).filter(|id| !is_reserved(id.as_str()));
     let id = id.ok_or(TroubleKind::BadId)?;
     let mut note = |kind| report.note(Trouble::new(kind, origin));
-    let status = match document.text(&["status"]).as_deref().map(TenantStatus::parse) {
+    let status = status.map(|status| TenantStatus::parse(&status.to_ascii_uppercase()));
+    let status = match status {
         None => TenantStatus::Active,
         Some(Ok(status)) => status,
         Some(Err(_)) => {
@@ -110,27 +123,24 @@ fn tenant(
         note(TroubleKind::Date);
     }
     // Both are decided when it is known whose the slugs are.
+    let wanted = slug;
     let slug = Slug::parse(id.as_str()).map_err(|_| TroubleKind::BadId)?;
-    let name = document.text(&["name"]).unwrap_or_default();
+    let name = document.text(&["name"])?.unwrap_or_default();
     let created_at = date.known().unwrap_or(now);
     let tenant = Tenant { id, slug, name, status, self_sign_up: false, created_at };
     let (roles, clients, origin) = (Vec::new(), Vec::new(), origin.clone());
-    Ok((PlannedTenant { tenant, roles, clients, origin }, document.text(&["slug"])))
+    Ok((old, (PlannedTenant { tenant, roles, clients, origin }, wanted)))
 }
 
 /// Gives each tenant its slug where that fits and is no other one's name, and its name for people.
-fn name(
-    planned: &mut BTreeMap<TenantId, PlannedTenant>,
-    slugs: Vec<(TenantId, Option<String>)>,
-    report: &mut Report,
-) {
-    let ids = BTreeSet::from_iter(planned.keys().map(|id| id.as_str().to_owned()));
+fn name(planned: &mut ByOldId, slugs: Vec<(String, Option<String>)>, report: &mut Report) {
+    let ids = BTreeSet::from_iter(planned.values().map(|one| one.tenant.id.as_str().to_owned()));
     let mut taken = BTreeSet::new();
-    for (id, wanted) in slugs {
-        let Some(PlannedTenant { tenant, origin, .. }) = planned.get_mut(&id) else { continue };
+    for (old, wanted) in slugs {
+        let Some(PlannedTenant { tenant, origin, .. }) = planned.get_mut(&old) else { continue };
         if let Some(wanted) = wanted {
             let lower = wanted.to_ascii_lowercase();
-            let is_free = (!ids.contains(&lower) || lower == id.as_str())
+            let is_free = (!ids.contains(&lower) || lower == tenant.id.as_str())
                 && !is_reserved(&lower)
                 && !taken.contains(&lower);
             match Slug::parse(&lower) {
@@ -175,16 +185,16 @@ pub(super) fn documents(
     read
 }
 
-fn roles(layout: &OldLayout, planned: &mut BTreeMap<TenantId, PlannedTenant>, report: &mut Report) {
+fn roles(layout: &OldLayout, planned: &mut ByOldId, settings: &Settings, report: &mut Report) {
     for (old, fields) in &layout.roles {
         let read = documents((&format!("{ROLES}{old}"), fields), Thing::Role, report);
-        let mut owner = TenantId::of_old(old).and_then(|id| planned.get_mut(&id));
+        let mut owner = planned.get_mut(old);
         for (field, origin, document) in read {
             let Some(owner) = &mut owner else {
                 report.leave(Thing::Role, Trouble::new(TroubleKind::TenantMissing, &origin));
                 continue;
             };
-            match role((&field, &document, &origin), report) {
+            match role((&field, &document, &origin), settings, report) {
                 Ok(Some(role)) => owner.roles.push(role),
                 Ok(None) => report.counts(Thing::Role).present += 1,
                 Err(kind) => report.leave(Thing::Role, Trouble::new(kind, &origin)),
@@ -196,13 +206,15 @@ fn roles(layout: &OldLayout, planned: &mut BTreeMap<TenantId, PlannedTenant>, re
 /// A role; `None` for one that every tenant has anyway.
 fn role(
     (field, document, origin): (&str, &Document, &Origin),
+    settings: &Settings,
     report: &mut Report,
 ) -> Result<Option<PlannedRole>, TroubleKind> {
-    if document.text(&["name"]).is_some_and(|own| own != field) {
+    if document.text(&["name"])?.is_some_and(|own| own != field) {
         return Err(TroubleKind::ContradictsKey);
     }
     let name = RoleName::parse(field).map_err(|_| TroubleKind::BadId)?;
-    let (permissions, is_whole) = scopes(&document.texts("permissions"), MAX_PERMISSIONS);
+    let asked = document.texts("permissions")?.unwrap_or_default();
+    let (permissions, is_whole) = scopes(&asked, MAX_PERMISSIONS);
     if let Some(built_in) = Roles::built_in().find(&name) {
         return match is_whole && permissions.is_subset(&built_in.permissions) {
             true => Ok(None),
@@ -212,7 +224,28 @@ fn role(
     if !is_whole {
         report.note(Trouble::new(TroubleKind::Permission, origin));
     }
-    Ok(Some(PlannedRole { name, permissions, origin: origin.clone() }))
+    let template = settings.tenant_template.roles.get(&name);
+    let permissions = granted(&permissions, (settings, template), (origin, report));
+    let (is_managed, origin) = (template.is_some(), origin.clone());
+    Ok(Some(PlannedRole { name, permissions, is_managed, origin }))
+}
+
+/// Those of the scopes that a tenant may give, and that the template has where it names what they are for.
+fn granted(
+    asked: &ScopeSet,
+    (settings, template): (&Settings, Option<&ScopeSet>),
+    (origin, report): (&Origin, &mut Report),
+) -> ScopeSet {
+    let of_tenants = asked.filtered(|scope| !settings.keeps(scope));
+    let granted = template.map_or_else(|| of_tenants.clone(), |most| of_tenants.intersection(most));
+    let mut tell = |kind, lost: &ScopeSet| {
+        for scope in lost.iter() {
+            report.note(Trouble::new(kind, origin).detail(scope.to_owned()));
+        }
+    };
+    tell(TroubleKind::PlatformScope, &asked.difference(&of_tenants));
+    tell(TroubleKind::TemplateScope, &of_tenants.difference(&granted));
+    granted
 }
 
 /// Those of the texts that are scopes, at most so many, and whether that is all.
@@ -226,13 +259,13 @@ fn scopes(texts: &[String], most: usize) -> (ScopeSet, bool) {
 
 fn clients(
     layout: &OldLayout,
-    planned: &mut BTreeMap<TenantId, PlannedTenant>,
+    planned: &mut ByOldId,
     (settings, now): (&Settings, Timestamp),
     report: &mut Report,
 ) {
     for (old, fields) in &layout.clients {
         let read = documents((&format!("{CLIENTS}{old}"), fields), Thing::Client, report);
-        let mut owner = TenantId::of_old(old).and_then(|id| planned.get_mut(&id));
+        let mut owner = planned.get_mut(old);
         for (field, origin, document) in read {
             let Some(owner) = &mut owner else {
                 report.leave(Thing::Client, Trouble::new(TroubleKind::TenantMissing, &origin));
@@ -251,44 +284,56 @@ fn client(
     (settings, now): (&Settings, Timestamp),
     report: &mut Report,
 ) -> Result<Client, TroubleKind> {
-    if document.text(&["clientId", "id"]).is_some_and(|own| own != field) {
+    if document.text(&["clientId", "id"])?.is_some_and(|own| own != field) {
         return Err(TroubleKind::ContradictsKey);
     }
     let id = ClientId::parse(field).map_err(|_| TroubleKind::BadId)?;
     if settings.reserves(&id) {
         return Err(TroubleKind::ReservedClient);
     }
-    let kind = document.text(&["type"]).map(|kind| ClientType::parse(&kind)).transpose();
+    let kind = document.text(&["type"])?.map(|kind| ClientType::parse(&kind)).transpose();
     let kind = kind.map_err(|_| TroubleKind::ClientType)?.unwrap_or(ClientType::Service);
     // An idToken may be for an application, and then no resource server may take it for its own.
     if kind == ClientType::Application && settings.is_served_everywhere(&id) {
         return Err(TroubleKind::ReservedClient);
     }
+    let (status, grants) = (document.text(&["status"])?, grants(document)?);
+    let asked = document.texts("defaultScopes")?.unwrap_or_default();
     let mut note = |kind| report.note(Trouble::new(kind, origin));
-    let status = document.text(&["status"]).map(|status| ClientStatus::parse(&status));
+    let status = status.map(|status| ClientStatus::parse(&status.to_ascii_uppercase()));
     let status = status.unwrap_or(Ok(ClientStatus::Active)).unwrap_or_else(|_| {
         note(TroubleKind::ClientStatus);
         ClientStatus::Disabled
     });
-    let asked = document.texts("allowedGrantTypes");
-    let mut allowed_grant_types = BTreeSet::from_iter(asked.iter().filter_map(|one| grant(one)));
-    if asked.iter().any(|one| grant(one).is_none()) {
+    let (allowed_grant_types, has_unknown) = grants;
+    if has_unknown {
         note(TroubleKind::GrantType);
     }
-    if allowed_grant_types.is_empty() {
-        allowed_grant_types.insert(GrantType::TokenExchange);
-    }
-    let (default_scopes, is_whole) =
-        scopes(&document.texts("defaultScopes"), crate::scope::MAX_SCOPES);
+    let (asked, is_whole) = scopes(&asked, crate::scope::MAX_SCOPES);
     if !is_whole {
         note(TroubleKind::ClientScope);
     }
-    if document.text(&["secretHash"]).is_some() {
+    if document.text(&["secretHash"]) != Ok(None) {
         note(TroubleKind::ClientSecret);
     }
     let mut client = bare(id, settings, now);
+    let template = client.managed.then_some(&client.allowed_scopes);
+    let default_scopes = granted(&asked, (settings, template), (origin, report));
     client.allowed_scopes.extend(&default_scopes);
     Ok(Client { kind, status, allowed_grant_types, default_scopes, ..client })
+}
+
+/// The grant types of a client, and whether it names others. Only where it names none at all it has the one that
+/// every client had.
+fn grants(document: &Document) -> Result<(BTreeSet<GrantType>, bool), TroubleKind> {
+    let Some(asked) = document.texts("allowedGrantTypes")? else {
+        return Ok(([GrantType::TokenExchange].into(), false));
+    };
+    let known = BTreeSet::from_iter(asked.iter().filter_map(|one| grant(one)));
+    if known.is_empty() {
+        return Err(TroubleKind::GrantType);
+    }
+    Ok((known, asked.iter().any(|one| grant(one).is_none())))
 }
 
 /// A client of which nothing is said, as the template has it where it does.

@@ -1,6 +1,7 @@
 //! What the rules make of an old layout, and what carrying that out leaves behind.
 
 mod carrying;
+mod doubt;
 mod properties;
 mod table;
 

@@ -1,7 +1,7 @@
 //! Makes tenants, roles and clients that an older Tikti had.
 //!
-//! The operator who runs the migration decides that they are made: nobody is asked for a right, and what the
-//! deployment keeps for itself may be among it. All else is as for those that are made here: names are claimed,
+//! The operator who runs the migration decides that they are made: nobody is asked for a right. What the deployment
+//! keeps for itself is not among it, since the plan has left it out. All else is as for those that are made here: names are claimed,
 //! the built-in ones are there, and each has its event in the audit.
 //!
 //! Spec: Real clients, "Older Tikti clients and data"; Domain, "Tenant". Why: docs/decisions/0046.
@@ -21,7 +21,6 @@ use crate::id::{ClientId, RoleName, TenantId};
 use crate::keyspace;
 use crate::record::{Lasting, Record};
 use crate::role::{Role, Roles};
-use crate::scope::ScopeSet;
 use crate::tenancy::administer::Done;
 use crate::tenant::{Tenant, TenantStatus};
 
@@ -53,26 +52,25 @@ pub(crate) async fn import_tenant(
     create(domain, &Birth { tenant, creator: None, roles, clients, draft: &draft }, now).await
 }
 
-/// Makes a role; one of this name stays as it is.
+/// Makes a role, managed where the template has it; one of this name stays as it is.
 ///
 /// # Errors
 /// `TENANT_NOT_FOUND`; `LIMIT_EXCEEDED`; the store's.
 pub(crate) async fn import_role(
     domain: &Domain,
     tenant: &TenantId,
-    (name, permissions): (&RoleName, &ScopeSet),
+    (name, role): (&RoleName, &Role),
     now: Timestamp,
 ) -> Result<(), Error> {
     let key = keyspace::roles(tenant);
     let mut draft = draft(Action::RoleCreate, name.as_str(), Some(tenant));
-    draft.details.insert("permissions".to_owned(), permissions.to_string());
+    draft.details.insert("permissions".to_owned(), role.permissions.to_string());
     within(domain, tenant, (&key, &draft), now, |txn| {
         let mut roles = Roles::decode_optional(&key, txn.get(&key)?)?.unwrap_or_default();
         if roles.find(name).is_some() {
             return Ok(Done::Same(()));
         }
-        let permissions = permissions.clone();
-        roles.insert(name.clone(), Role { permissions, built_in: false, managed: false });
+        roles.insert(name.clone(), role.clone());
         let bytes = roles.encode()?;
         if roles.len() > MAX_ROLES_OF_TENANT || bytes.len() > MAX_ROLES_BYTES {
             return Err(Code::LimitExceeded.into());

@@ -38,11 +38,12 @@ fn of_two_records_of_one_user_the_newer_one_counts_and_the_other_fills_it() {
         .newer_user("u-3", r#"{"email":"new@example.org"}"#)
         .plan();
     assert_snapshot!(told(&plan), @"
-    user u-1 ann@example.org ADMIN SUSPENDED bcrypt -
+    user u-1 ann@example.org COMPANY_EMPLOYEE SUSPENDED bcrypt -
     user u-2 bob@example.org COMPANY_EMPLOYEE ACTIVE bcrypt 2024-01-01T00:00:00.000Z
     user u-3 new@example.org COMPANY_EMPLOYEE ACTIVE - -
     ! two_addresses users cid@example.org
-    ~ address_case users Bob@example.org
+    ! address_case users Bob@example.org
+    ! older_admin users ann@example.org
     ");
 }
 
@@ -71,23 +72,34 @@ fn one_address_has_one_user() {
 fn who_has_no_id_is_found_by_his_address_or_gets_one_that_follows_from_it() {
     let plan = Build::default()
         .user("ann@example.org", &user(r#""role":"ADMIN""#))
-        .index("Ann@Example.org", "u-1")
-        .user("bob@example.org", &user(r#""role":"COMPANY_ADMIN""#))
+        .index("ann@example.org", "u-1")
+        .user("bob@example.org", &user(r#""role":"ADMIN","emailVerified":true"#))
         .newer_user("u-2", r#"{"email":"bob@example.org"}"#)
         .user("cid@example.org", &user(r#""localId":null"#))
         .user("CID@example.org", r#"{"localId":""}"#)
+        .user("dan@example.org", &user(r#""role":"ADMIN""#))
+        .index("Dan@example.org", "u-9")
+        .user("Eve@example.org", &user(r#""role":"ADMIN""#))
+        .newer_user("u-3", r#"{"email":"eve@example.org"}"#)
         .index("gone@example.org", "u-9")
         .plan();
     assert_snapshot!(told(&plan), @"
     user 1cd95577-27c7-8c62-b51c-5cae70e342f9 cid@example.org COMPANY_EMPLOYEE ACTIVE bcrypt -
     user u-1 ann@example.org ADMIN ACTIVE bcrypt -
-    user u-2 bob@example.org COMPANY_ADMIN ACTIVE bcrypt -
-    ~ address_case users cid@example.org
-    ~ without_id users CID@example.org
-    ~ without_id users ann@example.org
-    ~ without_id users bob@example.org
-    ~ without_id users cid@example.org
+    user u-2 bob@example.org COMPANY_EMPLOYEE ACTIVE - -
+    user u-3 eve@example.org COMPANY_EMPLOYEE ACTIVE - -
+    ! address_of_two users CID@example.org
+    ! address_of_two users Eve@example.org
+    ! address_of_two users dan@example.org
+    ! without_id users CID@example.org
+    ! without_id users Eve@example.org
+    ! without_id users ann@example.org
+    ! without_id users bob@example.org
+    ! without_id users cid@example.org
+    ! without_id users dan@example.org
+    ~ index_of_nobody userByEmail:Dan@example.org
     ~ index_of_nobody userByEmail:gone@example.org
+    ! not_his_own users bob@example.org
     ");
 }
 
@@ -121,10 +133,10 @@ fn what_is_no_user_is_left_and_said() {
     ! bad_address users no address
     ! bad_address users_v2 u-9
     ! password users eve@example.org
-    ~ user_role users dan@example.org
-    ~ user_status users dan@example.org
+    ! user_role users dan@example.org
+    ! user_status users dan@example.org
     ~ date users dan@example.org
-    ~ company_without_membership users eve@example.org
+    ! company_without_membership users eve@example.org
     ");
 }
 
@@ -142,21 +154,20 @@ fn a_tenant_keeps_its_id_or_gets_a_prefix_and_stops_where_its_status_is_unknown(
         .tenant("broken", "{")
         .plan();
     assert_snapshot!(told(&plan), @r#"
-    tenant acme acme "Acme" ACTIVE
     tenant t-0193a5c8-1f6e-7000-8000-000000000000 beta "beta" ACTIVE
+    tenant acme acme "Acme" ACTIVE
     tenant t-1 t-1 "t-1" SUSPENDED
     tenant t-2 t-2 "t-2" SUSPENDED
-    tenant t-42 t-42 "t-42" ACTIVE
     ! unreadable tenants broken
     ! bad_id tenants UPPER
     ! bad_id tenants id
+    ! id_twice tenants 42
     ! id_twice tenants t-42
-    ~ slug tenants 0193a5c8-1f6e-7000-8000-000000000000 lower case
-    ~ slug tenants 42
-    ~ slug tenants t-1
-    ~ slug tenants t-2
+    ! slug tenants 0193a5c8-1f6e-7000-8000-000000000000 lower case
+    ! slug tenants t-1
+    ! slug tenants t-2
     ~ tenant_name tenants t-1
-    ~ tenant_status tenants t-2
+    ! tenant_status tenants t-2
     "#);
 }
 
@@ -191,8 +202,8 @@ fn roles_and_clients_are_taken_as_far_as_they_are_understood() {
     ! permission roles:0193a5c8-1f6e-7000-8000-000000000000 ODD
     ! reserved_client clients:0193a5c8-1f6e-7000-8000-000000000000 tikti
     ! client_type clients:0193a5c8-1f6e-7000-8000-000000000000 app
-    ~ client_status clients:0193a5c8-1f6e-7000-8000-000000000000 codeq-worker
-    ~ grant_type clients:0193a5c8-1f6e-7000-8000-000000000000 billing
+    ! client_status clients:0193a5c8-1f6e-7000-8000-000000000000 codeq-worker
+    ! grant_type clients:0193a5c8-1f6e-7000-8000-000000000000 billing
     ! client_secret clients:0193a5c8-1f6e-7000-8000-000000000000 billing
     "#);
 }
@@ -217,9 +228,9 @@ fn a_membership_needs_its_user_and_its_tenant_and_holds_roles_that_there_are() {
     let tenants = ["acme", OLD, "gone", "never"].map(str::to_owned);
     build.0.memberships_by_user.insert("u-1".to_owned(), tenants.into());
     assert_snapshot!(told(&build.plan()), @r#"
+    tenant t-0193a5c8-1f6e-7000-8000-000000000000 beta "beta" ACTIVE
     tenant acme acme "acme" ACTIVE
       role BILLING [billing:read]
-    tenant t-0193a5c8-1f6e-7000-8000-000000000000 beta "beta" ACTIVE
     user u-1 ann@example.org COMPANY_EMPLOYEE ACTIVE - -
     user u-2 bob@example.org COMPANY_EMPLOYEE ACTIVE - -
     member u-1 in t-0193a5c8-1f6e-7000-8000-000000000000 [] first
@@ -227,10 +238,10 @@ fn a_membership_needs_its_user_and_its_tenant_and_holds_roles_that_there_are() {
     member u-2 in acme [TENANT_ADMIN] first
     ! unreadable memberships:acme m-5
     ! contradicts_key memberships:acme m-4
-    ~ company_without_membership users bob@example.org
+    ! company_without_membership users bob@example.org
     ! tenant_missing memberships:gone u-1
     ! member_missing memberships:acme u-3
-    ~ member_role memberships:acme m-1
+    ! member_role memberships:acme m-1
     ~ membership_twice memberships:acme m-2
     ~ index_without_membership membershipsByUser:u-1 never
     "#);
