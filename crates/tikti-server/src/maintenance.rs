@@ -83,6 +83,9 @@ pub enum MaintenanceError {
         /// Host and port.
         server: String,
     },
+    /// The store itself was named as that of an older Tikti.
+    #[error("the old data is named by the same server and database as the store")]
+    SourceIsStore,
     /// The store stopped answering in the middle of a migration.
     #[error(transparent)]
     MigrationStopped(#[from] Stopped),

@@ -27,6 +27,19 @@ pub(crate) fn replace(file: &Path, text: &str) -> Result<(), Failure> {
     })
 }
 
+/// Finds out whether [`replace`] can write there, and changes nothing.
+///
+/// Errors: exit code 3.
+pub(crate) fn try_to(file: &Path) -> Result<(), Failure> {
+    let place = place(file)?;
+    let name = place.file_name().unwrap_or_default().to_string_lossy();
+    let fresh = place.with_file_name(format!(".{name}.{}.try", std::process::id()));
+    let mut options = OpenOptions::new();
+    let opened = options.create_new(true).write(true).mode(0o600).open(&fresh);
+    opened.map_err(|cause| Failure::file("writing", file, &cause))?;
+    fs::remove_file(&fresh).map_err(|cause| Failure::file("writing", file, &cause))
+}
+
 /// Writes `text` to the file `fresh`, which must not be there, and puts that in the place of `place`. Whoever
 /// calls says by what name, and clears away what an error leaves.
 pub(crate) fn put(fresh: &Path, place: &Path, text: &str) -> io::Result<()> {
@@ -89,5 +102,8 @@ mod tests {
         }
         let nowhere = directory.path().join("none/file");
         assert!(replace(&nowhere, "x").unwrap_err().message.contains("writing"));
+        assert!(try_to(&nowhere).unwrap_err().message.contains("writing"));
+        try_to(&link).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
     }
 }

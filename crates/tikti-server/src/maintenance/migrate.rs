@@ -71,23 +71,17 @@ pub async fn migrate_legacy(
     source: &MigrationSource,
     listener: MigrationListener<'_>,
 ) -> Result<Report, MaintenanceError> {
-    // Before anything is read: a store that is in use is found at once.
+    // The old data may be wrong in many ways, and may be the store itself: nothing is opened or made before.
+    let plan = make_plan(&config, source, listener).await?;
     let store = config.store.open(HOLDER).await?;
-    let plan = make_plan(&config, source, listener).await;
-    let migrated = match plan {
-        Ok(plan) => {
-            let domain = config.domain;
-            let opened =
-                Domain::open(store.clone(), domain, Clock::system(), Random::system()).await;
-            match opened {
-                Ok(domain) => {
-                    let mut tell = |at| listener(MigrationPhase::Writing, at);
-                    carry_out(&domain, plan, &mut tell).await.map_err(MaintenanceError::from)
-                }
-                Err(error) => Err(error.into()),
-            }
+    let opened =
+        Domain::open(store.clone(), config.domain, Clock::system(), Random::system()).await;
+    let migrated = match opened {
+        Ok(domain) => {
+            let mut tell = |at| listener(MigrationPhase::Writing, at);
+            carry_out(&domain, plan, &mut tell).await.map_err(MaintenanceError::from)
         }
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     };
     store.close().await;
     let report = migrated?;
@@ -111,7 +105,11 @@ async fn make_plan(
     source: &MigrationSource,
     listener: MigrationListener<'_>,
 ) -> Result<Plan, MaintenanceError> {
-    let server = Foreign::open(source.url.expose_secret(), &source.tls).await;
+    let (from, into) = (source.url.expose_secret(), config.store.url.expose_secret());
+    if place(from).is_some_and(|from| place(into) == Some(from)) {
+        return Err(MaintenanceError::SourceIsStore);
+    }
+    let server = Foreign::open(from, &source.tls).await;
     let server = server.map_err(MaintenanceError::Source)?;
     let mut tell = |at| listener(MigrationPhase::Reading, at);
     let layout: OldLayout = read(&server, &mut tell).await.map_err(MaintenanceError::SourceRead)?;
@@ -119,4 +117,37 @@ async fn make_plan(
         return Err(MaintenanceError::SourceEmpty { server: server.server() });
     }
     Ok(plan(&layout, &config.domain.settings, Clock::system().now()))
+}
+
+/// Host, port and database of a single server, by what its URL says: another name of the same host is not found out.
+fn place(url: &str) -> Option<(String, String)> {
+    let rest = url.strip_prefix("redis://").or_else(|| url.strip_prefix("rediss://"))?;
+    // A password may hold slashes, a host none of these.
+    let server = rest.rsplit_once('@').map_or(rest, |(_, server)| server);
+    let (server, database) = server.split_once('/').unwrap_or((server, ""));
+    let has_port = server.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let server = if has_port { server.to_owned() } else { format!("{server}:6379") };
+    let database = if database.is_empty() { "0" } else { database };
+    Some((server.to_ascii_lowercase(), database.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+
+    #[test]
+    fn the_same_database_of_the_same_server_is_known_however_it_is_written() {
+        let same = [
+            "redis://host",
+            "redis://HOST:6379",
+            "rediss://:p/w@host/0",
+            "redis://me:p@w@host:6379/",
+        ];
+        for url in same {
+            assert_eq!(place(url), Some(("host:6379".to_owned(), "0".to_owned())), "{url}");
+        }
+        for url in ["redis://host/1", "redis://host:6380", "redis://other", "embedded:/host"] {
+            assert_ne!(place(url), place("redis://host"), "{url}");
+        }
+    }
 }

@@ -34,8 +34,8 @@ pub(crate) enum MigrateCommand {
 ///
 /// Says what it would do; with --yes it does it. The old data is only read, and nothing that is here is changed, so
 /// the same command can be run again: it goes on where it stopped. Stop the old Tikti first. A server on an embedded
-/// store must be stopped too. What was not taken is listed, with its place in the old data, which may be an e-mail
-/// address; then the command ends with 4. docs/migrate.md has the rules.
+/// store must be stopped too. What was not taken as it stood there is listed, with its place in the old data, which
+/// may be an e-mail address; then the command ends with 4. docs/migrate.md has the rules.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -43,7 +43,7 @@ Example:
   tikti migrate legacy --from redis://127.0.0.1:6380/2 --config /etc/tikti/config.yaml --yes
   tikti migrate legacy --from @old-url.txt --data ./data --report troubles.json --yes
 
-Exit codes: 0 everything was taken or was there, 4 something was not, 1 it stopped half-way.")]
+Exit codes: 0 everything was taken or was there, 4 something was not, or not as it was, 1 it stopped half-way.")]
 pub(crate) struct LegacyArgs {
     /// Redis or KVRocks of the older Tikti: redis://USER:PASSWORD@HOST:PORT/DB, or rediss: for TLS; @FILE
     /// reads the URL from a file, since others can see the password of one on the command line
@@ -82,7 +82,7 @@ struct Reply {
     memberships: CountReply,
     /// Codes that were sent by mail: they live 15 minutes.
     oob_codes_left: u64,
-    /// How many of the troubles lose something.
+    /// How many of the troubles lose something, or leave open who is who.
     lost: u64,
     troubles: Vec<TroubleReply>,
 }
@@ -103,7 +103,7 @@ struct CountReply {
 struct TroubleReply {
     kind: &'static str,
     says: &'static str,
-    /// Whether something is lost; else a rule has said what to do.
+    /// Whether something is lost, or who is who needs a look; else a rule has said what to do.
     loses: bool,
     key: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,6 +119,8 @@ pub(crate) async fn run(context: &Context, command: &MigrateCommand) -> Result<(
 }
 
 async fn legacy(context: &Context, args: &LegacyArgs) -> Result<(), Failure> {
+    // A migration whose report cannot be written is not begun.
+    args.report.as_deref().map_or(Ok(()), private_file::try_to)?;
     let source = MigrationSource {
         url: input::store_url(&args.from)?,
         tls: TlsFiles {
@@ -172,14 +174,12 @@ fn not_migrated(cause: MaintenanceError) -> Failure {
 
 fn answer(context: &Context, args: &LegacyArgs, report: &MigrationReport) -> Result<(), Failure> {
     let reply = reply(!args.yes, report);
-    if let Some(file) = &args.report {
-        let text = serde_json::to_string_pretty(&reply)
-            .map_err(|cause| Failure::refused(format!("writing the report: {cause}")))?;
-        private_file::replace(file, &format!("{text}\n"))?;
-    }
     let output = &context.output;
     let taken: u64 = counts(&reply).iter().map(|(_, count)| count.taken).sum();
+    // What was done is said, also where the file cannot be written any more.
+    let written = write_report(args, &reply);
     output.answer(&reply, &people(&reply), &taken.to_string())?;
+    written?;
     if args.yes {
         output.done(&format!("{taken} things were taken over"));
     } else {
@@ -202,11 +202,19 @@ fn answer(context: &Context, args: &LegacyArgs, report: &MigrationReport) -> Res
     let doing = if args.yes { "could not be taken" } else { "cannot be taken" };
     let failure = Failure::refused(format!("{} {doing} as they are", reply.lost));
     let next = if args.yes {
-        "correct them in the old data and run the same command again, or make them here"
+        "what was left: correct it in the old data and run the same command again, or make it here; what was taken \
+         already is changed here alone"
     } else {
         "correct them in the old data, or take the others: the same command with --yes"
     };
     Err(Failure { exit: Exit::Drift, ..failure }.next(next))
+}
+
+fn write_report(args: &LegacyArgs, reply: &Reply) -> Result<(), Failure> {
+    let Some(file) = &args.report else { return Ok(()) };
+    let text = serde_json::to_string_pretty(reply)
+        .map_err(|cause| Failure::refused(format!("writing the report: {cause}")))?;
+    private_file::replace(file, &format!("{text}\n"))
 }
 
 fn reply(dry_run: bool, report: &MigrationReport) -> Reply {
@@ -272,7 +280,7 @@ fn people(reply: &Reply) -> String {
             Some(detail) => format!("{} ({detail})", trouble.says),
             None => trouble.says.to_owned(),
         };
-        let lost = if trouble.loses { "lost" } else { "taken" };
+        let lost = if trouble.loses { "look" } else { "taken" };
         [place, lost.to_owned(), says]
     });
     text.push_str("\n\n");

@@ -102,6 +102,7 @@ pub(crate) fn not_done(cause: MaintenanceError) -> Failure {
         MaintenanceError::Open(_)
         | MaintenanceError::Start(_)
         | MaintenanceError::Source(_)
+        | MaintenanceError::SourceIsStore
         | MaintenanceError::SourceEmpty { .. } => Failure::usage(text),
         MaintenanceError::Store(_)
         | MaintenanceError::ImportStopped { .. }

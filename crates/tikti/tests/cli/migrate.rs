@@ -205,9 +205,15 @@ fn what_cannot_be_read_is_refused_and_no_password_is_shown() {
     refused("mysql://me:s3cret@127.0.0.1", "no storage engine");
     refused("redis+cluster://127.0.0.1:1", "one server is read");
     refused("@/nonexistent", "/nonexistent");
+    let line =
+        format!("migrate legacy --from redis://127.0.0.1:1 {options} --report /none/x --yes");
+    assert!(home.run(&line).fails(3).contains("writing /none/x"));
     let empty = RedisServer::start();
     refused(&empty.url(), "holds nothing of an older Tikti");
     refused(&format!("{}/77", empty.url()), "it has no database 77");
+    let (url, data) = (empty.url(), Dev::data(&home));
+    let line = format!("migrate legacy --from {url} --data {data} --store {url} --yes");
+    assert!(home.run(&line).fails(3).contains("the same server and database"));
     // A database of its own.
     let cli = |arguments: &[&str]| {
         let port = empty.port().to_string();
@@ -299,6 +305,10 @@ fn ten_thousand_users_move_in_and_a_killed_run_goes_on() {
     let (taken, present) = (&done["users"]["taken"], &done["users"]["present"]);
     let (taken, present) = (taken.as_u64().unwrap(), present.as_u64().unwrap());
     assert_eq!(taken + present, USERS as u64);
+    assert!(
+        taken > 0 && present > 0,
+        "it was not killed half-way: {taken} taken, {present} present"
+    );
     println!("{taken} users were left to take, {present} were there: {took:?}");
     // 10,000 bcrypts of cost 12 would take three quarters of an hour.
     assert!(took < Duration::from_secs(600), "{took:?}");
