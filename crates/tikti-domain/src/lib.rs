@@ -32,6 +32,7 @@
 //! | what an older Tikti leaves to this one | [`migrate`] |
 //! | what becomes of an operation whose process died | [`sweep`], `intent`, `fence` |
 //! | which rules a sound store keeps | [`integrity`] |
+//! | what the machine does without us | [`baseline`] |
 
 #![forbid(unsafe_code)]
 // An operation on a server of the Redis protocol is a future in a future many times over: more than the
@@ -45,6 +46,7 @@ pub mod api_key;
 pub mod api_keys;
 pub mod audit;
 pub mod backup;
+pub mod baseline;
 pub mod bootstrap;
 mod claim;
 pub mod client;

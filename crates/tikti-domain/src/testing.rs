@@ -404,12 +404,6 @@ pub fn raw_bcrypt_hash(cost: u32) -> String {
     bcrypt::hash(PASSWORD, cost).expect("a hash")
 }
 
-/// Whether [`PASSWORD`] gives this hash, by bcrypt alone: what a check costs before any of our code.
-#[must_use]
-pub fn raw_bcrypt_check(hash: &str) -> bool {
-    bcrypt::verify(PASSWORD, hash).expect("a hash of bcrypt")
-}
-
 /// A caller with the deployment's key.
 #[must_use]
 pub fn keyed() -> Caller {

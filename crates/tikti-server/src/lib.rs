@@ -16,6 +16,7 @@
 //! | how is a deployment configured? | [`config`], [`dev`] |
 //! | how do tools reach a deployment's store? | [`maintenance`] |
 //! | is an exported audit log whole? | [`audit_log`] |
+//! | what is the service measured beside? | [`baseline`] |
 //! | how does a mail leave? | [`mail`] |
 //! | what goes on in the background? | `sweeper`, `key_refresher`, `mail::delivery` |
 
@@ -24,6 +25,7 @@
 mod action_page;
 pub mod api;
 pub mod audit_log;
+pub mod baseline;
 pub mod config;
 mod connections;
 pub mod dev;

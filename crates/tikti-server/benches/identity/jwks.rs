@@ -2,18 +2,19 @@
 //!
 //! Spec: Performance, "JWKS".
 
-use crate::driver::{Connection, Failure, Target, get, post_bytes};
+use tikti_load::Connection;
+
 use crate::report::{self, Pair, Ratio, Row};
-use crate::server::{JWKS, JWKS_PAYLOAD};
-use crate::{Plan, Subject};
+use crate::server::JWKS;
+use crate::{Failure, Plan, Subject, Target, tell};
 
 impl Subject<'_> {
     /// The JWKS as fast as it is answered, and the bare echo of the same payload.
     pub(crate) fn jwks(&self, plan: &Plan) -> Result<Row, Failure> {
         let ready = &self.server.ready;
-        let request = get(JWKS);
-        let payload = Connection::open(ready.address)?.ask(&request)?.to_vec();
-        Connection::open(ready.echo)?.ask(&post_bytes(JWKS_PAYLOAD, &payload))?;
+        let request = crate::request("GET", JWKS, &[], b"");
+        let payload = Connection::open(ready.address)?.ask(&request)?.body.to_vec();
+        tell(ready.echo, JWKS, &payload)?;
         let target = |address| Target { address, requests: vec![request.clone()] };
         let (keys, echoes) = (target(ready.address), target(ready.echo));
         // Once beforehand, for caches and connections that begin.

@@ -8,26 +8,31 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "the result of a benchmark")]
 
-mod driver;
 mod jwks;
 mod machine;
 mod report;
 mod server;
 
+use std::error::Error;
+use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tikti_domain::testing::{PASSWORD, raw_bcrypt_check, raw_bcrypt_hash};
-
-use crate::driver::{
-    Connection, Done, Failure, Latencies, Pace, Target, closed_loop, open_loop, post,
+use tikti_domain::testing::PASSWORD;
+use tikti_load::{
+    Asking, Client, Connection, End, Failed, Outcome, Pace, Ran, Request, Stop, Tally, Watch,
+    closed_loop, median, open_loop, rank_lower,
 };
+use tikti_server::baseline::RawBcrypt;
+
 use crate::machine::{Usage, cpu_time_of};
-use crate::report::{Pair, Ratio, Row, median, table};
-use crate::server::{LOOKUP, PAYLOAD, Server};
+use crate::report::{Pair, Ratio, Row, table};
+use crate::server::{LOOKUP, Ready, Server};
+
+/// Why a measurement cannot go on; there is no result then.
+type Failure = Box<dyn Error + Send + Sync>;
 
 /// That of the `tikti` program.
 #[global_allocator]
@@ -140,6 +145,40 @@ fn report_others(share: f64) {
     println!("others used {:.0} % of the processors{advice}", share * 100.0);
 }
 
+/// Whom to ask, and what.
+struct Target {
+    address: SocketAddr,
+    requests: Vec<Vec<u8>>,
+}
+
+impl Target {
+    /// A closed loop until its end; anything but 200 is a failure, since it would be cheaper than what is
+    /// measured.
+    fn closed(&self, clients: usize, end: End, stop: &Stop) -> Result<Ran, Failure> {
+        let mut clients = Asking::all(self.address, self.requests.clone(), clients);
+        all_good(closed_loop(&mut clients, end, Watch { stop, tell: &|_| {} })?)
+    }
+}
+
+fn all_good(ran: Ran) -> Result<Ran, Failure> {
+    let failed = ran.tally.failures().next().map(|(failed, _)| match failed {
+        Failed::Refused { status, code } => format!("answered {status} {code}"),
+        Failed::Broken(why) => why.clone(),
+    });
+    failed.map_or(Ok(ran), |why| Err(why.into()))
+}
+
+/// Writes a request to the server or to the echo.
+fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    Request { method, path, host: "localhost", headers, body }.to_bytes()
+}
+
+/// Tells the echo what a path answers.
+fn tell(echo: SocketAddr, path: &str, payload: &[u8]) -> Result<(), Failure> {
+    Connection::open(echo)?.ask(&request("PUT", path, &[], payload))?;
+    Ok(())
+}
+
 /// The server and the requests that it is sent.
 struct Subject<'a> {
     server: &'a Server,
@@ -155,19 +194,19 @@ impl<'a> Subject<'a> {
         let sign_in = |number| {
             let email = server::email(number);
             let ask = json!({"email": email, "password": PASSWORD, "returnSecureToken": true});
-            post("/v1/accounts/signIn", None, &ask)
+            request("POST", "/v1/accounts/signIn", &[], ask.to_string().as_bytes())
         };
         let sign_ins: Vec<_> = (0..users).map(sign_in).collect();
         let mut connection = Connection::open(ready.address)?;
         let mut lookups = Vec::new();
         for sign_in in &sign_ins {
-            let reply: Value = serde_json::from_slice(connection.ask(sign_in)?)?;
+            let reply: Value = serde_json::from_slice(connection.ask(sign_in)?.body)?;
             let token = reply.get("idToken").ok_or("a sign-in without an idToken")?;
-            lookups.push(post(LOOKUP, Some(&ready.api_key), &json!({ "idToken": token })));
+            let (key, body) = (("X-API-Key", ready.api_key.as_str()), json!({ "idToken": token }));
+            lookups.push(request("POST", LOOKUP, &[key], body.to_string().as_bytes()));
         }
         let lookup = lookups.first().ok_or("no users")?;
-        let payload: Value = serde_json::from_slice(connection.ask(lookup)?)?;
-        Connection::open(ready.echo)?.ask(&post(PAYLOAD, None, &payload))?;
+        tell(ready.echo, LOOKUP, connection.ask(lookup)?.body)?;
         Ok(Self {
             server,
             echoes: Target { address: ready.echo, requests: lookups.clone() },
@@ -211,13 +250,12 @@ impl<'a> Subject<'a> {
     }
 
     /// A closed loop for so long, and the server's processor time for one request in microseconds.
-    fn fast(&self, target: &Target, time: Duration) -> Result<(Done, Option<f64>), Failure> {
+    fn fast(&self, target: &Target, time: Duration) -> Result<(Ran, Option<f64>), Failure> {
         let before = cpu_time_of(self.server.process());
-        let end = Instant::now() + time;
-        let done = closed_loop(target, LOOKUP_CLIENTS, || Instant::now() < end)?;
+        let done = target.closed(LOOKUP_CLIENTS, End::After(time), &Stop::default())?;
         let used =
             before.zip(cpu_time_of(self.server.process())).map(|(before, after)| after - before);
-        let cost = used.map(|used| used.as_secs_f64() * 1e6 / done.requests as f64);
+        let cost = used.map(|used| used.as_secs_f64() * 1e6 / done.tally.good() as f64);
         Ok((done, cost))
     }
 
@@ -225,13 +263,12 @@ impl<'a> Subject<'a> {
     /// is fixed and not the time: of five hashes a second the last half one counts.
     fn sign_in(&self, plan: &Plan) -> Result<Row, Failure> {
         let ready = &self.server.ready;
-        let hash = raw_bcrypt_hash(ready.cost);
         let hashes = plan.hashes * u64::try_from(ready.hash_threads)?;
         let mut rounds = Vec::new();
         for _ in 0..plan.rounds {
-            let baseline = raw_bcrypt(&hash, hashes, (ready.hash_threads, ready.hash_niceness))?;
-            let left = Left::new(hashes);
-            let done = closed_loop(&self.sign_ins, self.sign_ins.requests.len(), || left.take())?;
+            let baseline = raw_bcrypt(ready, hashes)?;
+            let (clients, end) = (self.sign_ins.requests.len(), End::Requests(hashes));
+            let done = self.sign_ins.closed(clients, end, &Stop::default())?;
             rounds.push(Pair { ours: done.rate(), baseline: baseline.rate() });
         }
         Ok(Row {
@@ -247,30 +284,37 @@ impl<'a> Subject<'a> {
     /// Lookups at a fixed rate, without and with sign-ins that saturate the hash pool.
     fn isolation(&self, plan: &Plan, rate: f64) -> Result<Isolation, Failure> {
         let warm_up = plan.open / 5;
-        let pace = Pace { rate, clients: PACED_CLIENTS, warm_up, time: plan.open };
+        let pace = Pace { rate, warm_up, end: End::After(plan.open) };
         let (mut rounds, mut sign_ins) = (Vec::new(), Vec::new());
         for _ in 0..plan.rounds {
-            let alone = open_loop(&self.lookups, pace)?;
-            let (beside, done) = self.beside_sign_ins(|| open_loop(&self.lookups, pace))?;
-            rounds.push((beside, alone));
+            let alone = self.paced_lookups(pace)?;
+            let (beside, done) = self.beside_sign_ins(|| self.paced_lookups(pace))?;
+            rounds.push((beside.tally, alone.tally));
             sign_ins.push(done.rate());
         }
         Ok(Isolation { rows: isolation_rows(&rounds), sign_ins: median(sign_ins) })
+    }
+
+    fn paced_lookups(&self, pace: Pace) -> Result<Ran, Failure> {
+        let lookups = &self.lookups;
+        let mut clients = Asking::all(lookups.address, lookups.requests.clone(), PACED_CLIENTS);
+        let watch = Watch { stop: &Stop::default(), tell: &|_| {} };
+        all_good(open_loop(&mut clients, pace, watch)?)
     }
 
     /// Does something while sign-ins saturate the hash pool.
     fn beside_sign_ins<T>(
         &self,
         work: impl FnOnce() -> Result<T, Failure>,
-    ) -> Result<(T, Done), Failure> {
-        let is_over = AtomicBool::new(false);
+    ) -> Result<(T, Ran), Failure> {
+        let stop = Stop::default();
         thread::scope(|scope| {
             let sign_ins = scope.spawn(|| {
                 let clients = self.sign_ins.requests.len();
-                closed_loop(&self.sign_ins, clients, || !is_over.load(Ordering::Relaxed))
+                self.sign_ins.closed(clients, End::Requests(u64::MAX), &stop)
             });
             let found = work();
-            is_over.store(true, Ordering::Relaxed);
+            stop.ask();
             let done = sign_ins.join().unwrap_or_else(|_| Err("a sign-in panicked".into()))?;
             Ok((found?, done))
         })
@@ -284,8 +328,8 @@ struct Isolation {
 }
 
 /// One line for each quantile of the rounds; each round is with sign-ins, then without.
-fn isolation_rows(rounds: &[(Latencies, Latencies)]) -> Vec<Row> {
-    let row = |what, target, of: fn(&Latencies) -> f64| Row {
+fn isolation_rows(rounds: &[(Tally, Tally)]) -> Vec<Row> {
+    let row = |what, target, of: fn(&Tally) -> Option<Duration>| Row {
         what,
         beside: "without sign-ins",
         unit: "ms",
@@ -293,61 +337,47 @@ fn isolation_rows(rounds: &[(Latencies, Latencies)]) -> Vec<Row> {
         target,
         rounds: rounds
             .iter()
-            .map(|(beside, alone)| Pair { ours: of(beside), baseline: of(alone) })
+            .map(|(beside, alone)| Pair { ours: ms(of(beside)), baseline: ms(of(alone)) })
             .collect(),
     };
     let none = report::Target::None;
     vec![
-        row("isolation, lookup p50", none, |found| found.quantile(0.5)),
-        row("isolation, lookup p99", report::Target::AtMost(2.0), |found| found.quantile(0.99)),
-        row("isolation, lookup p99.9", none, |found| found.quantile(0.999)),
+        row("isolation, lookup p50", none, |found| found.latency(0.5)),
+        row("isolation, lookup p99", report::Target::AtMost(2.0), |found| found.latency(0.99)),
+        row("isolation, lookup p99.9", none, |found| found.latency(0.999)),
         row("isolation, sent late p99", none, |found| found.lateness(0.99)),
     ]
 }
 
+/// Milliseconds.
+fn ms(time: Option<Duration>) -> f64 {
+    time.map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
+}
+
 /// Checks a password so often, on threads like those of the pool.
-fn raw_bcrypt(hash: &str, hashes: u64, (threads, niceness): (usize, i32)) -> Result<Done, Failure> {
-    let left = Left::new(hashes);
-    let begun = Instant::now();
-    let check_all = || {
-        rank_lower(niceness);
-        let mut are_right = true;
-        while left.take() {
-            are_right &= raw_bcrypt_check(hash);
+fn raw_bcrypt(ready: &Ready, hashes: u64) -> Result<Ran, Failure> {
+    let check =
+        |_| Ok(RawCheck { raw: RawBcrypt::new(ready.cost)?, niceness: ready.hash_niceness });
+    let mut threads = (0..ready.hash_threads).map(check).collect::<Result<Vec<_>, Failure>>()?;
+    let watch = Watch { stop: &Stop::default(), tell: &|_| {} };
+    all_good(closed_loop(&mut threads, End::Requests(hashes), watch)?)
+}
+
+/// One thread of the baseline: whatever else the machine does, it yields to it like one of the pool.
+struct RawCheck {
+    raw: RawBcrypt,
+    niceness: i32,
+}
+
+impl Client for RawCheck {
+    fn begin(&mut self) {
+        rank_lower(self.niceness);
+    }
+
+    fn call(&mut self, _: u64) -> Outcome {
+        match self.raw.check() {
+            true => Outcome::Good,
+            false => Outcome::Refused { status: 0, code: "a wrong password".to_owned() },
         }
-        are_right
-    };
-    let are_right = thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(check_all)).collect();
-        threads.into_iter().all(|thread| thread.join().unwrap_or(false))
-    });
-    if !are_right {
-        return Err("bcrypt did not find the password right".into());
-    }
-    Ok(Done { requests: hashes, time: begun.elapsed() })
-}
-
-/// As the threads of the pool do: whatever else the machine does, both yield to it alike.
-fn rank_lower(niceness: i32) {
-    #[cfg(target_os = "linux")]
-    {
-        let _ = rustix::process::nice(niceness);
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = niceness;
-}
-
-/// Work that many take from.
-struct Left(AtomicU64);
-
-impl Left {
-    fn new(work: u64) -> Self {
-        Self(AtomicU64::new(work))
-    }
-
-    /// Whether there was a piece left; it is the caller's now.
-    fn take(&self) -> bool {
-        let less = |left: u64| left.checked_sub(1);
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }
 }

@@ -1,6 +1,8 @@
 //! How is a result shown? Medians over the rounds, each beside its baseline of the same run, and the
 //! median of the rounds' ratios, which outlives the machine.
 
+use tikti_load::median;
+
 /// What was measured in one round, and beside what.
 #[derive(Clone, Copy)]
 pub(crate) struct Pair {
@@ -97,12 +99,4 @@ pub(crate) fn table(rows: &[Row]) -> String {
     );
     let lines = rows.iter().map(Row::line);
     std::iter::once(head).chain(lines).map(|line| format!("{}\n", line.trim_end())).collect()
-}
-
-/// The middle one; of an even number the mean of the two.
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = |at: usize| values.get(at).copied().unwrap_or(f64::NAN);
-    let (low, high) = (values.len().saturating_sub(1) / 2, values.len() / 2);
-    f64::midpoint(middle(low), middle(high))
 }

@@ -13,14 +13,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, OnceLock};
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::routing::{get, post};
-use axum::serve::ListenerExt as _;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tikti_domain::account::{NewUser, SignIn, SignInCall, create_user, sign_in};
@@ -34,26 +27,21 @@ use tikti_domain::tenancy::{CreateTenant, add_member, create_tenant};
 use tikti_domain::testing::{bearing, raw_bcrypt_hash};
 use tikti_domain::user::GlobalRole;
 use tikti_domain::{Caller, Domain};
+use tikti_server::baseline::Echo;
 use tikti_server::config::{Config, LogConfig, LogFormat};
 use tikti_server::dev::{self, DevSetup};
 use tikti_server::{Listener, Running, start, telemetry};
-use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::task::JoinSet;
 
-use crate::driver::Failure;
+use crate::Failure;
 
 /// The argument that makes this program the server.
 pub(crate) const ROLE: &str = "serve";
 /// The path of a lookup, at the server and at the echo.
 pub(crate) const LOOKUP: &str = "/v1/accounts/lookup";
-/// Where the echo is told what to answer.
-pub(crate) const PAYLOAD: &str = "/payload";
-
 /// The path of the public keys, at the server and at the echo.
 pub(crate) const JWKS: &str = "/.well-known/jwks.json";
-/// Where the echo is told what they are.
-pub(crate) const JWKS_PAYLOAD: &str = "/payload/jwks";
 
 /// What the parent is told.
 #[derive(Clone, Serialize, Deserialize)]
@@ -129,7 +117,7 @@ pub(crate) fn serve(users: usize) -> Result<(), Failure> {
 
 struct Started {
     running: Running,
-    echo: JoinSet<()>,
+    echo: JoinSet<std::io::Result<()>>,
     ready: Ready,
 }
 
@@ -143,15 +131,17 @@ async fn begin(directory: &TempDir, users: usize) -> Result<Started, Failure> {
     let config = configured(&setup, &format!("http://{address}"));
     let (pool, cost) = (config.domain.settings.password_pool, config.domain.settings.password_cost);
     let running = start(listener, config, setup.seed()).await?;
-    let mut tasks = JoinSet::new();
+    let echo = Echo::bind(&[LOOKUP, JWKS]).await?;
     let ready = Ready {
         address,
-        echo: echo(&mut tasks).await?,
+        echo: echo.address,
         api_key: setup.api_key,
         hash_threads: pool.threads,
         hash_niceness: pool.niceness,
         cost,
     };
+    let mut tasks = JoinSet::new();
+    tasks.spawn(echo.serve());
     Ok(Started { running, echo: tasks, ready })
 }
 
@@ -197,49 +187,4 @@ async fn fill(setup: &DevSetup, users: usize) -> Result<(), Failure> {
 
 fn parsed(email: &str) -> Result<Email, Failure> {
     Email::parse(email).map_err(|refusal| refusal.message.to_string().into())
-}
-
-/// Starts the bare echo: the same router and connection loop, which reads a whole request and answers
-/// the payload that it was told.
-async fn echo(tasks: &mut JoinSet<()>) -> Result<SocketAddr, Failure> {
-    type Payload = Arc<OnceLock<Bytes>>;
-    let keys = Payload::default();
-    let told = Arc::clone(&keys);
-    let router = Router::new()
-        .route(
-            JWKS_PAYLOAD,
-            post(|body: Bytes| async move {
-                let _ = told.set(body);
-            }),
-        )
-        .route(
-            JWKS,
-            get(|| async move {
-                let json = [(CONTENT_TYPE, "application/json")];
-                (json, keys.get().cloned().unwrap_or_default())
-            }),
-        )
-        .route(
-            PAYLOAD,
-            post(|State(payload): State<Payload>, body: Bytes| async move {
-                let _ = payload.set(body);
-            }),
-        )
-        .route(
-            LOOKUP,
-            post(|State(payload): State<Payload>, _whole: Bytes| async move {
-                let json = [(CONTENT_TYPE, "application/json")];
-                (json, payload.get().cloned().unwrap_or_default())
-            }),
-        )
-        .with_state(Payload::default());
-    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
-    let address = listener.local_addr()?;
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    tasks.spawn(async move {
-        let _ = axum::serve(listener, router).await;
-    });
-    Ok(address)
 }
