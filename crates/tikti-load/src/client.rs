@@ -2,6 +2,9 @@
 
 use crate::connection::{Broken, Reply};
 
+/// Longer than any code, in letters.
+const MAX_CODE: usize = 64;
+
 /// One of those that ask at the same time; it has a thread of its own.
 pub trait Client: Send {
     /// Prepares the thread that it runs on.
@@ -50,7 +53,8 @@ impl From<Result<Reply<'_>, Broken>> for Outcome {
 
 fn code_of(body: &[u8]) -> String {
     let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    value.get("code").and_then(|code| code.as_str()).unwrap_or_default().to_owned()
+    let code = value.get("code").and_then(|code| code.as_str()).unwrap_or_default();
+    code.chars().take(MAX_CODE).collect()
 }
 
 #[cfg(test)]

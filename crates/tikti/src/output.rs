@@ -141,7 +141,12 @@ impl Output {
 
     /// Shows how far something is: to people, on a terminal.
     pub(crate) fn progress(&self) -> Progress {
-        if self.talks_to_people() { Progress::on_terminal() } else { Progress::hidden() }
+        self.progress_of("records")
+    }
+
+    /// As [`Self::progress`], where not records are counted.
+    pub(crate) fn progress_of(&self, counted: &str) -> Progress {
+        if self.talks_to_people() { Progress::on_terminal(counted) } else { Progress::hidden() }
     }
 
     /// Says to whoever ended a command by a signal what that leaves behind.

@@ -25,28 +25,28 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Draws where somebody looks: on a terminal.
-    pub(crate) fn on_terminal() -> Self {
-        Self::drawn_to(ProgressDrawTarget::stderr())
+    /// Draws where somebody looks: on a terminal. What is counted has a name, such as `records`.
+    pub(crate) fn on_terminal(counted: &str) -> Self {
+        Self::drawn_to(ProgressDrawTarget::stderr(), counted)
     }
 
     /// Draws nothing.
     pub(crate) fn hidden() -> Self {
-        Self::drawn_to(ProgressDrawTarget::hidden())
+        Self::drawn_to(ProgressDrawTarget::hidden(), "")
     }
 
-    fn drawn_to(target: ProgressDrawTarget) -> Self {
+    fn drawn_to(target: ProgressDrawTarget, counted: &str) -> Self {
         let is_drawn = !target.is_hidden();
         let bar = ProgressBar::with_draw_target(None, target);
         let columns = tcgetwinsize(io::stderr()).map_or(USUAL_COLUMNS, |size| size.ws_col);
         // A template that does not parse would be found by the test below.
-        bar.set_style(style(columns).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_style(style(columns, counted).unwrap_or_else(|_| ProgressStyle::default_bar()));
         let left = bar.clone();
         let put_back = is_drawn.then(|| PutBack::at_signal(move |_| clear(&left)));
         Self { bar, put_back }
     }
 
-    /// Shows that `done` records are done, of `total` where that is known.
+    /// Shows that `done` are done, of `total` where that is known.
     pub(crate) fn show(&self, doing: &'static str, done: u64, total: Option<u64>) {
         if self.bar.message() != doing {
             self.bar.set_message(doing);
@@ -58,6 +58,14 @@ impl Progress {
         // The total is a guess: it counts what is expired, and what has come since.
         self.bar.set_length(total.unwrap_or(done).max(done));
         self.bar.set_position(done);
+    }
+}
+
+impl Progress {
+    /// Takes the bar away for what is said next; dropping it does the same, and waits for a signal that is
+    /// being seen to.
+    pub(crate) fn clear(&self) {
+        self.bar.finish_and_clear();
     }
 }
 
@@ -76,12 +84,12 @@ fn clear(bar: &ProgressBar) {
 }
 
 /// One line, whatever the numbers are: of two, one would be left standing.
-fn style(columns: u16) -> Result<ProgressStyle, TemplateError> {
-    const NUMBERS: &str = "{human_pos}/{human_len} records, {rate}/s, {eta} remaining";
+fn style(columns: u16, counted: &str) -> Result<ProgressStyle, TemplateError> {
+    let numbers = format!("{{human_pos}}/{{human_len}} {counted}, {{rate}}/s, {{eta}} remaining");
     let template = match columns {
         0..76 => "{msg} {human_pos}/{human_len}, {eta} left".to_owned(),
-        76..96 => format!("{{msg}} {{bar:10}} {NUMBERS}"),
-        96.. => format!("{{msg}} {{bar:30}} {NUMBERS}"),
+        76..96 => format!("{{msg}} {{bar:10}} {numbers}"),
+        96.. => format!("{{msg}} {{bar:30}} {numbers}"),
     };
     let rate = |state: &ProgressState, text: &mut dyn fmt::Write| {
         // Records are whole, and a text that cannot be written is not shown.
@@ -97,7 +105,7 @@ mod tests {
     #[test]
     fn every_width_has_a_template_that_parses() {
         for columns in [0, 40, 80, 300] {
-            assert!(style(columns).is_ok(), "{columns}");
+            assert!(style(columns, "records").is_ok(), "{columns}");
         }
     }
 }

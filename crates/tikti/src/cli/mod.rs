@@ -16,6 +16,7 @@ mod auth_logout;
 mod auth_status;
 mod authz;
 mod backup;
+mod bench;
 mod bootstrap;
 mod client;
 mod complete;
@@ -68,7 +69,7 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use tokio::runtime;
+use tokio::runtime::{self, Runtime};
 
 use crate::context::{Context, Globals};
 use crate::exit::{Exit, Failure};
@@ -141,10 +142,14 @@ enum Command {
     #[command(subcommand)]
     Profile(profile::ProfileCommand),
     RsCheck(Box<rs_check::RsCheckArgs>),
+    #[command(subcommand)]
+    Bench(Box<bench::BenchCommand>),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
     #[command(name = "__complete", hide = true)]
     Complete(complete::CompleteArgs),
+    #[command(name = "__echo", hide = true)]
+    Echo(bench::EchoArgs),
     #[command(name = "__reference", hide = true)]
     Reference(reference::ReferenceArgs),
 }
@@ -269,20 +274,24 @@ fn dispatch(context: &Context, command: &Command) -> Result<(), Failure> {
         Command::Keys(command) => block_on(keys::run(context, command)),
         Command::Profile(command) => profile::run(context, command),
         Command::RsCheck(args) => block_on(rs_check::run(context, args)),
+        Command::Bench(command) => bench::run(context, command),
         Command::Completions(args) => completions::run(context, args),
         Command::Man(args) => man::run(context, args, tree()),
         Command::Complete(args) => complete::run(context, args, tree()),
+        Command::Echo(args) => bench::run_echo(context, args),
         Command::Reference(_) => reference::run(context, tree()),
     }
 }
 
 /// Runs a client command: one thread is enough to wait for one reply.
 fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|cause| Failure::refused(format!("starting the runtime: {cause}")))?
-        .block_on(command)
+    runtime()?.block_on(command)
+}
+
+/// Of one thread.
+fn runtime() -> Result<Runtime, Failure> {
+    let built = runtime::Builder::new_current_thread().enable_all().build();
+    built.map_err(|cause| Failure::refused(format!("starting the runtime: {cause}")))
 }
 
 #[cfg(test)]
@@ -447,6 +456,14 @@ mod tests {
             "tikti rs-check http://127.0.0.1:1/jobs --aud a --scope s --tenant t --issue-at 127.0.0.1:2",
             "tikti rs-check http://127.0.0.1:1/jobs --token - --method POST --header X-A:b --strict",
             "tikti user import f --config c --firebase-hash-config h",
+            "tikti bench lookup --rate 2000/s --duration 10s --connections 32 --warm-up 2s --svg f",
+            "tikti bench exchange --audience a --scopes s --tenant t --subject w --requests 9",
+            "tikti bench signin --email a@b.c --password-stdin --bcrypt-cost 12 --hash-threads 1",
+            "tikti bench refresh --user a@b.c --password-file f",
+            "tikti bench jwks --host http://10.0.0.1 --yes",
+            "tikti bench mixed --user a@b.c --password-file f --aud a",
+            "tikti bench sessions --user a@b.c --password-file f --sessions 1000",
+            "tikti bench isolation --user a@b.c --password-file f --output json",
             "tikti man --dir d",
             "tikti man token exchange",
             "tikti completions zsh",

@@ -10,6 +10,7 @@ mod audit;
 mod audit_tail;
 mod authz;
 mod backup;
+mod bench;
 mod bootstrap;
 mod client;
 mod completions;

@@ -1,0 +1,149 @@
+//! Does a report say what was measured, to people and to programs?
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tikti_load::{Broken, Outcome, Tally};
+
+use super::*;
+
+fn tally(good: u64, failures: &[Outcome]) -> Tally {
+    let mut tally = Tally::default();
+    for _ in 0..good {
+        tally.record(&Outcome::Good, Duration::from_millis(2), Duration::from_millis(1));
+    }
+    for failure in failures {
+        tally.record(failure, Duration::ZERO, Duration::ZERO);
+    }
+    tally
+}
+
+fn refused(status: u16, code: &str) -> Outcome {
+    Outcome::Refused { status, code: code.to_owned() }
+}
+
+fn ran(good: u64, failures: &[Outcome]) -> Ran {
+    Ran { tally: tally(good, failures), time: Duration::from_secs(10) }
+}
+
+fn point(throughput: f64) -> Point {
+    Point { throughput, p50_ms: 1.0, p99_ms: 4.0 }
+}
+
+fn measured(ran: Ran, after: Option<Point>) -> Measured {
+    let (name, what) = ("echo", "bare HTTP echo");
+    let taken = Taken { name, what, before: point(100.0), after, tally: Tally::default() };
+    Measured { ran, beside: None, baselines: vec![taken], is_interrupted: false }
+}
+
+/// Of a lookup; `is_open` at 50 requests a second.
+fn report(measured: &Measured, is_open: bool) -> Report {
+    let ours = Point::of(&measured.ran, 1);
+    Report {
+        scenario: "lookup",
+        server: "http://127.0.0.1:8080".to_owned(),
+        kind: if is_open { "open" } else { "closed" },
+        rate: is_open.then_some(50.0),
+        connections: 4,
+        result: Found::of(&measured.ran, is_open),
+        beside: None,
+        baselines: rows(&measured.baselines, ours, is_open),
+        sessions_left: None,
+        interrupted: measured.is_interrupted,
+        user: None,
+    }
+}
+
+#[test]
+fn a_report_has_every_number_with_its_unit_and_the_ratio_to_the_median() {
+    let measured = measured(ran(600, &[]), Some(point(140.0)));
+    let value = serde_json::to_value(report(&measured, false)).unwrap();
+    assert_eq!(
+        value,
+        json!({
+            "scenario": "lookup",
+            "server": "http://127.0.0.1:8080",
+            "loop": "closed",
+            "connections": 4,
+            "good": 600,
+            "failed": 0,
+            "durationSeconds": 10.0,
+            "throughput": 60.0,
+            "latencyMs": { "p50": 2.001, "p90": 2.001, "p99": 2.001, "p99.9": 2.001, "max": 2.001 },
+            "failures": [],
+            "baselines": [
+                { "name": "echo", "of": "throughput", "before": 100.0, "after": 140.0, "median": 120.0, "ratio": 0.5 },
+            ],
+            "interrupted": false,
+        })
+    );
+}
+
+#[test]
+fn an_open_loop_is_compared_by_its_latencies() {
+    let measured = measured(ran(500, &[]), None);
+    let value = serde_json::to_value(report(&measured, true)).unwrap();
+    assert_eq!(value["rate"], 50.0);
+    assert_eq!(value["sentLateP99Ms"], 1.0);
+    assert_eq!(
+        value["baselines"],
+        json!([
+            { "name": "echo", "of": "p50Ms", "before": 1.0, "median": 1.0, "ratio": 2.001 },
+            { "name": "echo", "of": "p99Ms", "before": 4.0, "median": 4.0, "ratio": 0.5002 },
+        ])
+    );
+}
+
+#[test]
+fn failures_are_rows_by_status_and_code_and_fail_the_command() {
+    let broken = Outcome::Broken(Broken("the server closed the connection".to_owned()));
+    let failures = [refused(429, "RATE_LIMITED"), broken, refused(429, "RATE_LIMITED")];
+    let report = report(&measured(ran(1, &failures), None), false);
+    let value: Value = serde_json::to_value(&report).unwrap();
+    assert_eq!(
+        value["failures"],
+        json!([
+            { "count": 2, "status": 429, "reason": "RATE_LIMITED" },
+            { "count": 1, "reason": "the server closed the connection" },
+        ])
+    );
+    let failure = report.judge().unwrap_err();
+    assert_eq!(failure.message, "3 of 4 calls failed, most by HTTP 429 RATE_LIMITED");
+    assert!(failure.next.unwrap().contains("limits.enabled: false"));
+}
+
+#[test]
+fn what_a_person_reads_has_the_same_numbers() {
+    let failed = [refused(503, "OVERLOADED")];
+    let report = report(&measured(ran(600, &failed), Some(point(140.0))), false);
+    assert_eq!(
+        report.people(),
+        "\
+scenario    lookup
+server      http://127.0.0.1:8080
+how         closed loop, 4 connections
+calls       600 good, 1 failed, in 10 s
+throughput  60/s
+latency     p50 2.001  p90 2.001  p99 2.001  p99.9 2.001  max 2.001 ms
+
+BASELINE        OF  BEFORE  AFTER  MEDIAN  RATIO
+bare HTTP echo  /s  100     140    120     0.5
+
+FAILED  STATUS  REASON
+1       503     OVERLOADED"
+    );
+}
+
+#[test]
+fn numbers_have_four_digits_that_count() {
+    for (value, shown) in [
+        (0.123_456, 0.1235),
+        (12_345.678, 12_346.0),
+        (99.999_9, 100.0),
+        (0.0, 0.0),
+        (1.0 / 3.0, 0.3333),
+    ] {
+        assert_eq!(rounded(value).to_bits(), f64::to_bits(shown), "{value}");
+    }
+    assert!(rounded(f64::NAN).is_nan());
+}
