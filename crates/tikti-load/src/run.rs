@@ -2,6 +2,7 @@
 //!
 //! A loop ends when it is over or when it is asked to, and gives what was measured until then.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -68,7 +69,7 @@ impl Ran {
     }
 }
 
-/// Has each client do one thing after the other until the `end`.
+/// Has each client do one thing after the other until the `end`; in however short a time, each does one.
 ///
 /// # Errors
 /// The system gives no thread.
@@ -81,8 +82,10 @@ pub fn closed_loop<C: Client>(clients: &mut [C], end: End, watch: Watch<'_>) -> 
     let clock = Clock::begin();
     let tally = run(clients, watch, |place, client, done| {
         let turns = (place as u64..).step_by(count);
+        let has_asked = Cell::new(false);
         let goes_on = || {
-            let is_over = limit.is_some_and(|limit| clock.now() >= limit);
+            let is_first = !has_asked.replace(true);
+            let is_over = !is_first && limit.is_some_and(|limit| clock.now() >= limit);
             // The last question: what is taken is done.
             !is_over && !watch.stop.is_asked() && take(&left)
         };

@@ -134,6 +134,16 @@ fn so_many_requests_are_made_whatever_the_number_of_clients() {
 }
 
 #[test]
+fn in_however_short_a_time_each_client_asks_once_and_no_more() {
+    let (stop, time) = (Stop::default(), Made::default());
+    let served = |_| Served { time: &time, answer: |_| good_after(0) };
+    let mut all = Vec::from_iter((0..5).map(served));
+    let watch = Watch { stop: &stop, tell: &|_| {} };
+    let ran = closed_loop(&mut all, End::After(Duration::ZERO), watch).unwrap();
+    assert_eq!(ran.tally.good(), 5);
+}
+
+#[test]
 fn a_loop_that_is_asked_to_stop_gives_what_it_has() {
     let stop = Stop::default();
     let time = Made::default();

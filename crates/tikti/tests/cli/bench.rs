@@ -140,6 +140,7 @@ fn an_open_loop_measures_latency_and_draws_it() {
     assert_eq!(shaped["sentLateP99Ms"], "N");
     assert_eq!(shaped["baselines"][0], baseline("echo", "p50Ms"));
     assert_eq!(shaped["baselines"][1], baseline("echo", "p99Ms"));
+    assert_eq!(shaped["baselines"][2], baseline("hmacSha256", "p50Ms"));
     let drawn = std::fs::read_to_string(svg).unwrap();
     assert!(drawn.contains("tikti bench lookup: open loop, 100 requests/s, 2 connections"));
     assert!(drawn.starts_with("<svg ") && drawn.ends_with("</svg>\n"), "{drawn}");

@@ -66,6 +66,8 @@ pub(super) struct Measured {
 pub(super) struct Taken {
     pub(super) name: &'static str,
     pub(super) what: &'static str,
+    /// How much of it one call did.
+    pub(super) each: u32,
     pub(super) before: Point,
     /// None where it did not come to that.
     pub(super) after: Option<Point>,
@@ -120,8 +122,9 @@ impl Bench<'_> {
         for baseline in &mut subject.baselines {
             let Some(ran) = self.take(baseline, echo.as_ref())? else { return Ok(None) };
             let Baseline { name, what, .. } = *baseline;
-            let before = Point::of(&ran, baseline.work.each());
-            baselines.push(Taken { name, what, before, after: None, tally: ran.tally });
+            let each = baseline.work.each();
+            let before = Point::of(&ran, each);
+            baselines.push(Taken { name, what, each, before, after: None, tally: ran.tally });
         }
         let (ran, beside) = self.beside(&mut subject.beside, &mut subject.clients)?;
         let is_interrupted = self.stop.is_asked();
@@ -131,7 +134,7 @@ impl Bench<'_> {
         for (baseline, taken) in subject.baselines.iter_mut().zip(&mut baselines) {
             let after =
                 if self.stop.is_asked() { None } else { self.take(baseline, echo.as_ref())? };
-            taken.after = after.map(|ran| Point::of(&ran, baseline.work.each()));
+            taken.after = after.map(|ran| Point::of(&ran, taken.each));
         }
         Ok(Some(Measured { ran, beside, baselines, is_interrupted }))
     }

@@ -32,7 +32,7 @@ fn point(throughput: f64) -> Point {
 
 fn measured(ran: Ran, after: Option<Point>) -> Measured {
     let (name, what) = ("echo", "bare HTTP echo");
-    let taken = Taken { name, what, before: point(100.0), after, tally: Tally::default() };
+    let taken = Taken { name, what, each: 1, before: point(100.0), after, tally: Tally::default() };
     Measured { ran, beside: None, baselines: vec![taken], is_interrupted: false }
 }
 
@@ -92,6 +92,11 @@ fn an_open_loop_is_compared_by_its_latencies() {
             { "name": "echo", "of": "p99Ms", "before": 4.0, "median": 4.0, "ratio": 0.5002 },
         ])
     );
+    // Of what one call did 64 times, the slowest call tells nothing of the slowest time.
+    let mut many = measured;
+    many.baselines[0].each = 64;
+    let value = serde_json::to_value(report(&many, true)).unwrap();
+    assert_eq!(value["baselines"].as_array().unwrap().len(), 1);
 }
 
 #[test]
