@@ -42,7 +42,8 @@ Examples:
     /// Exchange the session for access tokens; beside raw RSA-2048 signatures
     #[command(after_help = "\
 Example:
-  tikti bench exchange --aud backend-worker --tenant codecompany --requests 100")]
+  tikti bench exchange --aud backend-worker --scope jobs:read \\
+      --tenant codecompany --requests 100")]
     Exchange(ExchangeArgs),
     /// Sign in with a password; beside raw bcrypt. Each sign-in leaves a session behind
     #[command(after_help = "\
@@ -63,7 +64,8 @@ Example:
     #[command(after_help = "\
 Example:
   tikti bench mixed --user root@corp.sys --password-file password.txt \\
-      --aud backend-worker --tenant codecompany --connections 2 --requests 100")]
+      --aud backend-worker --scope jobs:read --tenant codecompany \\
+      --connections 2 --requests 100")]
     Mixed(MixedArgs),
     /// Begin so many sessions, by sign-ins, and leave them there
     #[command(after_help = "\
