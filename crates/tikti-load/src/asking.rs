@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::client::{Client, Outcome};
 use crate::connection::Connection;
+use crate::stop::Stop;
 
 /// Sends whole requests, those of its turns.
 pub struct Asking {
@@ -21,6 +22,12 @@ impl Asking {
         let client =
             |_| Self { connection: Connection::later(address), requests: Arc::clone(&requests) };
         (0..clients).map(client).collect()
+    }
+
+    /// The same, that gives a call up when this is asked.
+    #[must_use]
+    pub fn until(self, stop: &Stop) -> Self {
+        Self { connection: self.connection.until(stop), ..self }
     }
 }
 

@@ -1,17 +1,27 @@
 //! How is one server asked, as cheaply as can be? One connection that is kept, and whole requests.
 //!
+//! A call has one deadline, from its beginning to the last byte of its reply, and is given up within a fraction of
+//! a second when that is asked. A server may close a connection that was idle: the request is then sent once more,
+//! within the same call.
+//!
 //! A reply without a length is not understood: what is measured here has one.
 
 use std::fmt;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::stop::Stop;
+
+/// Of a call that was not wanted any more: that says nothing of the server.
+pub(crate) const GIVEN_UP: &str = "given up";
 /// More than any reply of a measured call.
 const MAX_REPLY_BYTES: usize = 64 * 1024;
-/// The longest that a reply is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest that a call takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest that a call goes on without a look at its deadline, and at whether it is still wanted.
+const LOOKS_EVERY: Duration = Duration::from_millis(200);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_HEADERS: usize = 64;
 
@@ -33,6 +43,14 @@ impl Broken {
             ErrorKind::WouldBlock | ErrorKind::TimedOut => format!("{what}: timed out"),
             kind => format!("{what}: {kind}"),
         })
+    }
+
+    fn given_up() -> Self {
+        Self(GIVEN_UP.to_owned())
+    }
+
+    fn closed() -> Self {
+        Self("the server closed the connection".to_owned())
     }
 }
 
@@ -84,6 +102,8 @@ pub struct Connection {
     address: SocketAddr,
     stream: Option<TcpStream>,
     buffer: Vec<u8>,
+    patience: Duration,
+    stop: Stop,
 }
 
 impl Connection {
@@ -93,14 +113,31 @@ impl Connection {
     /// [`Broken`] where nobody listens.
     pub fn open(address: SocketAddr) -> Result<Self, Broken> {
         let mut connection = Self::later(address);
-        connection.stream = Some(connect(address)?);
+        connection.stream = Some(connect(address, PATIENCE)?);
         Ok(connection)
     }
 
     /// Connects at the first request.
     #[must_use]
     pub fn later(address: SocketAddr) -> Self {
-        Self { address, stream: None, buffer: vec![0; MAX_REPLY_BYTES] }
+        Self {
+            address,
+            stream: None,
+            buffer: vec![0; MAX_REPLY_BYTES],
+            patience: PATIENCE,
+            stop: Stop::default(),
+        }
+    }
+
+    /// The same, that gives a call up when this is asked.
+    #[must_use]
+    pub fn until(self, stop: &Stop) -> Self {
+        Self { stop: stop.clone(), ..self }
+    }
+
+    /// From here on calls take no longer than this.
+    pub fn waits(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     /// Sends a request and hears its whole reply. The next request after a [`Broken`] one connects anew.
@@ -108,39 +145,126 @@ impl Connection {
     /// # Errors
     /// [`Broken`] where there is no reply, or none that is understood.
     pub fn ask(&mut self, request: &[u8]) -> Result<Reply<'_>, Broken> {
-        let mut stream = match self.stream.take() {
-            Some(stream) => stream,
-            None => connect(self.address)?,
+        let wait = Wait { begun: Instant::now(), patience: self.patience, stop: self.stop.clone() };
+        let kept = self.stream.take();
+        let heard = match kept {
+            Some(stream) => match hear(stream, request, (&mut self.buffer, &wait)) {
+                // It was idle for too long: that says nothing of the call.
+                Err(Unheard { is_before_any: true, .. }) => self.hear_anew(request, &wait),
+                heard => heard,
+            },
+            None => self.hear_anew(request, &wait),
         };
-        stream.write_all(request).map_err(|cause| Broken::of("sending", cause.kind()))?;
-        let mut filled = 0;
-        let parsed = loop {
-            let room = self.buffer.get_mut(filled..).filter(|room| !room.is_empty());
-            let room = room.ok_or_else(|| Broken("a reply is too long".to_owned()))?;
-            let read = stream.read(room).map_err(|cause| Broken::of("receiving", cause.kind()))?;
-            if read == 0 {
-                return Err(Broken("the server closed the connection".to_owned()));
-            }
-            filled += read;
-            if let Some(parsed) = parse(self.buffer.get(..filled).unwrap_or_default())? {
-                break parsed;
-            }
-        };
+        let (parsed, stream) = heard.map_err(|unheard| unheard.why)?;
         if !parsed.is_last {
             self.stream = Some(stream);
         }
         let body = self.buffer.get(parsed.body).unwrap_or_default();
         Ok(Reply { status: parsed.status, body })
     }
+
+    fn hear_anew(&mut self, request: &[u8], wait: &Wait) -> Result<(Parsed, TcpStream), Unheard> {
+        if wait.stop.is_asked() {
+            return Err(Broken::given_up().into());
+        }
+        let stream = connect(self.address, wait.left())?;
+        hear(stream, request, (&mut self.buffer, wait))
+    }
 }
 
-fn connect(address: SocketAddr) -> Result<TcpStream, Broken> {
+fn connect(address: SocketAddr, left: Duration) -> Result<TcpStream, Broken> {
     let failed = |cause: std::io::Error| Broken::of("connecting", cause.kind());
-    let stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).map_err(failed)?;
+    // None at all is no timeout.
+    let timeout = left.clamp(Duration::from_millis(1), CONNECT_TIMEOUT);
+    let stream = TcpStream::connect_timeout(&address, timeout).map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
-    stream.set_write_timeout(Some(PATIENCE)).map_err(failed)?;
+    stream.set_read_timeout(Some(LOOKS_EVERY)).map_err(failed)?;
+    stream.set_write_timeout(Some(LOOKS_EVERY)).map_err(failed)?;
     Ok(stream)
+}
+
+/// How long a call is waited for.
+struct Wait {
+    begun: Instant,
+    patience: Duration,
+    stop: Stop,
+}
+
+impl Wait {
+    fn left(&self) -> Duration {
+        self.patience.saturating_sub(self.begun.elapsed())
+    }
+
+    /// Does a part of a call until it is done or fails, in turns of [`LOOKS_EVERY`].
+    fn out(
+        &self,
+        what: &str,
+        mut part: impl FnMut() -> io::Result<usize>,
+    ) -> Result<usize, Unheard> {
+        loop {
+            match part() {
+                Ok(count) => return Ok(count),
+                Err(cause) => match cause.kind() {
+                    ErrorKind::Interrupted => {}
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut if self.stop.is_asked() => {
+                        return Err(Broken::given_up().into());
+                    }
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut if !self.left().is_zero() => {}
+                    kind @ (ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
+                        let why = Broken::of(what, kind);
+                        return Err(Unheard { why, is_before_any: true });
+                    }
+                    kind => return Err(Broken::of(what, kind).into()),
+                },
+            }
+        }
+    }
+}
+
+/// Why a reply was not heard.
+struct Unheard {
+    why: Broken,
+    /// Whether the server hung up before its first byte.
+    is_before_any: bool,
+}
+
+impl From<Broken> for Unheard {
+    fn from(why: Broken) -> Self {
+        Self { why, is_before_any: false }
+    }
+}
+
+/// Sends a request and hears its reply into a buffer.
+fn hear(
+    mut stream: TcpStream,
+    request: &[u8],
+    (buffer, wait): (&mut [u8], &Wait),
+) -> Result<(Parsed, TcpStream), Unheard> {
+    let mut rest = request;
+    while !rest.is_empty() {
+        match wait.out("sending", || stream.write(rest))? {
+            0 => return Err(Broken::closed().into()),
+            sent => rest = rest.get(sent..).unwrap_or_default(),
+        }
+    }
+    let mut filled = 0;
+    loop {
+        let room = buffer.get_mut(filled..).filter(|room| !room.is_empty());
+        let room = room.ok_or_else(|| Broken("a reply is too long".to_owned()))?;
+        let read = wait.out("receiving", || stream.read(room));
+        let is_first = filled == 0;
+        let read = read.map_err(|unheard| Unheard {
+            is_before_any: unheard.is_before_any && is_first,
+            ..unheard
+        })?;
+        if read == 0 {
+            return Err(Unheard { why: Broken::closed(), is_before_any: is_first });
+        }
+        filled += read;
+        if let Some(parsed) = parse(buffer.get(..filled).unwrap_or_default())? {
+            return Ok((parsed, stream));
+        }
+    }
 }
 
 /// A reply that is there as a whole.
@@ -192,6 +316,55 @@ mod tests {
         );
         let bare = Request { method: "GET", headers: &[], body: b"", ..request };
         assert_eq!(bare.to_bytes(), b"GET /v1/a HTTP/1.1\r\nHost: h:1\r\n\r\n");
+    }
+
+    const BARE: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
+    const DONE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+
+    /// Reads the head of a request.
+    fn read_head(stream: &mut TcpStream) {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+    }
+
+    #[test]
+    fn a_kept_connection_that_the_server_has_closed_is_made_anew_within_the_call_once() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            // Two calls on two connections, each closed behind its reply; then one that is hung up on.
+            for reply in [DONE, DONE, b""] {
+                let (mut stream, _) = listener.accept().unwrap();
+                read_head(&mut stream);
+                stream.write_all(reply).unwrap();
+            }
+        });
+        let mut connection = Connection::later(address);
+        let status = |connection: &mut Connection| connection.ask(BARE).map(|reply| reply.status);
+        assert_eq!(status(&mut connection), Ok(200));
+        assert_eq!(status(&mut connection), Ok(200));
+        // The third goes over the kept connection in vain, then over a new one, and no further.
+        assert_eq!(status(&mut connection), Err(Broken::closed()));
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn a_call_of_a_silent_server_has_a_deadline_and_is_given_up_when_that_is_asked() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut hurried = Connection::later(address);
+        hurried.waits(Duration::from_millis(1));
+        let why = hurried.ask(BARE).unwrap_err();
+        assert!(why.0.ends_with("timed out"), "{why}");
+
+        let stop = Stop::default();
+        let mut connection = Connection::open(address).unwrap().until(&stop);
+        stop.ask();
+        assert_eq!(connection.ask(BARE).unwrap_err(), Broken::given_up());
     }
 
     #[test]

@@ -40,16 +40,35 @@ impl Pace {
     /// The turns of one client of so many, in their order.
     pub fn turns(self, client: usize, of: usize) -> impl Iterator<Item = Turn> {
         let first_counted = self.number_at(self.warm_up);
-        let end = match self.end {
-            End::After(time) => self.number_at(self.warm_up.saturating_add(time)),
-            End::Requests(count) => first_counted.saturating_add(count),
-        };
-        let numbers = (client as u64..end).step_by(of.max(1));
+        let numbers = (client as u64..self.turn_after_last()).step_by(of.max(1));
         numbers.map(move |number| Turn {
             number,
-            due: Duration::try_from_secs_f64(number as f64 / self.rate).unwrap_or(Duration::MAX),
+            due: self.due(number),
             counts: number >= first_counted,
         })
+    }
+
+    /// How many requests are counted.
+    #[must_use]
+    pub fn counted(&self) -> u64 {
+        self.turn_after_last().saturating_sub(self.number_at(self.warm_up))
+    }
+
+    /// When the last request is due, from the beginning.
+    #[must_use]
+    pub fn last_due(&self) -> Duration {
+        self.due(self.turn_after_last().saturating_sub(1))
+    }
+
+    fn turn_after_last(&self) -> u64 {
+        match self.end {
+            End::After(time) => self.number_at(self.warm_up.saturating_add(time)),
+            End::Requests(count) => self.number_at(self.warm_up).saturating_add(count),
+        }
+    }
+
+    fn due(&self, number: u64) -> Duration {
+        Duration::try_from_secs_f64(number as f64 / self.rate).unwrap_or(Duration::MAX)
     }
 
     /// The first request that is not due before this time.
@@ -107,6 +126,8 @@ mod tests {
             let numbers = Vec::from_iter(all.iter().map(|turn| turn.number));
             prop_assert_eq!(numbers, Vec::from_iter(0..all.len() as u64));
             prop_assert_eq!(all.iter().filter(|turn| turn.counts).count() as u64, requests);
+            prop_assert_eq!(pace.counted(), requests);
+            prop_assert_eq!(pace.last_due(), all.last().map_or(Duration::ZERO, |turn| turn.due));
             prop_assert!(all.iter().all(|turn| turn.counts == (turn.due >= pace.warm_up)
                 // A due time is a rounded number of nanoseconds.
                 || turn.due.abs_diff(pace.warm_up) < Duration::from_micros(1)));

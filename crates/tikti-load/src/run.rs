@@ -1,17 +1,20 @@
 //! How do many clients ask at the same time? In a closed loop, or at times that were fixed beforehand.
 //!
-//! A loop ends when it is over or when it is asked to, and gives what was measured until then.
+//! A loop ends when it is over or when it is asked to, and gives what was measured until then. No server makes it
+//! last: an open loop ends a little after its last request is due, and what was not sent until then counts as
+//! failed; where nothing is answered any more, a client gives up. A call that is cut off by the end is not counted.
 
 use std::cell::Cell;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
 use crate::client::{Client, Outcome};
+use crate::connection::{Broken, GIVEN_UP};
 use crate::pace::{End, Pace, Turn};
+use crate::stop::Stop;
 use crate::tally::Tally;
 use crate::thread::be_punctual;
 use crate::time::{Clock, Time};
@@ -25,23 +28,12 @@ const TOLD_EVERY: Duration = Duration::from_millis(100);
 const REST: Duration = Duration::from_millis(10);
 /// It gives up after so many in a row.
 const GIVES_UP_AFTER: u32 = 100;
-
-/// Asks loops to end.
-#[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    /// Asks every loop that has this one, those that begin later as well.
-    pub fn ask(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether it was asked.
-    #[must_use]
-    pub fn is_asked(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
+/// Whichever loop, a client gives up after so long without an answer.
+const SILENT: Duration = Duration::from_secs(30);
+/// For so long after the last request is due an open loop goes on sending what is behind its time.
+const GRACE: Duration = Duration::from_secs(5);
+/// Why a request of an open loop was not sent: the server was so slow that its turn never came.
+pub const NOT_SENT: &str = "not sent: too far behind its time";
 
 /// Who watches a loop.
 #[derive(Clone, Copy)]
@@ -80,6 +72,7 @@ pub fn closed_loop<C: Client>(clients: &mut [C], end: End, watch: Watch<'_>) -> 
         End::After(time) => (AtomicU64::new(u64::MAX), Some(time)),
     };
     let clock = Clock::begin();
+    let stop = || watch.stop.is_asked();
     let tally = run(clients, watch, |place, client, done| {
         let turns = (place as u64..).step_by(count);
         let has_asked = Cell::new(false);
@@ -87,9 +80,9 @@ pub fn closed_loop<C: Client>(clients: &mut [C], end: End, watch: Watch<'_>) -> 
             let is_first = !has_asked.replace(true);
             let is_over = !is_first && limit.is_some_and(|limit| clock.now() >= limit);
             // The last question: what is taken is done.
-            !is_over && !watch.stop.is_asked() && take(&left)
+            !is_over && !stop() && take(&left)
         };
-        one_of_closed_loop(client, turns, &clock, (&goes_on, done))
+        one_of_closed_loop(client, turns, &clock, (&goes_on, &stop, done))
     })?;
     Ok(Ran { tally, time: clock.now() })
 }
@@ -106,7 +99,8 @@ pub fn open_loop<C: Client>(clients: &mut [C], pace: Pace, watch: Watch<'_>) -> 
         be_punctual();
         let later = |turn: Turn| Turn { due: turn.due.saturating_add(START), ..turn };
         let turns = pace.turns(place, count).map(later);
-        one_of_open_loop(client, turns, &clock, (&stop, done))
+        let last = pace.last_due().saturating_add(START + GRACE);
+        one_of_open_loop(client, (turns, last), &clock, (&stop, done))
     })?;
     Ok(Ran { tally, time: clock.now().saturating_sub(START + pace.warm_up) })
 }
@@ -121,23 +115,24 @@ fn one_of_closed_loop(
     client: &mut impl Client,
     turns: impl Iterator<Item = u64>,
     time: &impl Time,
-    (goes_on, done): (&dyn Fn() -> bool, &AtomicU64),
+    (goes_on, is_stopped, done): (&dyn Fn() -> bool, &dyn Fn() -> bool, &AtomicU64),
 ) -> Tally {
     let mut tally = Tally::default();
-    let mut broken = 0;
+    let mut silence = Silence::default();
     for turn in turns {
-        if broken >= GIVES_UP_AFTER || !goes_on() {
+        if silence.is_too_long(time.now()) || silence.calls >= GIVES_UP_AFTER || !goes_on() {
             break;
         }
         let begun = time.now();
         let outcome = client.call(turn);
-        tally.record(&outcome, time.now().saturating_sub(begun), Duration::ZERO);
+        if is_cut(&outcome, is_stopped) {
+            break;
+        }
+        tally.record(&outcome, time.now().saturating_sub(begun), None);
         done.fetch_add(1, Ordering::Relaxed);
-        if matches!(outcome, Outcome::Broken(_)) {
-            broken += 1;
+        silence.hear(&outcome, begun);
+        if silence.calls > 0 {
             time.rest(REST);
-        } else {
-            broken = 0;
         }
     }
     tally
@@ -145,25 +140,64 @@ fn one_of_closed_loop(
 
 fn one_of_open_loop(
     client: &mut impl Client,
-    turns: impl Iterator<Item = Turn>,
+    (mut turns, last): (impl Iterator<Item = Turn>, Duration),
     time: &impl Time,
     (is_stopped, done): (&dyn Fn() -> bool, &AtomicU64),
 ) -> Tally {
     let mut tally = Tally::default();
-    for Turn { number, due, counts } in turns {
+    let mut silence = Silence::default();
+    while let Some(Turn { number, due, counts }) = turns.next() {
         time.wait_until(due, is_stopped);
         if is_stopped() {
             break;
         }
-        let late = time.now().saturating_sub(due);
+        let begun = time.now();
+        if begun > last || silence.is_too_long(begun) {
+            let rest = turns.filter(|turn| turn.counts).count() as u64;
+            tally.not_made(NOT_SENT, u64::from(counts).saturating_add(rest));
+            break;
+        }
         let outcome = client.call(number);
+        if is_cut(&outcome, is_stopped) {
+            break;
+        }
+        silence.hear(&outcome, begun);
         if counts {
             // From when it was due: whatever kept it from being sent then is waited for as well.
-            tally.record(&outcome, time.now().saturating_sub(due), late);
+            let late = begun.saturating_sub(due);
+            tally.record(&outcome, time.now().saturating_sub(due), Some(late));
             done.fetch_add(1, Ordering::Relaxed);
         }
     }
     tally
+}
+
+/// Whether a call was cut off by the end, of this loop or of all: that says nothing of the server.
+fn is_cut(outcome: &Outcome, is_stopped: &dyn Fn() -> bool) -> bool {
+    matches!(outcome, Outcome::Broken(Broken(why)) if why == GIVEN_UP || is_stopped())
+}
+
+/// Calls in a row that had no answer.
+#[derive(Default)]
+struct Silence {
+    calls: u32,
+    /// When the first of them began.
+    since: Option<Duration>,
+}
+
+impl Silence {
+    fn hear(&mut self, outcome: &Outcome, begun: Duration) {
+        if matches!(outcome, Outcome::Broken(_)) {
+            self.calls = self.calls.saturating_add(1);
+            self.since.get_or_insert(begun);
+        } else {
+            *self = Self::default();
+        }
+    }
+
+    fn is_too_long(&self, now: Duration) -> bool {
+        self.since.is_some_and(|since| now.saturating_sub(since) >= SILENT)
+    }
 }
 
 /// Runs each client on a thread of its own, tells how far they are, and adds up what they did.

@@ -36,14 +36,14 @@ pub enum Failed {
 pub struct Tally {
     /// From when a call was due to its end, in nanoseconds; of the good ones.
     whole: Histogram<u64>,
-    /// From when a call was due to when it began; of all.
-    late: Histogram<u64>,
+    /// From when a call was due to when it began; of all that had a time. None in a closed loop, which has none.
+    late: Option<Histogram<u64>>,
     failed: BTreeMap<Failed, u64>,
 }
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { whole: histogram(), late: histogram(), failed: BTreeMap::new() }
+        Self { whole: histogram(), late: None, failed: BTreeMap::new() }
     }
 }
 
@@ -58,9 +58,12 @@ fn nanoseconds(time: Duration) -> u64 {
 }
 
 impl Tally {
-    /// Counts one call that began `late` after it was due, and ended `whole` after that.
-    pub fn record(&mut self, outcome: &Outcome, whole: Duration, late: Duration) {
-        self.late.saturating_record(nanoseconds(late));
+    /// Counts one call that ended `whole` after it was due, and began `late` after that; where it was not due at
+    /// any time, `whole` after it began.
+    pub fn record(&mut self, outcome: &Outcome, whole: Duration, late: Option<Duration>) {
+        if let Some(late) = late {
+            self.late.get_or_insert_with(histogram).saturating_record(nanoseconds(late));
+        }
         let failed = match outcome {
             Outcome::Good => return self.whole.saturating_record(nanoseconds(whole)),
             Outcome::Refused { status, code } => {
@@ -71,11 +74,20 @@ impl Tally {
         self.count(failed, 1);
     }
 
+    /// Counts calls that were not made, and why.
+    pub fn not_made(&mut self, why: &str, count: u64) {
+        if count > 0 {
+            self.count(Failed::Broken(why.to_owned()), count);
+        }
+    }
+
     /// Adds what another client did.
     pub fn add(&mut self, other: &Self) {
         // Refused only where the other's values do not fit: all have the same bounds.
         let _ = self.whole.add(&other.whole);
-        let _ = self.late.add(&other.late);
+        if let Some(late) = &other.late {
+            let _ = self.late.get_or_insert_with(histogram).add(late);
+        }
         for (failed, count) in &other.failed {
             self.count(failed.clone(), *count);
         }
@@ -111,11 +123,11 @@ impl Tally {
         (!self.whole.is_empty()).then(value)
     }
 
-    /// By how much calls began too late, as [`Tally::latency`]; of all calls.
+    /// By how much calls began too late, as [`Tally::latency`]; of all calls that had a time.
     #[must_use]
     pub fn lateness(&self, share: f64) -> Option<Duration> {
-        let value = || Duration::from_nanos(self.late.value_at_quantile(share));
-        (!self.late.is_empty()).then(value)
+        let late = self.late.as_ref().filter(|late| !late.is_empty());
+        late.map(|late| Duration::from_nanos(late.value_at_quantile(share)))
     }
 
     /// How many good calls took at least `time`, as far as latencies are told from each other.
@@ -139,7 +151,7 @@ mod tests {
     fn of(calls: &[(Outcome, u64)]) -> Tally {
         let mut tally = Tally::default();
         for (outcome, milliseconds) in calls {
-            tally.record(outcome, Duration::from_millis(*milliseconds), Duration::ZERO);
+            tally.record(outcome, Duration::from_millis(*milliseconds), None);
         }
         tally
     }

@@ -52,24 +52,45 @@ fn registered() -> MutexGuard<'static, Vec<(u64, Undo)>> {
 /// Catches signals from here on, on a thread of its own: whoever waits for a person to type cannot see to
 /// them.
 fn watch() -> io::Result<()> {
+    let (runtime, signals) = catch()?;
+    thread::Builder::new().name("signals".to_owned()).spawn(move || end_at(&runtime, signals))?;
+    Ok(())
+}
+
+/// Ends the program at once by the next signal: for what is done at a signal and may take long, at its beginning.
+/// Where that cannot be caught it goes on as it is.
+pub(crate) fn end_at_the_next() {
+    let Ok((runtime, signals)) = catch() else { return };
+    let end = move || {
+        let came = wait(&runtime, signals);
+        process::exit(128 + came.as_raw_value());
+    };
+    let _ = thread::Builder::new().name("next-signal".to_owned()).spawn(end);
+}
+
+/// Sees signals from here on.
+fn catch() -> io::Result<(Runtime, [Signal; 3])> {
     let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
     let signals = {
         let _in = runtime.enter();
         let [interrupt, terminate, hangup] = CAUGHT.map(signal);
         [interrupt?, terminate?, hangup?]
     };
-    thread::Builder::new().name("signals".to_owned()).spawn(move || end_at(&runtime, signals))?;
-    Ok(())
+    Ok((runtime, signals))
 }
 
-fn end_at(runtime: &Runtime, [mut interrupt, mut terminate, mut hangup]: [Signal; 3]) {
-    let came = runtime.block_on(async {
+fn wait(runtime: &Runtime, [mut interrupt, mut terminate, mut hangup]: [Signal; 3]) -> SignalKind {
+    runtime.block_on(async {
         select! {
             _ = interrupt.recv() => SignalKind::interrupt(),
             _ = terminate.recv() => SignalKind::terminate(),
             _ = hangup.recv() => SignalKind::hangup(),
         }
-    });
+    })
+}
+
+fn end_at(runtime: &Runtime, signals: [Signal; 3]) {
+    let came = wait(runtime, signals);
     // Held until the end: nobody goes on meanwhile as if it had not been put back.
     let mut registered = registered();
     while let Some((_, undo)) = registered.pop() {

@@ -68,6 +68,15 @@ impl<'a> Session<'a> {
         Ok(Self { context, target, client, shows_key: ShowsKey::No })
     }
 
+    /// As [`Self::open`], with an idToken that holds for so long, where the session can give one.
+    pub(crate) async fn open_for(context: &'a Context, lasting: Duration) -> Result<Self, Failure> {
+        let target = context.target()?;
+        let client = context.client(&target.host)?;
+        let target = refreshed_for(context, target, (&client, lasting)).await?;
+        target.id_token()?;
+        Ok(Self { context, target, client, shows_key: ShowsKey::No })
+    }
+
     /// As [`Self::open`], for the calls that want an API key of the deployment beside the administrator.
     pub(crate) async fn open_with_api_key(context: &'a Context) -> Result<Self, Failure> {
         Ok(Self { shows_key: ShowsKey::Yes, ..Self::open(context).await? })
@@ -221,6 +230,15 @@ pub(crate) async fn refreshed(
     target: Target,
     client: &HttpClient,
 ) -> Result<Target, Failure> {
+    refreshed_for(context, target, (client, Duration::ZERO)).await
+}
+
+async fn refreshed_for(
+    context: &Context,
+    target: Target,
+    (client, lasting): (&HttpClient, Duration),
+) -> Result<Target, Failure> {
+    let has_ended = |target: &Target| ends_within(target, lasting);
     if !has_ended(&target) {
         return Ok(target);
     }
@@ -269,14 +287,20 @@ async fn ask_for_tokens(
     reply.map_err(over)
 }
 
-/// Whether the session has no idToken, or one that has ended, and another can be had.
-fn has_ended(target: &Target) -> bool {
+/// Whether the session has no idToken, or one that ends within this time, and another can be had.
+fn ends_within(target: &Target, lasting: Duration) -> bool {
     if target.refresh_token().is_none() {
         return false;
     }
     let Ok(token) = target.id_token() else { return true };
+    let held_for = holds_for(token);
+    held_for.is_some_and(|time| time <= lasting + Duration::from_secs(REFRESHED_BEFORE_SECONDS))
+}
+
+/// How long an idToken holds from now on; none where it does not say.
+pub(crate) fn holds_for(token: &SecretString) -> Option<Duration> {
     let expiry = peek(token.expose_secret()).ok().and_then(|token| expires_at(&token));
-    expiry.is_some_and(|at| at <= clock::now_seconds() + REFRESHED_BEFORE_SECONDS)
+    expiry.map(|at| Duration::from_secs(at.saturating_sub(clock::now_seconds())))
 }
 
 /// A session that cannot be refreshed has ended.

@@ -1,7 +1,6 @@
 //! Do the loops count what they should? By a time that is made, so that nothing depends on a machine.
 
 use super::*;
-use crate::connection::Broken;
 
 /// A time that passes where somebody waits, and nowhere else.
 #[derive(Default)]
@@ -37,9 +36,10 @@ fn good_after(milliseconds: u32) -> (Duration, Outcome) {
     (MILLISECOND * milliseconds, Outcome::Good)
 }
 
-fn paced(rate: f64, requests: u64) -> impl Iterator<Item = Turn> {
+/// Turns without an end to what is late.
+fn paced(rate: f64, requests: u64) -> (impl Iterator<Item = Turn>, Duration) {
     let end = End::Requests(requests);
-    Pace { rate, warm_up: Duration::ZERO, end }.turns(0, 1)
+    (Pace { rate, warm_up: Duration::ZERO, end }.turns(0, 1), Duration::MAX)
 }
 
 /// What an open loop finds of a server that takes a millisecond for a request and, once, a second for the
@@ -76,8 +76,10 @@ fn a_closed_loop_sees_the_stall_once() {
         Served { time: &time, answer: |turn| good_after(if turn == 99 { 1000 } else { 1 }) };
     let done = AtomicU64::new(0);
     let goes_on = || done.load(Ordering::Relaxed) < 1000;
-    let tally = one_of_closed_loop(&mut client, 0.., &time, (&goes_on, &done));
+    let tally = one_of_closed_loop(&mut client, 0.., &time, (&goes_on, &|| false, &done));
     assert_eq!((tally.good(), tally.at_least(2 * MILLISECOND)), (1000, 1));
+    // Nothing was due at any time.
+    assert_eq!(tally.lateness(1.0), None);
 }
 
 #[test]
@@ -95,7 +97,7 @@ fn a_warm_up_is_asked_and_not_counted() {
     let (warm_up, end) = (Duration::from_millis(50), End::Requests(7));
     let turns = Pace { rate: 100.0, warm_up, end }.turns(0, 1);
     let done = AtomicU64::new(0);
-    let tally = one_of_open_loop(&mut client, turns, &time, (&|| false, &done));
+    let tally = one_of_open_loop(&mut client, (turns, Duration::MAX), &time, (&|| false, &done));
     assert_eq!((tally.good(), done.into_inner()), (7, 7));
     // The twelfth request is due at 110 ms.
     assert_eq!(time.now(), Duration::from_millis(111));
@@ -106,7 +108,8 @@ fn a_client_whose_server_is_gone_rests_and_gives_up() {
     let time = Made::default();
     let gone = || (Duration::ZERO, Outcome::Broken(Broken("gone".to_owned())));
     let mut client = Served { time: &time, answer: |_| gone() };
-    let tally = one_of_closed_loop(&mut client, 0.., &time, (&|| true, &AtomicU64::new(0)));
+    let tally =
+        one_of_closed_loop(&mut client, 0.., &time, (&|| true, &|| false, &AtomicU64::new(0)));
     assert_eq!(tally.failed(), u64::from(GIVES_UP_AFTER));
     assert_eq!(time.now(), REST * GIVES_UP_AFTER);
 
@@ -116,8 +119,73 @@ fn a_client_whose_server_is_gone_rests_and_gives_up() {
     let mut client = Served { time: &time, answer };
     let done = AtomicU64::new(0);
     let goes_on = || done.load(Ordering::Relaxed) < 500;
-    let tally = one_of_closed_loop(&mut client, 0.., &time, (&goes_on, &done));
+    let tally = one_of_closed_loop(&mut client, 0.., &time, (&goes_on, &|| false, &done));
     assert_eq!(tally.failed(), 500);
+}
+
+#[test]
+fn a_rate_above_what_the_server_can_ends_and_what_was_not_sent_counts_as_that() {
+    let time = Made::default();
+    // Ten a second are asked for, of a server that does one.
+    let mut client = Served { time: &time, answer: |_| good_after(1000) };
+    let (turns, _) = paced(10.0, 100);
+    let last = Duration::from_millis(14_900);
+    let done = AtomicU64::new(0);
+    let tally = one_of_open_loop(&mut client, (turns, last), &time, (&|| false, &done));
+    // One at each whole second, the last of them at 14 s.
+    assert_eq!((tally.good(), tally.failed()), (15, 85));
+    let not_sent = crate::tally::Failed::Broken(NOT_SENT.to_owned());
+    assert_eq!(Vec::from_iter(tally.failures()), [(&not_sent, 85)]);
+    assert_eq!(time.now(), Duration::from_secs(15));
+}
+
+#[test]
+fn a_client_of_a_silent_server_gives_up_by_the_time_that_went_by() {
+    let silent = |_| (Duration::from_secs(12), Outcome::Broken(Broken("timed out".to_owned())));
+    let time = Made::default();
+    let mut client = Served { time: &time, answer: silent };
+    let none = &AtomicU64::new(0);
+    let tally = one_of_closed_loop(&mut client, 0.., &time, (&|| true, &|| false, none));
+    assert_eq!(tally.failed(), 3);
+
+    let time = Made::default();
+    let mut client = Served { time: &time, answer: silent };
+    let tally = one_of_open_loop(&mut client, paced(1.0, 3600), &time, (&|| false, none));
+    // Three without an answer, and the rest was not sent.
+    let counts = Vec::from_iter(tally.failures().map(|(_, count)| count));
+    assert_eq!((tally.failed(), counts), (3600, vec![3597, 3]));
+    assert_eq!(time.now(), Duration::from_secs(36));
+}
+
+#[test]
+fn a_call_that_the_end_cuts_off_is_not_counted() {
+    let (stop, time) = (Stop::default(), Made::default());
+    let asked = stop.clone();
+    let answer = move |turn| match turn {
+        4 => {
+            asked.ask();
+            (Duration::ZERO, Outcome::Broken(Broken("cut".to_owned())))
+        }
+        _ => good_after(0),
+    };
+    let mut clients = [Served { time: &time, answer }];
+    let watch = Watch { stop: &stop, tell: &|_| {} };
+    let ran = closed_loop(&mut clients, End::Requests(1000), watch).unwrap();
+    assert_eq!((ran.tally.good(), ran.tally.failed()), (4, 0));
+
+    // Its connection knows of an end that the loop does not.
+    let answer = |turn| match turn {
+        3.. => (Duration::ZERO, Outcome::Broken(Broken(GIVEN_UP.to_owned()))),
+        _ => good_after(0),
+    };
+    let mut clients = [Served { time: &time, answer }];
+    let (stop, end) = (Stop::default(), End::Requests(10));
+    let watch = Watch { stop: &stop, tell: &|_| {} };
+    let ran = closed_loop(&mut clients, end, watch).unwrap();
+    assert_eq!((ran.tally.good(), ran.tally.failed()), (3, 0));
+    let pace = Pace { rate: 1e6, warm_up: Duration::ZERO, end };
+    let ran = open_loop(&mut clients, pace, watch).unwrap();
+    assert_eq!((ran.tally.good(), ran.tally.failed()), (3, 0));
 }
 
 #[test]

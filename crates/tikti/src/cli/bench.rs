@@ -7,8 +7,10 @@
 
 mod clients;
 mod echo;
+mod filler;
 mod measure;
 mod options;
+mod own;
 mod plot;
 mod raw;
 mod report;
@@ -20,15 +22,17 @@ use clap::Subcommand;
 pub(crate) use self::echo::{EchoArgs, run as run_echo};
 use self::measure::{Finished, measure};
 use self::options::{
-    ExchangeArgs, Load, LoadArgs, MixedArgs, RefreshArgs, SessionsArgs, SignInArgs,
+    ExchangeArgs, Load, LoadArgs, MixedArgs, Person, PersonArgs, RefreshArgs, SessionsArgs,
+    SignInArgs,
 };
+use self::own::Own;
 use self::report::Report;
-use self::scenario::Subject;
+use self::scenario::{Subject, To};
 use self::server::Server;
 use super::block_on;
-use crate::context::Context;
+use crate::context::{Context, Target};
 use crate::exit::Failure;
-use crate::session::Session;
+use crate::session::{Session, holds_for};
 
 /// Load a running server, and measure it beside what the machine does without it
 #[derive(Subcommand)]
@@ -85,14 +89,18 @@ Example:
 
 pub(crate) fn run(context: &Context, command: &BenchCommand) -> Result<(), Failure> {
     let load = command.load();
+    load.check()?;
     let target = context.target()?;
     // Before anything is asked for or sent.
     let server = Server::settle(&target.host, load.is_meant)?;
     load.check_plot()?;
-    let mut subject = subject(context, command, (&server, &load))?;
+    let asking = Asker::settle(context, command, &load)?;
     let finished = Finished::watch(&context.output);
-    let told = measure(&mut subject, (&load, &finished)).and_then(|measured| {
-        let Some(measured) = measured else { return Ok(()) };
+    let server = server.until(finished.stop());
+    let own = Own::of(&server);
+    let to = To { server: &server, load: &load, own: &own, bar: finished.bar() };
+    let told = subject(command, to, &asking).and_then(|mut subject| {
+        let Some(measured) = measure(&mut subject, (&load, &finished))? else { return Ok(()) };
         let report = Report::of(&server, &load, &subject, &measured);
         report.tell(&context.output)?;
         if let Some(file) = load.svg.as_ref().filter(|_| report.has_numbers()) {
@@ -100,44 +108,77 @@ pub(crate) fn run(context: &Context, command: &BenchCommand) -> Result<(), Failu
         }
         report.judge()
     });
-    subject.sign_out(&server);
+    drop(own);
     finished.end();
     told
 }
 
-/// What the command loads, and with what: everything is asked for once, and what is refused then ends it.
-fn subject(
-    context: &Context,
-    command: &BenchCommand,
-    to: (&Server, &Load),
-) -> Result<Subject, Failure> {
-    let target = match command {
-        // These need no session.
-        BenchCommand::Jwks(_)
-        | BenchCommand::Signin(_)
-        | BenchCommand::Refresh(_)
-        | BenchCommand::Sessions(_) => {
-            let target = context.target()?;
-            // Says where others on the way could read the password.
-            drop(context.client(&target.host)?);
-            target
-        }
-        _ => block_on(Session::open(context))?.target,
-    };
-    match command {
-        BenchCommand::Lookup(_) => scenario::lookup(to, &target),
-        BenchCommand::Exchange(args) => scenario::exchange(to, &target, &args.wanted),
-        BenchCommand::Signin(args) => {
-            scenario::sign_in(to, &target, ("signin", &args.person, args.hashing.settled()?))
-        }
-        BenchCommand::Refresh(args) => scenario::refresh(to, &target, &args.person),
-        BenchCommand::Jwks(_) => scenario::jwks(to),
-        BenchCommand::Mixed(args) => scenario::mixed(to, &target, (&args.person, &args.wanted)),
-        BenchCommand::Sessions(args) => {
-            scenario::sign_in(to, &target, ("sessions", &args.person, args.hashing.settled()?))
-        }
-        BenchCommand::Isolation(args) => {
-            scenario::isolation(to, &target, (&args.person, args.hashing.settled()?))
+/// Who asks: settled before signals are caught, since a person may be asked for a password.
+struct Asker {
+    target: Target,
+    person: Option<Person>,
+}
+
+impl Asker {
+    fn settle(context: &Context, command: &BenchCommand, load: &Load) -> Result<Self, Failure> {
+        let target = match command {
+            // These need no session.
+            BenchCommand::Jwks(_)
+            | BenchCommand::Signin(_)
+            | BenchCommand::Refresh(_)
+            | BenchCommand::Sessions(_) => {
+                let target = context.target()?;
+                // Says where others on the way could read the password.
+                drop(context.client(&target.host)?);
+                target
+            }
+            _ => {
+                let target = block_on(Session::open_for(context, load.lasts()))?.target;
+                load.outlasted_by(holds_for(target.id_token()?))?;
+                target
+            }
+        };
+        Ok(Self { target, person: command.person().map(PersonArgs::settled).transpose()? })
+    }
+
+    fn person(&self) -> Result<&Person, Failure> {
+        self.person.as_ref().ok_or_else(|| Failure::usage("nobody is named who signs in"))
+    }
+}
+
+impl BenchCommand {
+    fn person(&self) -> Option<&PersonArgs> {
+        match self {
+            Self::Signin(args) | Self::Isolation(args) => Some(&args.person),
+            Self::Refresh(args) => Some(&args.person),
+            Self::Mixed(args) => Some(&args.person),
+            Self::Sessions(args) => Some(&args.person),
+            Self::Lookup(_) | Self::Exchange(_) | Self::Jwks(_) => None,
         }
     }
+}
+
+/// What the command loads, and with what: everything is asked for once, and what is refused then ends it.
+fn subject(command: &BenchCommand, to: To<'_>, asker: &Asker) -> Result<Subject, Failure> {
+    let Asker { target, .. } = asker;
+    let mut subject = match command {
+        BenchCommand::Lookup(_) => scenario::lookup(to, target),
+        BenchCommand::Exchange(args) => scenario::exchange(to, target, &args.wanted),
+        BenchCommand::Signin(args) => {
+            scenario::sign_in(to, target, ("signin", asker.person()?, args.hashing.settled()?))
+        }
+        BenchCommand::Refresh(_) => scenario::refresh(to, target, asker.person()?),
+        BenchCommand::Jwks(_) => scenario::jwks(to),
+        BenchCommand::Mixed(args) => scenario::mixed(to, target, (asker.person()?, &args.wanted)),
+        BenchCommand::Sessions(args) => {
+            scenario::sign_in(to, target, ("sessions", asker.person()?, args.hashing.settled()?))
+        }
+        BenchCommand::Isolation(args) => {
+            scenario::isolation(to, target, (asker.person()?, args.hashing.settled()?))
+        }
+    }?;
+    if !to.server.is_here() {
+        subject.is_away();
+    }
+    Ok(subject)
 }

@@ -54,17 +54,22 @@ impl Person {
 
     /// The idToken of the file ends: the program reads it, and does not verify it.
     fn end_id_token(&self) -> String {
-        let ended = ended(&self.stored("idToken").unwrap());
+        self.end_id_token_at(|_| 1_700_000_000)
+    }
+
+    /// It ends at the second of Unix time that this makes of its claims.
+    fn end_id_token_at(&self, second: impl Fn(&Value) -> u64) -> String {
+        let ended = ending(&self.stored("idToken").unwrap(), second);
         self.store("idToken", &ended);
         ended
     }
 }
 
-fn ended(token: &str) -> String {
+fn ending(token: &str, second: impl Fn(&Value) -> u64) -> String {
     let parts = Vec::from_iter(token.split('.'));
     let claims = BASE64URL_NOPAD.decode(parts[1].as_bytes()).unwrap();
     let mut claims: Value = serde_json::from_slice(&claims).unwrap();
-    claims["exp"] = 1_700_000_000.into();
+    claims["exp"] = second(&claims).into();
     let claims = BASE64URL_NOPAD.encode(claims.to_string().as_bytes());
     format!("{}.{claims}.{}", parts[0], parts[2])
 }
@@ -120,7 +125,7 @@ fn a_token_that_holds_is_not_refreshed_and_one_of_the_environment_never() {
     let person = Person::new();
     person.run("tenant list").done();
     let mut command = person.home.command("tenant list");
-    command.env("TIKTI_TOKEN", ended(&person.stored("idToken").unwrap()));
+    command.env("TIKTI_TOKEN", ending(&person.stored("idToken").unwrap(), |_| 1_700_000_000));
     let stderr = finish(&mut command, "").fails(2);
     assert!(stderr.contains("next: sign in"), "{stderr}");
     assert_eq!(person.refreshes(), 0);
@@ -198,4 +203,18 @@ fn who_signs_out_during_a_refresh_is_signed_out() {
     person.road.meanwhile(move || drop(home.run("auth logout --local").done()));
     person.run("tenant list").done();
     assert_eq!((person.stored("idToken"), person.stored("refreshToken")), (None, None));
+}
+
+#[test]
+fn a_bench_that_its_id_token_would_not_outlast_begins_with_another() {
+    let person = Person::new();
+    // Good for a command, and not for minutes.
+    person.end_id_token_at(|claims| claims["iat"].as_u64().unwrap() + 200);
+    let line = "bench lookup --requests 3 --warm-up 0s --connections 1 --output json";
+    let report = person.run(line).json();
+    assert_eq!((&report["good"], &report["failed"]), (&3.into(), &0.into()));
+    assert_eq!(person.refreshes(), 1);
+    // One that holds is left alone.
+    person.run(line).done();
+    assert_eq!(person.refreshes(), 1);
 }

@@ -12,6 +12,7 @@ use clap::Args;
 use tikti_load::{Connection, Request};
 use tikti_server::baseline::Echo;
 
+use super::filler;
 use crate::cli::serve::server_runtime;
 use crate::context::Context;
 use crate::exit::Failure;
@@ -50,7 +51,7 @@ pub(super) struct EchoProcess {
 }
 
 impl EchoProcess {
-    /// Starts it, and tells it what each path answers.
+    /// Starts it, and tells it how much each path answers.
     pub(super) fn start(payloads: &[(String, Vec<u8>)]) -> Result<Self, Failure> {
         let failed = |cause: io::Error| broken(&cause);
         let mut child = Command::new(std::env::current_exe().map_err(failed)?)
@@ -72,7 +73,7 @@ impl EchoProcess {
         read.map_err(failed)?;
         address.map_err(|_| failed(silent()))?;
         for (path, payload) in payloads {
-            echo.tell(path, payload)?;
+            echo.tell(path, &filler::body(payload))?;
         }
         Ok(echo)
     }

@@ -1,7 +1,8 @@
 //! In which order is everything measured? Each baseline, the server, each baseline again.
 //!
 //! Whoever ends it by Ctrl-C is told what was measured until then: the loops end, the report is printed, and the
-//! program ends as one that was interrupted.
+//! program ends as one that was interrupted. A second Ctrl-C ends it at once. Once the server is measured nothing
+//! that fails takes that away.
 
 use std::sync::mpsc::{self, Sender};
 use std::thread;
@@ -10,11 +11,12 @@ use std::time::{Duration, Instant};
 use tikti_load::{Asking, End, Failed, Pace, Ran, Stop, Tally, Watch, closed_loop, open_loop};
 
 use super::echo::EchoProcess;
+use super::filler;
 use super::options::Load;
 use super::raw;
 use super::scenario::{Baseline, Clients, Subject, Work, boxed};
 use crate::exit::Failure;
-use crate::interrupt::PutBack;
+use crate::interrupt::{self, PutBack};
 use crate::output::Output;
 use crate::progress::Progress;
 
@@ -40,11 +42,20 @@ impl Finished {
         let stop = Stop::default();
         let asked = stop.clone();
         let put_back = PutBack::at_signal(move |_| {
+            interrupt::end_at_the_next();
             asked.ask();
             // Nothing is ever sent: it ends when everything is told.
             let _ = is_done.recv();
         });
         Self { done, bar: output.progress_of("calls"), _put_back: put_back, stop }
+    }
+
+    pub(super) fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    pub(super) fn bar(&self) -> &Progress {
+        &self.bar
     }
 
     /// Says that everything is told.
@@ -59,7 +70,10 @@ pub(super) struct Measured {
     /// What those did that kept the server busy.
     pub(super) beside: Option<Ran>,
     pub(super) baselines: Vec<Taken>,
+    /// Whether a person ended it, be it while the server was measured or behind that.
     pub(super) is_interrupted: bool,
+    /// Whether that was so late that only baselines are missing.
+    pub(super) is_whole: bool,
 }
 
 /// One baseline, before and after.
@@ -71,6 +85,8 @@ pub(super) struct Taken {
     pub(super) before: Point,
     /// None where it did not come to that.
     pub(super) after: Option<Point>,
+    /// Why it failed when it was taken again.
+    pub(super) after_failed: Option<String>,
     /// The latencies of the one before.
     pub(super) tally: Tally,
 }
@@ -78,6 +94,8 @@ pub(super) struct Taken {
 /// What a loop came to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Point {
+    /// How many calls were good.
+    pub(super) good: u64,
     /// Good ones a second.
     pub(super) throughput: f64,
     pub(super) p50_ms: f64,
@@ -89,7 +107,8 @@ impl Point {
     pub(super) fn of(ran: &Ran, each: u32) -> Self {
         let each = f64::from(each);
         let ms = |share| milliseconds(ran.tally.latency(share)) / each;
-        Self { throughput: ran.rate() * each, p50_ms: ms(0.5), p99_ms: ms(0.99) }
+        let (good, throughput) = (ran.tally.good(), ran.rate() * each);
+        Self { good, throughput, p50_ms: ms(0.5), p99_ms: ms(0.99) }
     }
 }
 
@@ -119,24 +138,30 @@ impl Bench<'_> {
         let is_echoed = !subject.payloads.is_empty();
         let echo = is_echoed.then(|| EchoProcess::start(&subject.payloads)).transpose()?;
         let mut baselines = Vec::new();
-        for baseline in &mut subject.baselines {
+        for baseline in &subject.baselines {
             let Some(ran) = self.take(baseline, echo.as_ref())? else { return Ok(None) };
-            let Baseline { name, what, .. } = *baseline;
+            let (name, what) = (baseline.name, baseline.what);
             let each = baseline.work.each();
             let before = Point::of(&ran, each);
-            baselines.push(Taken { name, what, each, before, after: None, tally: ran.tally });
+            let (after, after_failed, tally) = (None, None, ran.tally);
+            baselines.push(Taken { name, what, each, before, after, after_failed, tally });
         }
         let (ran, beside) = self.beside(&mut subject.beside, &mut subject.clients)?;
-        let is_interrupted = self.stop.is_asked();
-        if is_interrupted && ran.tally.good() == 0 {
+        let is_whole = !self.stop.is_asked();
+        if !is_whole && ran.tally.good() == 0 {
             return Ok(None);
         }
-        for (baseline, taken) in subject.baselines.iter_mut().zip(&mut baselines) {
-            let after =
-                if self.stop.is_asked() { None } else { self.take(baseline, echo.as_ref())? };
-            taken.after = after.map(|ran| Point::of(&ran, taken.each));
+        for (baseline, taken) in subject.baselines.iter().zip(&mut baselines) {
+            if self.stop.is_asked() {
+                break;
+            }
+            match self.take(baseline, echo.as_ref()) {
+                Ok(after) => taken.after = after.map(|ran| Point::of(&ran, taken.each)),
+                Err(failure) => taken.after_failed = Some(failure.message),
+            }
         }
-        Ok(Some(Measured { ran, beside, baselines, is_interrupted }))
+        let is_interrupted = self.stop.is_asked();
+        Ok(Some(Measured { ran, beside, baselines, is_interrupted, is_whole }))
     }
 
     /// Measures the clients while others keep the server busy.
@@ -164,7 +189,10 @@ impl Bench<'_> {
     /// Warms up, then measures what was asked for.
     fn whole(&self, clients: &mut Clients) -> Result<Ran, Failure> {
         let Load { end, warm_up, .. } = *self.load;
-        if let Some(pace) = self.pace(warm_up, end) {
+        if let Some(pace) = self.load.pace() {
+            if !warm_up.is_zero() {
+                self.connect(clients)?;
+            }
             return self.open("Measuring", clients, pace);
         }
         if !warm_up.is_zero() {
@@ -173,10 +201,15 @@ impl Bench<'_> {
         self.closed("Measuring", clients, end)
     }
 
+    /// One turn of each, so that no connection begins in what is counted: at a low rate a warm-up has fewer.
+    fn connect(&self, clients: &mut Clients) -> Result<(), Failure> {
+        self.closed("Warming up", clients, End::After(Duration::ZERO)).map(|_| ())
+    }
+
     /// Takes one baseline; none where it was interrupted.
     fn take(
         &self,
-        baseline: &mut Baseline,
+        baseline: &Baseline,
         echo: Option<&EchoProcess>,
     ) -> Result<Option<Ran>, Failure> {
         let time = match self.load.end {
@@ -187,20 +220,26 @@ impl Bench<'_> {
         let echoed = |requests: &[Vec<u8>], clients| {
             let address = echo.map(|echo| echo.address);
             let address = address.ok_or_else(|| Failure::refused("there is no echo"))?;
-            Ok::<_, Failure>(Asking::all(address, requests.to_vec(), clients))
+            let requests = requests.iter().map(|request| filler::request(request)).collect();
+            let all = Asking::all(address, requests, clients).into_iter();
+            Ok::<_, Failure>(Vec::from_iter(all.map(|asking| asking.until(self.stop))))
         };
-        let (mut made, is_paced) = match &mut baseline.work {
+        let (mut made, is_paced) = match &baseline.work {
             Work::Echo { requests, clients } => (boxed(echoed(requests, *clients)?), true),
             Work::SignatureAndEcho { requests, clients } => {
                 (raw::rsa_and(echoed(requests, *clients)?)?, true)
             }
-            Work::Alone(clients) => (std::mem::take(clients), true),
+            Work::Alone(make) => (make()?, true),
             Work::Raw { make, .. } => (make()?, false),
             Work::Bcrypt(hashing) => (raw::bcrypt(*hashing)?, false),
         };
-        let pace = self.pace(Duration::ZERO, end).filter(|_| is_paced);
+        let pace = self.load.rate.filter(|_| is_paced);
+        let pace = pace.map(|rate| Pace { rate, warm_up: Duration::ZERO, end });
         let ran = match pace {
-            Some(pace) => self.open("Measuring the baseline", &mut made, pace),
+            Some(pace) => {
+                self.connect(&mut made)?;
+                self.open("Measuring the baseline", &mut made, pace)
+            }
             None => {
                 if is_paced {
                     // Connections begin.
@@ -208,11 +247,7 @@ impl Bench<'_> {
                 }
                 self.closed("Measuring the baseline", &mut made, end)
             }
-        };
-        if let Work::Alone(clients) = &mut baseline.work {
-            *clients = made;
-        }
-        let ran = ran?;
+        }?;
         if self.stop.is_asked() {
             return Ok(None);
         }
@@ -220,10 +255,6 @@ impl Bench<'_> {
         failed.map_or(Ok(Some(ran)), |why| {
             Err(Failure::refused(format!("the baseline {} failed: {why}", baseline.name)))
         })
-    }
-
-    fn pace(&self, warm_up: Duration, end: End) -> Option<Pace> {
-        self.load.rate.map(|rate| Pace { rate, warm_up, end })
     }
 
     fn open(&self, doing: &'static str, clients: &mut Clients, pace: Pace) -> Result<Ran, Failure> {
@@ -264,3 +295,6 @@ fn no_threads(cause: &std::io::Error) -> Failure {
     Failure::refused(format!("starting a thread for each connection: {cause}"))
         .next("ask with fewer --connections")
 }
+
+#[cfg(test)]
+mod tests;

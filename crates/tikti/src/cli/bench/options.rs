@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use secrecy::SecretString;
-use tikti_load::End;
+use tikti_load::{End, Pace};
 use tikti_server::baseline::Hashing;
 
 use super::BenchCommand;
@@ -18,13 +18,17 @@ use crate::input;
 
 /// More than any machine of today answers.
 const FASTEST: f64 = 1_000_000.0;
-/// Less than the life of an idToken.
+/// The whole of a bench, warm-up and all: less than the life of an idToken.
 const LONGEST: Duration = Duration::from_secs(50 * 60);
 const MAX_REQUESTS: u64 = 1_000_000_000;
 /// Weeks of bcrypt.
 const MAX_SESSIONS: u64 = 10_000_000;
 /// Each has a thread and a connection.
 const MAX_CONNECTIONS: i64 = 512;
+/// As much as all baselines take at the most.
+const BASELINES: Duration = Duration::from_secs(60);
+/// Of so many requests in a closed loop nobody knows how long they take.
+const UNKNOWN: Duration = Duration::from_secs(5 * 60);
 /// In flight in a closed loop: enough for a few cores, few enough for a generator on the same ones.
 const CLOSED_CONNECTIONS: usize = 16;
 /// Of an open loop: at 2,000 a second each has 16 milliseconds for one request.
@@ -100,13 +104,19 @@ pub(crate) struct WantedArgs {
 pub(crate) struct PersonArgs {
     /// E-mail address of the user who signs in
     #[arg(long, alias = "email", value_name = "EMAIL")]
-    pub(super) user: String,
+    user: String,
     /// Read the password from standard input; one line end is stripped
     #[arg(long, conflicts_with = "password_file")]
     password_stdin: bool,
     /// Read the password from this file; one line end is stripped
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+}
+
+/// Somebody with an address and a password.
+pub(super) struct Person {
+    pub(super) email: String,
+    pub(super) password: SecretString,
 }
 
 /// How the server hashes: it tells nobody.
@@ -209,6 +219,13 @@ impl GeneratorArgs {
 }
 
 impl Load {
+    /// So many without a warm-up.
+    #[cfg(test)]
+    pub(super) fn of_requests(rate: Option<f64>, requests: u64) -> Self {
+        let (end, warm_up) = (End::Requests(requests), Duration::ZERO);
+        Self { rate, end, warm_up, connections: None, svg: None, is_meant: false }
+    }
+
     /// How many ask.
     pub(super) fn connections(&self) -> usize {
         let usual = if self.rate.is_some() { OPEN_CONNECTIONS } else { CLOSED_CONNECTIONS };
@@ -222,7 +239,57 @@ impl Load {
 
     /// How many sign in.
     pub(super) fn sign_ins(&self, hashing: Hashing) -> usize {
-        self.connections.map_or(hashing.threads * SIGN_INS_PER_THREAD, usize::from)
+        self.connections.map_or_else(|| saturating(hashing), usize::from)
+    }
+
+    /// How an open loop asks; none of a closed one.
+    pub(super) fn pace(&self) -> Option<Pace> {
+        let Self { warm_up, end, .. } = *self;
+        self.rate.map(|rate| Pace { rate, warm_up, end })
+    }
+
+    /// How long it takes without its baselines, where that is known beforehand.
+    fn time(&self) -> Option<Duration> {
+        match (self.pace(), self.end) {
+            (Some(pace), End::Requests(_)) => Some(pace.last_due()),
+            (_, End::After(time)) => Some(self.warm_up.saturating_add(time)),
+            (None, End::Requests(_)) => None,
+        }
+    }
+
+    /// How long an idToken must hold for it, as far as that is known.
+    pub(super) fn lasts(&self) -> Duration {
+        self.time().unwrap_or(UNKNOWN).saturating_add(BASELINES)
+    }
+
+    /// Refuses a load that would measure nothing, or go on for longer than an idToken holds.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if self.pace().is_some_and(|pace| pace.counted() == 0) {
+            return Err(Failure::usage(
+                "at this --rate no request is due in the time that is measured",
+            )
+            .next("ask for a longer --duration or a higher --rate"));
+        }
+        if self.time().is_some_and(|time| time > LONGEST) {
+            let most = LONGEST.as_secs() / 60;
+            return Err(Failure::usage(format!(
+                "with its warm-up it would take more than {most} m, and an idToken may end before"
+            ))
+            .next("ask for a shorter --duration, fewer --requests or a higher --rate"));
+        }
+        Ok(())
+    }
+
+    /// Refuses to begin what the idToken does not outlast, where it is known when both end.
+    pub(super) fn outlasted_by(&self, holds_for: Option<Duration>) -> Result<(), Failure> {
+        match self.time().zip(holds_for) {
+            Some((time, left)) if left < time => Err(Failure::usage(format!(
+                "the idToken ends in {} s, before the bench would",
+                left.as_secs()
+            ))
+            .next("ask for a shorter --duration")),
+            _ => Ok(()),
+        }
     }
 
     /// Whether there will be a place for the plot: a measurement of minutes must not end without.
@@ -246,12 +313,18 @@ impl HashingArgs {
 
 /// So many sign-ins in flight that the hash pool has always work.
 pub(super) fn saturating(hashing: Hashing) -> usize {
-    hashing.threads * SIGN_INS_PER_THREAD
+    let most = usize::try_from(MAX_CONNECTIONS).unwrap_or(usize::MAX);
+    hashing.threads.saturating_mul(SIGN_INS_PER_THREAD).min(most)
 }
 
 impl PersonArgs {
+    /// Who signs in.
+    pub(super) fn settled(&self) -> Result<Person, Failure> {
+        Ok(Person { email: self.user.clone(), password: self.password()? })
+    }
+
     /// Asked for on a terminal where no option says where it is.
-    pub(super) fn password(&self) -> Result<SecretString, Failure> {
+    fn password(&self) -> Result<SecretString, Failure> {
         if let Some(file) = &self.password_file {
             return input::secret_line(file)
                 .map_err(|why| Failure::usage(format!("{} {why}", file.display())));
@@ -312,6 +385,50 @@ mod tests {
         }
         assert!(time("18446744073709551615m").is_err());
         assert!(positive("0ms").is_err());
+    }
+
+    fn load(rate: Option<f64>, warm_up: u64, end: End) -> Load {
+        let warm_up = Duration::from_secs(warm_up);
+        Load { rate, end, warm_up, connections: None, svg: None, is_meant: false }
+    }
+
+    #[test]
+    fn a_load_that_counts_nothing_or_outlasts_an_id_token_is_refused() {
+        let seconds = |seconds| End::After(Duration::from_secs(seconds));
+        for (rate, warm_up, end, is_done) in [
+            (None, 2, seconds(10), true),
+            (None, 1_500, seconds(1_500), true),
+            (None, 1_500, seconds(1_501), false),
+            (None, 0, End::Requests(MAX_REQUESTS), true),
+            (Some(0.5), 0, seconds(1), true),
+            // The second is due at 2 s, and the warm-up has the first.
+            (Some(0.5), 1, seconds(1), false),
+            (Some(1.0), 0, End::Requests(3_001), true),
+            (Some(1.0), 0, End::Requests(3_002), false),
+            (Some(FASTEST), 0, End::Requests(u64::MAX), false),
+        ] {
+            let load = load(rate, warm_up, end);
+            assert_eq!(load.check().is_ok(), is_done, "{load:?}");
+        }
+    }
+
+    #[test]
+    fn a_bench_that_outlasts_its_id_token_does_not_begin() {
+        let load = load(None, 2, End::After(Duration::from_secs(10)));
+        assert_eq!(load.lasts(), Duration::from_secs(12) + BASELINES);
+        for (seconds, begins) in [(11, false), (12, true)] {
+            let left = Some(Duration::from_secs(seconds));
+            assert_eq!(load.outlasted_by(left).is_ok(), begins, "{seconds}");
+        }
+        assert!(load.outlasted_by(None).is_ok());
+    }
+
+    #[test]
+    fn however_many_threads_hash_there_are_not_more_connections_than_may_be() {
+        let hashing = |threads| Hashing { cost: 4, threads, niceness: 0 };
+        let load = load(None, 0, End::Requests(1));
+        assert_eq!([saturating(hashing(2)), load.sign_ins(hashing(2))], [8, 8]);
+        assert_eq!([saturating(hashing(512)), load.sign_ins(hashing(512))], [512, 512]);
     }
 
     #[test]

@@ -172,7 +172,7 @@ mod tests {
     fn tally(milliseconds: impl Iterator<Item = u64>) -> Tally {
         let mut tally = Tally::default();
         for latency in milliseconds {
-            tally.record(&Outcome::Good, Duration::from_millis(latency), Duration::ZERO);
+            tally.record(&Outcome::Good, Duration::from_millis(latency), None);
         }
         tally
     }

@@ -4,7 +4,7 @@
 //! fails.
 
 use serde::Serialize;
-use tikti_load::{Failed, Ran, median};
+use tikti_load::{Failed, NOT_SENT, Ran, median};
 
 use super::measure::{Measured, Point, Taken, milliseconds, told};
 use super::options::Load;
@@ -38,8 +38,16 @@ pub(super) struct Report {
     sessions_left: Option<u64>,
     /// Whether a person ended it before it was done.
     interrupted: bool,
+    /// Whether that was when the server had been measured to the end.
+    #[serde(skip)]
+    is_whole: bool,
+    /// Whether the server is of this machine.
+    #[serde(skip)]
+    is_here: bool,
     #[serde(skip)]
     user: Option<String>,
+    #[serde(skip)]
+    tenant: Option<String>,
 }
 
 /// What calls came to.
@@ -64,9 +72,12 @@ struct Found {
 struct Latency {
     p50: f64,
     p90: f64,
-    p99: f64,
-    #[serde(rename = "p99.9")]
-    p999: f64,
+    /// None of fewer than a thousand calls: it would be one of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p99: Option<f64>,
+    /// None of fewer than ten thousand.
+    #[serde(rename = "p99.9", skip_serializing_if = "Option::is_none")]
+    p999: Option<f64>,
     max: f64,
 }
 
@@ -92,10 +103,17 @@ struct BaselineRow {
     before: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<f64>,
+    /// Why it failed when it was taken again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after_failed: Option<String>,
     median: f64,
     /// The server's over the median.
     ratio: f64,
 }
+
+/// Of as many the slowest hundredth is ten.
+const CALLS_FOR_P99: u64 = 1_000;
+const CALLS_FOR_P999: u64 = 10_000;
 
 /// Enough digits to tell a thousandth from the next.
 fn rounded(value: f64) -> f64 {
@@ -114,8 +132,8 @@ impl Found {
         let latency = || Latency {
             p50: quantile(0.5),
             p90: quantile(0.9),
-            p99: quantile(0.99),
-            p999: quantile(0.999),
+            p99: (tally.good() >= CALLS_FOR_P99).then(|| quantile(0.99)),
+            p999: (tally.good() >= CALLS_FOR_P999).then(|| quantile(0.999)),
             max: quantile(1.0),
         };
         let failures = tally.failures().map(|(failed, count)| match failed {
@@ -147,24 +165,31 @@ impl BaselineRow {
             of,
             before: rounded(before),
             after: after.map(rounded),
+            after_failed: taken.after_failed.clone(),
             median: rounded(middle),
             ratio: rounded(value(&ours) / middle),
         }
     }
 }
 
-/// Throughputs of closed loops are compared, and latencies of open ones; not the slowest of what was done many
-/// times in one call.
+/// Throughputs of closed loops are compared, and latencies of open ones; not the slowest of too few calls, or of
+/// what was done many times in one call.
 fn rows(baselines: &[Taken], ours: Point, is_open: bool) -> Vec<BaselineRow> {
     let rows = baselines.iter().flat_map(|taken| {
         let row = |of, value| BaselineRow::of(taken, ours, of, value);
         match is_open {
-            true if taken.each > 1 => vec![row("p50Ms", |at| at.p50_ms)],
+            true if taken.each > 1 || !has_p99(taken, ours) => vec![row("p50Ms", |at| at.p50_ms)],
             true => vec![row("p50Ms", |at| at.p50_ms), row("p99Ms", |at| at.p99_ms)],
             false => vec![row("throughput", |at| at.throughput)],
         }
     });
     rows.collect()
+}
+
+/// Whether all that would be compared had calls enough.
+fn has_p99(taken: &Taken, ours: Point) -> bool {
+    let points = [Some(ours), Some(taken.before), taken.after].into_iter().flatten();
+    points.map(|point| point.good).all(|good| good >= CALLS_FOR_P99)
 }
 
 impl Report {
@@ -183,7 +208,10 @@ impl Report {
             baselines: rows(&measured.baselines, ours, is_open),
             sessions_left: left.map(|(_, count)| count),
             interrupted: measured.is_interrupted,
+            is_whole: measured.is_whole,
+            is_here: server.is_here(),
             user: left.map(|(user, _)| user.to_owned()),
+            tenant: subject.tenant.clone(),
         }
     }
 
@@ -211,19 +239,41 @@ impl Report {
             return Ok(());
         }
         let bare = match (&self.result.latency_ms, self.rate) {
-            (Some(latency), Some(_)) => latency.p99.to_string(),
+            (Some(latency), Some(_)) => latency.p99.unwrap_or(latency.max).to_string(),
             _ => self.result.throughput.to_string(),
         };
         output.answer(self, &self.people(), &bare)?;
-        if self.interrupted {
-            output.note("It was ended early: this is what was measured until then");
+        self.notes().iter().for_each(|note| output.note(note));
+        Ok(())
+    }
+
+    /// What a person should know beside the numbers.
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if !self.is_here {
+            notes.push(
+                "It is another machine's server: what this one does by itself says nothing of it, and was not measured"
+                    .to_owned(),
+            );
+        }
+        match (self.interrupted, self.is_whole) {
+            (true, false) => {
+                notes.push("It was ended early: this is what was measured until then".to_owned());
+            }
+            (true, true) => notes.push(
+                "It was ended early: the server was measured to the end, not all of the baselines"
+                    .to_owned(),
+            ),
+            (false, _) => {}
         }
         if let Some((user, left)) = self.user.as_deref().zip(self.sessions_left) {
-            output.note(&format!(
-                "{left} sessions of {user} are left: `tikti session revoke --user {user}` ends all of his"
+            let tenant = self.tenant.as_deref().unwrap_or("TENANT");
+            notes.push(format!(
+                "{left} sessions of {user} are left: an administrator of one of his tenants ends all that he has with \
+                 `tikti session revoke --user {user} --tenant {tenant}`"
             ));
         }
-        Ok(())
+        notes
     }
 
     fn people(&self) -> String {
@@ -236,7 +286,11 @@ impl Report {
             ("throughput", format!("{}/s", found.throughput)),
         ];
         if let Some(Latency { p50, p90, p99, p999, max }) = &found.latency_ms {
-            let all = format!("p50 {p50}  p90 {p90}  p99 {p99}  p99.9 {p999}  max {max} ms");
+            let rare = |name, value: &Option<f64>| {
+                value.map_or_else(String::new, |value| format!("  {name} {value}"))
+            };
+            let (p99, p999) = (rare("p99", p99), rare("p99.9", p999));
+            let all = format!("p50 {p50}  p90 {p90}{p99}{p999}  max {max} ms");
             pairs.push(("latency", all));
         }
         if let Some(late) = found.sent_late_p99_ms {
@@ -261,18 +315,33 @@ impl Report {
         parts.join("\n\n")
     }
 
-    /// Fails where a call did: its numbers would be of something else.
+    /// Fails where a call did, since its numbers would be of something else; where there was none, and where a
+    /// baseline could not be taken again.
     pub(super) fn judge(&self) -> Result<(), Failure> {
         let found = [Some(&self.result), self.beside.as_ref()].into_iter().flatten();
         let all = found.clone().map(|found| found.good + found.failed).sum::<u64>();
         let failed = found.clone().map(|found| found.failed).sum::<u64>();
         let worst = found.flat_map(|found| &found.failures).max_by_key(|row| row.count);
-        let Some(worst) = worst else { return Ok(()) };
+        if self.result.good + self.result.failed == 0 {
+            return Err(Failure::refused("not one call was counted")
+                .next("ask for a longer --duration, or more --requests"));
+        }
+        let Some(worst) = worst else { return self.judge_baselines() };
         let failure =
             Failure::refused(format!("{failed} of {all} calls failed, most by {}", worst.told()));
         Err(match next_after(worst) {
             Some(next) => failure.next(next),
             None => failure,
+        })
+    }
+}
+
+impl Report {
+    fn judge_baselines(&self) -> Result<(), Failure> {
+        let why = self.baselines.iter().find_map(|row| row.after_failed.as_deref());
+        why.map_or(Ok(()), |why| {
+            Err(Failure::refused(format!("{why}, when it was measured again"))
+                .next("what the server did stands; measure again for a ratio to both"))
         })
     }
 }
@@ -288,7 +357,8 @@ impl BaselineRow {
             "p50Ms" => "p50 ms",
             _ => "p99 ms",
         };
-        let after = self.after.map_or_else(|| "-".to_owned(), |after| after.to_string());
+        let missing = if self.after_failed.is_some() { "failed" } else { "-" };
+        let after = self.after.map_or_else(|| missing.to_owned(), |after| after.to_string());
         let (before, median, ratio) = (self.before, self.median, self.ratio);
         vec![
             self.what.to_owned(),
@@ -324,6 +394,7 @@ fn next_after(row: &FailureRow) -> Option<&'static str> {
         ),
         (Some(_), "OVERLOADED") => Some("the server's queue is full: ask with fewer --connections"),
         (Some(_), code) => next_step::for_code(code),
+        (None, NOT_SENT) => Some("the server is slower than that: ask at a lower --rate"),
         (None, _) => Some("see whether the server still runs, and what its log says"),
     }
 }

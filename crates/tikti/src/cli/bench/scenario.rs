@@ -10,19 +10,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use tikti_load::{Asking, Client, Connection, End};
-use tikti_server::api::{
-    ExchangeRequest, LookupRequest, ScopeList, SignInReply, SignInRequest, SignOutRequest,
-};
+use tikti_load::{Client, End};
+use tikti_server::api::{ExchangeRequest, LookupRequest, ScopeList, SignInReply, SignInRequest};
 use tikti_server::baseline::Hashing;
 
 use super::clients::{Call, Mixed, Refresh, Refreshing, Session, SigningIn, call_of};
-use super::options::{Load, PersonArgs, WantedArgs, saturating};
+use super::options::{Load, Person, WantedArgs, saturating};
+use super::own::Own;
 use super::raw;
 use super::server::Server;
 use crate::cli::token::words;
 use crate::context::Target;
 use crate::exit::Failure;
+use crate::progress::Progress;
 
 /// Those that ask at the same time.
 pub(super) type Clients = Vec<Box<dyn Client>>;
@@ -38,8 +38,8 @@ pub(super) struct Subject {
     pub(super) payloads: Vec<(String, Vec<u8>)>,
     /// Whose sessions the sign-ins have begun, and how many.
     pub(super) begun: Option<(String, Arc<AtomicU64>)>,
-    /// Sessions that exist for the bench alone.
-    own: Vec<Session>,
+    /// The tenant of whoever began them, where it is known.
+    pub(super) tenant: Option<String>,
 }
 
 /// What is measured beside it.
@@ -57,14 +57,25 @@ pub(super) enum Work {
     /// As the echo, with an RSA-2048 signature before each request.
     SignatureAndEcho { requests: Vec<Vec<u8>>, clients: usize },
     /// The server itself, alone.
-    Alone(Clients),
+    Alone(Make),
     /// Work in this process: one call does so many of it.
-    Raw { make: fn() -> Result<Clients, Failure>, each: u32 },
+    Raw { make: Make, each: u32 },
     /// Checks of a password.
     Bcrypt(Hashing),
 }
 
-type To<'a> = (&'a Server, &'a Load);
+/// Makes clients, new ones each time: what has connections would have such as the server has closed meanwhile.
+pub(super) type Make = Box<dyn Fn() -> Result<Clients, Failure>>;
+
+/// To whom a scenario goes, and what it needs on its way there.
+#[derive(Clone, Copy)]
+pub(super) struct To<'a> {
+    pub(super) server: &'a Server,
+    pub(super) load: &'a Load,
+    /// Signs out what is begun for the bench alone.
+    pub(super) own: &'a Own,
+    pub(super) bar: &'a Progress,
+}
 
 pub(super) fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
     serde_json::to_vec(value)
@@ -72,6 +83,12 @@ pub(super) fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
 }
 
 impl Subject {
+    /// One that is beside nothing.
+    #[cfg(test)]
+    pub(super) fn bare(scenario: &'static str, clients: Clients) -> Self {
+        Self::new(scenario, clients)
+    }
+
     fn new(scenario: &'static str, clients: Clients) -> Self {
         Self {
             scenario,
@@ -80,16 +97,15 @@ impl Subject {
             baselines: Vec::new(),
             payloads: Vec::new(),
             begun: None,
-            own: Vec::new(),
+            tenant: None,
         }
     }
 
     /// One request, over and over, beside the echo of its reply.
-    fn of_one_call(scenario: &'static str, (server, load): To<'_>, call: Asked) -> Self {
+    fn of_one_call(scenario: &'static str, To { server, load, .. }: To<'_>, call: Asked) -> Self {
         let Asked { path, request, reply } = call;
         let count = load.connections();
-        let mut subject =
-            Self::new(scenario, boxed(Asking::all(server.address, vec![request.clone()], count)));
+        let mut subject = Self::new(scenario, boxed(server.asking(&request, count)));
         subject.payloads = vec![(path, reply)];
         subject.beside_echo(vec![request], count);
         subject
@@ -108,25 +124,16 @@ impl Subject {
     }
 
     fn beside_tokens_and_reads(&mut self) {
-        let hmacs = Work::Raw { make: raw::hmacs, each: raw::HMACS };
+        let hmacs = Work::Raw { make: Box::new(raw::hmacs), each: raw::HMACS };
         self.beside_raw(("hmacSha256", "HMAC-SHA256"), hmacs);
-        let reads = Work::Raw { make: raw::point_reads, each: raw::READS };
+        let reads = Work::Raw { make: Box::new(raw::point_reads), each: raw::READS };
         self.beside_raw(("pointReads", "point reads of the engine"), reads);
     }
 
-    /// Ends the sessions that were begun for the bench alone; where one cannot be ended it ends by itself.
-    pub(super) fn sign_out(&self, server: &Server) {
-        let path = server.path(&["v1", "accounts", "signOut"]);
-        for session in &self.own {
-            let refresh_token = session.refresh_token().expose_secret().to_owned();
-            let request = SignOutRequest {
-                id_token: None,
-                refresh_token: Some(refresh_token),
-                everywhere: None,
-            };
-            let _ =
-                json(&request).and_then(|body| server.ask_once(&server.post(&path, &[], &body)));
-        }
+    /// Leaves out what this machine does by itself: beside a server of another one it says nothing.
+    pub(super) fn is_away(&mut self) {
+        self.baselines.retain(|baseline| matches!(baseline.work, Work::Alone(_)));
+        self.payloads.clear();
     }
 
     /// How many sessions were begun and stay, and whose they are.
@@ -189,16 +196,23 @@ impl Asked {
     }
 
     /// By the door of the API key where there is one, as `auth login` does.
-    fn sign_in(server: &Server, target: &Target, person: &PersonArgs) -> Result<Self, Failure> {
+    /// The session is signed out at the end.
+    fn sign_in(
+        To { server, own, .. }: To<'_>,
+        target: &Target,
+        person: &Person,
+    ) -> Result<Self, Failure> {
         let body = SignInRequest {
-            email: person.user.clone(),
-            password: person.password()?.expose_secret().to_owned(),
+            email: person.email.clone(),
+            password: person.password.expose_secret().to_owned(),
             return_secure_token: Some(true),
             tenant_id: None,
             client_id: None,
         };
         let call = if target.api_key.is_some() { "signInWithPassword" } else { "signIn" };
-        Self::post(server, &["v1", "accounts", call], Some(target), &body)
+        let asked = Self::post(server, &["v1", "accounts", call], Some(target), &body)?;
+        own.keep(&asked.session()?);
+        Ok(asked)
     }
 
     fn session(&self) -> Result<Session, Failure> {
@@ -213,14 +227,14 @@ fn session_of(reply: &[u8]) -> Result<Session, Failure> {
 }
 
 pub(super) fn lookup(to: To<'_>, target: &Target) -> Result<Subject, Failure> {
-    let call = Asked::lookup(to.0, target)?;
+    let call = Asked::lookup(to.server, target)?;
     let mut subject = Subject::of_one_call("lookup", to, call);
     subject.beside_tokens_and_reads();
     Ok(subject)
 }
 
 pub(super) fn jwks(to: To<'_>) -> Result<Subject, Failure> {
-    Ok(Subject::of_one_call("jwks", to, Asked::jwks(to.0)?))
+    Ok(Subject::of_one_call("jwks", to, Asked::jwks(to.server)?))
 }
 
 pub(super) fn exchange(
@@ -228,10 +242,10 @@ pub(super) fn exchange(
     target: &Target,
     wanted: &WantedArgs,
 ) -> Result<Subject, Failure> {
-    let call = Asked::exchange(to.0, target, wanted)?;
-    let (requests, clients) = (vec![call.request.clone()], to.1.connections());
+    let call = Asked::exchange(to.server, target, wanted)?;
+    let (requests, clients) = (vec![call.request.clone()], to.load.connections());
     let mut subject = Subject::of_one_call("exchange", to, call);
-    let signatures = Work::Raw { make: raw::rsa, each: 1 };
+    let signatures = Work::Raw { make: Box::new(raw::rsa), each: 1 };
     subject.beside_raw(("rsa2048", "RSA-2048 signatures"), signatures);
     let both = Work::SignatureAndEcho { requests, clients };
     subject.beside_raw(("rsa2048AndEcho", "RSA-2048 signature, then echo"), both);
@@ -240,50 +254,51 @@ pub(super) fn exchange(
 
 /// Sign-ins that leave their sessions behind.
 pub(super) fn sign_in(
-    (server, load): To<'_>,
+    to: To<'_>,
     target: &Target,
-    (scenario, person, hashing): (&'static str, &PersonArgs, Hashing),
+    (scenario, person, hashing): (&'static str, &Person, Hashing),
 ) -> Result<Subject, Failure> {
-    let call = Asked::sign_in(server, target, person)?;
-    // The one that was tried is not of the number that was asked for.
-    let own = vec![call.session()?];
-    let (clients, begun) = signing_in(server, call, load.sign_ins(hashing));
-    let begun = Some((person.user.clone(), begun));
-    let mut subject = Subject { begun, own, ..Subject::new(scenario, clients) };
+    // The one that is tried is not of the number that was asked for.
+    let call = Asked::sign_in(to, target, person)?;
+    let (clients, begun) = signing_in(to.server, &call, to.load.sign_ins(hashing));
+    let begun = Some((person.email.clone(), begun));
+    let tenant = target.tenant.clone();
+    let mut subject = Subject { begun, tenant, ..Subject::new(scenario, clients) };
     subject.beside_raw(("bcrypt", "bcrypt"), Work::Bcrypt(hashing));
     Ok(subject)
 }
 
-fn signing_in(server: &Server, call: Asked, count: usize) -> (Clients, Arc<AtomicU64>) {
+fn signing_in(server: &Server, call: &Asked, count: usize) -> (Clients, Arc<AtomicU64>) {
     let begun = Arc::new(AtomicU64::new(0));
-    let clients = Asking::all(server.address, vec![call.request], count).into_iter();
+    let clients = server.asking(&call.request, count).into_iter();
     let clients = clients.map(|asking| SigningIn { asking, begun: Arc::clone(&begun) });
     (boxed(clients.collect()), begun)
 }
 
-/// Signs in so often.
-fn sessions(server: &Server, call: &Asked, count: usize) -> Result<Vec<Session>, Failure> {
+/// Signs in once for each connection.
+fn sessions(to: To<'_>, target: &Target, person: &Person) -> Result<Vec<Session>, Failure> {
+    let To { server, load, own, bar } = to;
+    let call = Asked::sign_in(to, target, person)?;
+    let count = load.sessions();
     let mut sessions = vec![call.session()?];
     while sessions.len() < count {
-        sessions.push(session_of(&server.ask_once(&call.request)?)?);
+        server.goes_on()?;
+        bar.show("Signing in", sessions.len() as u64, Some(count as u64));
+        let session = session_of(&server.ask_once(&call.request)?)?;
+        own.keep(&session);
+        sessions.push(session);
     }
     Ok(sessions)
 }
 
-pub(super) fn refresh(
-    (server, load): To<'_>,
-    target: &Target,
-    person: &PersonArgs,
-) -> Result<Subject, Failure> {
-    let call = Asked::sign_in(server, target, person)?;
-    let count = load.sessions();
-    let own = sessions(server, &call, count)?;
-    let server = Arc::new(server.clone());
-    let refreshes = Vec::from_iter(own.iter().map(|own| Refresh::new(&server, own.clone())));
+pub(super) fn refresh(to: To<'_>, target: &Target, person: &Person) -> Result<Subject, Failure> {
+    let own = sessions(to, target, person)?;
+    let (server, count) = (Arc::new(to.server.clone()), own.len());
+    let refreshes = Vec::from_iter(own.into_iter().map(|own| Refresh::new(&server, own)));
     let (path, payload, request) = refresh_once(&server, &refreshes)?;
-    let client = |refresh| Refreshing { connection: Connection::later(server.address), refresh };
+    let client = |refresh| Refreshing { connection: server.connection(), refresh };
     let clients = boxed(refreshes.into_iter().map(client).collect());
-    let mut subject = Subject { own, ..Subject::new("refresh", clients) };
+    let mut subject = Subject::new("refresh", clients);
     subject.payloads = vec![(path, payload)];
     subject.beside_echo(vec![request], count);
     subject.beside_tokens_and_reads();
@@ -303,18 +318,17 @@ fn refresh_once(
 }
 
 pub(super) fn mixed(
-    (server, load): To<'_>,
+    to: To<'_>,
     target: &Target,
-    (person, wanted): (&PersonArgs, &WantedArgs),
+    (person, wanted): (&Person, &WantedArgs),
 ) -> Result<Subject, Failure> {
+    let server = to.server;
     let lookup = Asked::lookup(server, target)?;
     let exchange = Asked::exchange(server, target, wanted)?;
     let jwks = Asked::jwks(server)?;
-    let call = Asked::sign_in(server, target, person)?;
-    let count = load.sessions();
-    let own = sessions(server, &call, count)?;
-    let server = Arc::new(server.clone());
-    let refreshes = Vec::from_iter(own.iter().map(|own| Refresh::new(&server, own.clone())));
+    let own = sessions(to, target, person)?;
+    let (server, count) = (Arc::new(server.clone()), own.len());
+    let refreshes = Vec::from_iter(own.into_iter().map(|own| Refresh::new(&server, own)));
     let (path, payload, request) = refresh_once(&server, &refreshes)?;
     let requests = (0..20).map(|turn| match call_of(turn) {
         Call::Lookup => lookup.request.clone(),
@@ -326,10 +340,10 @@ pub(super) fn mixed(
     let shared = [lookup.request, exchange.request, jwks.request].map(Arc::<[u8]>::from);
     let clients = refreshes.into_iter().map(|refresh| {
         let [lookup, exchange, jwks] = shared.clone();
-        let connection = Connection::later(server.address);
+        let connection = server.connection();
         Mixed { connection, lookup, exchange, jwks, refresh }
     });
-    let mut subject = Subject { own, ..Subject::new("mixed", boxed(clients.collect())) };
+    let mut subject = Subject::new("mixed", boxed(clients.collect()));
     subject.payloads = vec![
         (lookup.path, lookup.reply),
         (exchange.path, exchange.reply),
@@ -342,19 +356,19 @@ pub(super) fn mixed(
 
 /// Lookups, while so many sign in that the hash pool never waits.
 pub(super) fn isolation(
-    (server, load): To<'_>,
+    to: To<'_>,
     target: &Target,
-    (person, hashing): (&PersonArgs, Hashing),
+    (person, hashing): (&Person, Hashing),
 ) -> Result<Subject, Failure> {
-    let lookup = Asked::lookup(server, target)?;
-    let call = Asked::sign_in(server, target, person)?;
-    let own = vec![call.session()?];
-    let lookups =
-        || boxed(Asking::all(server.address, vec![lookup.request.clone()], load.connections()));
-    let (beside, begun) = signing_in(server, call, saturating(hashing));
-    let begun = Some((person.user.clone(), begun));
-    let mut subject = Subject { begun, own, beside, ..Subject::new("isolation", lookups()) };
-    subject.beside_raw(("alone", "without sign-ins"), Work::Alone(lookups()));
+    let (server, count) = (to.server.clone(), to.load.connections());
+    let lookup = Asked::lookup(&server, target)?;
+    let call = Asked::sign_in(to, target, person)?;
+    let (beside, begun) = signing_in(&server, &call, saturating(hashing));
+    let lookups = move || boxed(server.asking(&lookup.request, count));
+    let begun = Some((person.email.clone(), begun));
+    let tenant = target.tenant.clone();
+    let mut subject = Subject { begun, tenant, beside, ..Subject::new("isolation", lookups()) };
+    subject.beside_raw(("alone", "without sign-ins"), Work::Alone(Box::new(move || Ok(lookups()))));
     Ok(subject)
 }
 

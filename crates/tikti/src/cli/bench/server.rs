@@ -3,9 +3,9 @@
 //! The generator writes plain HTTP, so that what it costs is less than what it measures; what TLS costs is the
 //! proxy's that ends it.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
-use tikti_load::{Broken, Connection, Request};
+use tikti_load::{Asking, Broken, Connection, Request, Stop};
 use tikti_server::api::ErrorReply;
 use url::Url;
 
@@ -21,6 +21,8 @@ pub(super) struct Server {
     pub(super) address: SocketAddr,
     /// Name and port, for the head of a request.
     host: String,
+    /// Gives up what is asked once.
+    stop: Stop,
 }
 
 impl Server {
@@ -32,27 +34,37 @@ impl Server {
             return Err(Failure::usage(format!("{base} is asked by TLS, which a bench does not"))
                 .next("name the address that the server itself listens on: --host http://..."));
         }
-        if !base.is_loopback() && !is_meant {
-            return Err(Failure::usage(format!(
-                "{base} is not this machine, and a bench takes all that a server has"
-            ))
-            .next("say that it is meant: --yes"));
-        }
         let url = base.join(&[]);
         let unknown = || Failure::refused(format!("cannot find {base}"));
         let (name, port) = url.host_str().zip(url.port_or_known_default()).ok_or_else(unknown)?;
         let bare = name.trim_start_matches('[').trim_end_matches(']');
-        let addresses = (bare, port).to_socket_addrs().map_err(|_| unknown())?;
-        let at = |address| Self { base: base.clone(), address, host: format!("{name}:{port}") };
+        let addresses = Vec::from_iter((bare, port).to_socket_addrs().map_err(|_| unknown())?);
+        may_be_loaded(base, &addresses, is_meant)?;
+        let at = |address| Self {
+            base: base.clone(),
+            address,
+            host: format!("{name}:{port}"),
+            stop: Stop::default(),
+        };
         // Of several the one where somebody listens.
         let mut failed = unknown();
-        for server in addresses.map(at) {
+        for server in addresses.into_iter().map(at) {
             match server.connect() {
                 Ok(_) => return Ok(server),
                 Err(failure) => failed = failure,
             }
         }
         Err(failed)
+    }
+
+    /// The same, where calls are given up when this is asked.
+    pub(super) fn until(self, stop: &Stop) -> Self {
+        Self { stop: stop.clone(), ..self }
+    }
+
+    /// Whether it is of this machine.
+    pub(super) fn is_here(&self) -> bool {
+        is_here(self.address)
     }
 
     /// The path of a call of this server.
@@ -78,10 +90,21 @@ impl Server {
         Connection::open(self.address).map_err(|broken| self.unreachable(&broken))
     }
 
+    /// One that connects at the first request, for whoever is measured.
+    pub(super) fn connection(&self) -> Connection {
+        Connection::later(self.address).until(&self.stop)
+    }
+
+    /// So many that send the same request over and over.
+    pub(super) fn asking(&self, request: &[u8], count: usize) -> Vec<Asking> {
+        let all = Asking::all(self.address, vec![request.to_vec()], count).into_iter();
+        all.map(|asking| asking.until(&self.stop)).collect()
+    }
+
     /// Sends a request once, before all others, and gives what was answered: what is refused once is not
     /// measured.
     pub(super) fn ask_once(&self, request: &[u8]) -> Result<Vec<u8>, Failure> {
-        let mut connection = self.connect()?;
+        let mut connection = self.connect()?.until(&self.stop);
         let reply = connection.ask(request).map_err(|broken| self.unreachable(&broken))?;
         if (200..300).contains(&reply.status) {
             return Ok(reply.body.to_vec());
@@ -96,10 +119,31 @@ impl Server {
         })
     }
 
+    /// Errors: a person has asked for the end.
+    pub(super) fn goes_on(&self) -> Result<(), Failure> {
+        if self.stop.is_asked() { Err(Failure::interrupted()) } else { Ok(()) }
+    }
+
     fn unreachable(&self, broken: &Broken) -> Failure {
         Failure::refused(format!("cannot ask {}: {broken}", self.base))
             .next("check the address and that the server runs; `tikti dev` starts one here")
     }
+}
+
+fn is_here(address: SocketAddr) -> bool {
+    let ip: IpAddr = address.ip().to_canonical();
+    ip.is_loopback()
+}
+
+/// Whatever its name looks like, a server is where its name leads to: each of these.
+fn may_be_loaded(base: &BaseUrl, to: &[SocketAddr], is_meant: bool) -> Result<(), Failure> {
+    if is_meant || to.iter().all(|address| is_here(*address)) {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "{base} is not this machine, and a bench takes all that a server has"
+    ))
+    .next("say that it is meant: --yes"))
 }
 
 #[cfg(test)]
@@ -120,6 +164,16 @@ mod tests {
         assert_eq!(refused.exit, crate::exit::Exit::Usage);
         let refused = settle("https://127.0.0.1:9", true).err().unwrap();
         assert!(refused.message.contains("TLS"), "{}", refused.message);
+    }
+
+    #[test]
+    fn a_server_is_where_its_name_leads_to_whatever_the_name_looks_like() {
+        let base = BaseUrl::parse("http://app.localhost:8080").unwrap();
+        let [here, mapped, away] = ["127.0.0.2:80", "[::ffff:127.0.0.1]:80", "192.0.2.1:80"]
+            .map(|address| address.parse::<SocketAddr>().unwrap());
+        assert!(may_be_loaded(&base, &[here, mapped], false).is_ok());
+        assert!(may_be_loaded(&base, &[here, away], false).is_err());
+        assert!(may_be_loaded(&base, &[here, away], true).is_ok());
     }
 
     #[test]
