@@ -86,17 +86,16 @@ impl EnvFile {
         Ok(())
     }
 
-    /// Whether this line stands in it.
-    pub(crate) fn has_line(&self, line: &str) -> bool {
-        self.lines.iter().any(|known| known == line)
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(String::as_str)
     }
 
     pub(crate) fn add_line(&mut self, line: &str) {
         self.lines.push(line.to_owned());
     }
 
-    pub(crate) fn remove_line(&mut self, line: &str) {
-        self.lines.retain(|known| known != line);
+    pub(crate) fn remove_lines(&mut self, is_meant: impl Fn(&str) -> bool) {
+        self.lines.retain(|line| !is_meant(line));
     }
 
     /// The text of the file.

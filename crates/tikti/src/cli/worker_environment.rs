@@ -17,8 +17,12 @@ use crate::env_file::EnvFile;
 use crate::exit::Failure;
 use crate::session::Session;
 
-/// Stands in the file from before the worker is made until its secret is there.
-const MARK: &str = "# The secret of this worker is being made: say `tikti worker provision` again";
+/// Stands in the file from before a secret is made until it is there, with the number of the last secret before
+/// it between the two; none before the first.
+const MARK: (&str, &str) = (
+    "# A secret of this worker after number ",
+    " is being made: say `tikti worker provision` again",
+);
 
 /// All settings, in the order in which they are written.
 const NAMES: [&str; 7] = [HOST, TENANT, WORKER_ID, WORKER_SECRET, AUDIENCE, SCOPES, EVENT_TYPES];
@@ -72,9 +76,9 @@ impl Environment {
         Ok(self)
     }
 
-    /// Whether a secret was on its way when an earlier run ended.
-    pub(super) fn is_marked(&self) -> bool {
-        self.settings.has_line(MARK)
+    /// The number of the secret before the one that was on its way when an earlier run ended; 0 for the first.
+    pub(super) fn marked_after(&self) -> Option<u32> {
+        self.settings.lines().find_map(after)
     }
 
     /// Makes sure that the file of a worker that is there holds its secret, or that one is being made.
@@ -84,7 +88,7 @@ impl Environment {
         let Some(file) = &self.place else {
             return Ok(());
         };
-        if self.is_marked() || self.secret().is_some() {
+        if self.marked_after().is_some() || self.secret().is_some() {
             return Ok(());
         }
         let worker = self.settings.get(WORKER_ID).unwrap_or_default();
@@ -101,17 +105,19 @@ impl Environment {
 
     pub(super) fn set_secret(&mut self, secret: Option<&str>) -> Result<(), Failure> {
         self.settings.set(WORKER_SECRET, secret)?;
-        self.settings.remove_line(MARK);
+        self.settings.remove_lines(|line| after(line).is_some());
         Ok(())
     }
 
-    /// Writes the file before there is a secret, with the mark.
-    pub(super) fn mark(&mut self) -> Result<(), Failure> {
+    /// Writes the file before there is another secret than that of number `last`, with the mark. A secret that
+    /// it holds stays in it.
+    pub(super) fn mark(&mut self, last: u32) -> Result<(), Failure> {
         let Some(file) = &self.place else {
             return Ok(());
         };
-        self.settings.remove_line(MARK);
-        self.settings.add_line(MARK);
+        self.settings.remove_lines(|line| after(line).is_some());
+        let (before, behind) = MARK;
+        self.settings.add_line(&format!("{before}{last}{behind}"));
         self.settings.write(file)
     }
 
@@ -149,6 +155,12 @@ impl Environment {
         }
         Ok(ordered.text())
     }
+}
+
+/// The number in a mark.
+fn after(line: &str) -> Option<u32> {
+    let (before, behind) = MARK;
+    line.strip_prefix(before)?.strip_suffix(behind)?.parse().ok()
 }
 
 fn another(file: &Path, settings: &EnvFile) -> Failure {

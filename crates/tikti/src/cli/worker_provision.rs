@@ -1,8 +1,8 @@
 //! `tikti worker provision`: from nothing to a worker whose process can start, and again the same.
 //!
 //! What is there stays and what is missing is made, so that a second run mends whatever a first one left.
-//! A file of settings is marked before the worker is made, whose secret is shown once: if the secret never
-//! arrived, the next run finds the mark and makes another one. Else a secret is only made where the worker is
+//! A file of settings is marked before a secret is made, which is shown once: if the secret never arrived, the
+//! next run finds the mark, revokes it and makes another one. Else a secret is only made where the worker is
 //! new, or because somebody says so.
 //!
 //! Spec: Command line, `worker provision`.
@@ -44,7 +44,10 @@ Example:
 
 The file holds TIKTI_HOST TIKTI_TENANT TIKTI_WORKER_ID TIKTI_WORKER_SECRET TIKTI_AUDIENCE
 TIKTI_SCOPES TIKTI_EVENT_TYPES, as Docker (--env-file), systemd (EnvironmentFile=) and a shell
-read them; other lines of it stay.")]
+read them; other lines of it stay.
+
+With --quiet the secret is printed, or the id where a file has it; in a second line that of a client
+that was made.")]
 pub(crate) struct ProvisionArgs {
     #[command(flatten)]
     pub(super) reference: Reference,
@@ -151,22 +154,23 @@ async fn find<T: DeserializeOwned>(
     }
 }
 
+/// Whether the server has said no, and so done nothing.
+fn is_refusal(failure: &Failure) -> bool {
+    let is_unsure = |code: &str| matches!(code, "INTERNAL" | "STORE_UNAVAILABLE");
+    failure.reply.as_ref().is_some_and(|reply| !is_unsure(&reply.code))
+}
+
 impl Provision<'_> {
     async fn carry_out(&mut self, plan: Plan, worker: Option<&WorkerReply>) -> Result<(), Failure> {
         let (output, worker_id) = (self.session.output(), self.args.reference.worker.clone());
-        let is_unfinished = self.environment.is_marked();
+        let is_unfinished = self.environment.marked_after().is_some();
         self.give_client(&plan).await?;
         self.give_worker(&plan).await?;
-        let mut lost = None;
         if let Some(worker) = worker.filter(|_| self.args.rotate || is_unfinished) {
-            lost = self.make_secret(worker).await?;
+            self.make_secret(worker).await?;
         }
         if let Some(file) = self.environment.write()? {
             output.done(&format!("Settings of worker {worker_id} are in {}", file.display()));
-        }
-        if let Some(n) = lost {
-            worker_secret::revoke(self.session, &self.args.reference, n).await?;
-            output.note(&format!("Secret {n}, which nobody has got, revoked"));
         }
         self.try_out().await
     }
@@ -202,10 +206,10 @@ impl Provision<'_> {
                 let tenant = session.tenant(reference.tenant.as_deref())?;
                 let url = session.tenant_url(tenant, &["workers"]);
                 // Also finds out that the file cannot be written, before there is a secret.
-                self.environment.mark()?;
+                self.environment.mark(0)?;
                 let made: Result<CreatedWorkerReply, Failure> = session.post(url, request).await;
                 // Where the server has refused there is nothing to mend; where nobody knows there may be.
-                if made.as_ref().is_err_and(|failure| failure.reply.is_some()) {
+                if made.as_ref().is_err_and(is_refusal) {
                     self.environment.unmark()?;
                 }
                 self.environment.set_secret(made?.secret.as_deref())?;
@@ -222,18 +226,47 @@ impl Provision<'_> {
         Ok(())
     }
 
-    /// Makes a further secret, and gives the number of the one that nobody has got: a worker that was being
-    /// made has one secret, its first.
-    async fn make_secret(&mut self, worker: &WorkerReply) -> Result<Option<u32>, Failure> {
+    /// Makes a further secret. One that an earlier run has asked for, and that never arrived, goes first: the
+    /// one that the file holds stays good.
+    async fn make_secret(&mut self, worker: &WorkerReply) -> Result<(), Failure> {
         let (session, reference) = (self.session, &self.args.reference);
         let mut held = worker_secret::numbers(&worker.secrets);
-        let is_lost = self.environment.is_marked() && held == [1];
+        let marked = self.environment.marked_after();
+        let last = marked.into_iter().chain(held.iter().copied()).max().unwrap_or_default();
+        // Before anything goes: also finds out that the file cannot be written.
+        self.environment.mark(last)?;
+        if let Some(after) = marked {
+            session.output().note("An earlier run was broken off: its secret has not arrived");
+            if let Some(place) = held.iter().position(|n| *n == after + 1) {
+                let lost = held.remove(place);
+                worker_secret::revoke(session, reference, lost).await?;
+                session.output().note(&format!("Secret {lost}, which nobody has got, revoked"));
+            }
+        }
         worker_secret::make_room(session, reference, &mut held).await?;
-        let added = worker_secret::add(session, reference, None).await?;
+        let added = match worker_secret::add(session, reference, None).await {
+            Ok(added) => added,
+            Err(failure) => return Err(self.not_added(failure)?),
+        };
         self.environment.set_secret(added.secret.as_deref())?;
         self.done.made.push("secret");
         session.output().done(&format!("Secret {} of worker {} made", added.n, reference.worker));
-        Ok(is_lost.then_some(1))
+        Ok(())
+    }
+
+    /// Where the server has refused there is nothing to mend; where nobody knows there may be.
+    fn not_added(&self, failure: Failure) -> Result<Failure, Failure> {
+        if is_refusal(&failure) {
+            self.environment.unmark()?;
+            return Ok(failure);
+        }
+        let how = match &self.args.write_env {
+            Some(_) => "say the same again: the file knows of it",
+            None => {
+                "say the same again; `tikti worker get WORKER` shows the numbers of its secrets"
+            }
+        };
+        Ok(failure.next(format!("a secret may have been made that nobody has got: {how}")))
     }
 
     /// Asks for a token as the process will, where its secret is at hand.
@@ -285,10 +318,11 @@ impl Provision<'_> {
             output.note("The secret of the client is for its resource server, not for the worker");
             people.push_str(&format!("# Secret of client {client}, shown this once: {secret}\n"));
         }
-        let bare = match self.environment.secret().filter(|_| self.args.write_env.is_none()) {
-            Some(secret) => secret,
-            None => self.done.worker_id.clone(),
-        };
+        let secret = self.environment.secret().filter(|_| self.args.write_env.is_none());
+        let mut bare = secret.unwrap_or_else(|| self.done.worker_id.clone());
+        if let Some(secret) = &self.done.client_secret {
+            bare.push_str(&format!("\n{secret}"));
+        }
         output.answer(&self.done, &people, &bare)
     }
 }

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use crate::lossy_road::LossyRoad;
-use crate::support::Home;
+use crate::support::{Home, Outcome, finish};
 use crate::tenant_world::TenantWorld;
 
 const PROVISION: &str = "worker provision worker-03 --aud jobs-api --scopes jobs:read,jobs:write";
@@ -19,11 +19,11 @@ fn file(world: &TenantWorld) -> (PathBuf, String) {
 }
 
 /// A token by what the file says and nothing else.
-fn token(file: &std::path::Path) -> crate::support::Outcome {
+fn token(file: &Path) -> Outcome {
     Home::new().run(&format!("worker token --quiet --env-file {}", file.display()))
 }
 
-fn secret(file: &std::path::Path) -> String {
+fn secret(file: &Path) -> String {
     let text = fs::read_to_string(file).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix("TIKTI_WORKER_SECRET="));
     line.unwrap_or_default().to_owned()
@@ -151,20 +151,65 @@ fn what_is_printed_is_a_file_of_settings_too() {
     assert!(said.contains("client codeq-worker is disabled"), "{said}");
 }
 
+/// Runs a command whose calls go over the road.
+fn over(road: &LossyRoad, world: &TenantWorld, line: &str) -> Outcome {
+    let session = world.run("token show --type id").done();
+    let mut command = world.home.command(line);
+    command.envs([("TIKTI_TOKEN", session.trim_end()), ("TIKTI_HOST", &road.url)]);
+    command.env("TIKTI_TENANT", &world.tenant_id);
+    finish(&mut command, "")
+}
+
+#[test]
+fn a_rotation_that_was_broken_off_is_told_and_mended_by_the_next_run() {
+    let world = TenantWorld::start();
+    let (path, option) = file(&world);
+    let secrets_of = format!("POST /v1/tenants/{}/workers/worker-03/secrets ", world.tenant_id);
+    let road = LossyRoad::losing(&world.dev, &secrets_of, 0);
+    let line = format!("{PROVISION} {option}");
+    let rotate = format!("{line} --rotate");
+    let made = over(&road, &world, &format!("{line} --quiet")).done();
+    // The secret of the client is shown this once, whatever is left out.
+    let (id, client_secret) = made.trim_end().split_once('\n').unwrap();
+    assert!(id == "worker-03" && client_secret.starts_with("cs_"), "{made}");
+    let first = secret(&path);
+
+    road.lose(1);
+    let broken = over(&road, &world, &rotate).fails(1);
+    assert!(broken.contains("next: a secret may have been made that nobody has got"), "{broken}");
+    // The process goes on with the one that it has, and the file says what has happened.
+    assert_eq!((secrets(&world), secret(&path)), (json!([1, 2]), first.clone()));
+    assert!(fs::read_to_string(&path).unwrap().contains("after number 1 is being made"));
+    token(&path).done();
+    let mended = over(&road, &world, &line);
+    assert!(mended.stderr.contains("An earlier run was broken off"), "{mended:?}");
+    assert!(mended.stderr.contains("Secret 2, which nobody has got, revoked"), "{mended:?}");
+    mended.done();
+    assert_eq!(secrets(&world), json!([1, 3]));
+    assert!(secret(&path) != first && !fs::read_to_string(&path).unwrap().contains("being made"));
+    token(&path).done();
+
+    // Twice broken off: of each the secret that was lost goes, and none that somebody has.
+    road.lose(2);
+    over(&road, &world, &rotate).fails(1);
+    over(&road, &world, &line).fails(1);
+    over(&road, &world, &line).done();
+    assert_eq!(secrets(&world), json!([3, 6]));
+    token(&path).done();
+    // Without a file there is no mark: it is told.
+    road.lose(1);
+    let said = over(&road, &world, &format!("{PROVISION} --rotate")).fails(1);
+    assert!(said.contains("`tikti worker get WORKER` shows the numbers"), "{said}");
+}
+
 #[test]
 fn a_secret_that_never_arrived_is_made_anew_by_the_next_run() {
     let world = TenantWorld::start();
     let (path, option) = file(&world);
     let workers = format!("POST /v1/tenants/{}/workers ", world.tenant_id);
     let road = LossyRoad::losing(&world.dev, &workers, 1);
-    let session = world.run("token show --type id").done();
     let line = format!("{PROVISION} {option}");
-    let away = |line: &str| {
-        let mut command = world.home.command(line);
-        command.envs([("TIKTI_TOKEN", session.trim_end()), ("TIKTI_HOST", &road.url)]);
-        command.env("TIKTI_TENANT", &world.tenant_id);
-        crate::support::finish(&mut command, "")
-    };
+    let away = |line: &str| over(&road, &world, line);
     let broken = away(&line);
     assert_eq!(broken.code, Some(1));
     // The client was made: its secret is shown all the same.
