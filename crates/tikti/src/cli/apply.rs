@@ -117,13 +117,18 @@ pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> Result<(), Fai
         ));
         return output.answer(&Reply::planned(&plans), "", "0");
     }
+    let env_files = args.write_env.as_deref().map(EnvFiles::new);
+    for change in plans.iter().flat_map(|plan| &plan.changes) {
+        env_files
+            .iter()
+            .try_for_each(|files| files.refuse_another(&session.target.host, change))?;
+    }
     for line in show::people(&plans) {
         output.happened(&line);
     }
     if !args.yes {
         confirm(output, &format!("Make {} at {}?", counted(number), session.target.host))?;
     }
-    let env_files = args.write_env.as_deref().map(EnvFiles::new);
     let progress = output.progress();
     let mut run = Run::new(&session, env_files.as_ref(), (&progress, number));
     let mut outcomes = Vec::with_capacity(number);

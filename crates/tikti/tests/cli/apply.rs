@@ -302,6 +302,17 @@ workers: [{id: worker-01, clients: [billing], scopes: [bills:read]}]",
     assert_eq!(token["token_type"], "Bearer", "{token}");
     // A second run makes no secret.
     assert!(home.run(&line).stderr.starts_with("✔ 0 changes"));
+    // One at another server would take the place of what nobody can show again.
+    let elsewhere = Home::new();
+    let other = signed_in(&elsewhere);
+    let said = elsewhere.run(&line).fails(3);
+    let client = directory.join("codecompany/clients/billing.env");
+    assert!(
+        said.contains(&format!("{} is of another server, {url}, ", client.display())),
+        "{said}"
+    );
+    assert!(said.contains(other.text("url")) && said.contains("move that file away"), "{said}");
+    elsewhere.run("tenant get codecompany").fails(1);
 }
 
 #[test]

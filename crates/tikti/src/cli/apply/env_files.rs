@@ -1,7 +1,8 @@
 //! Where does the secret of a new worker or client go? Into a file of its own, readable by its owner alone.
 //!
 //! `DIR/TENANT/workers/ID.env` and `DIR/TENANT/clients/ID.env`. Invariant: the file can be written before the
-//! server is asked, takes its place in one step, and nothing is left of it where nothing was made.
+//! server is asked, takes its place in one step, and nothing is left of it where nothing was made. A file of
+//! another server is never replaced: nobody could show its secret again.
 //!
 //! Spec: Command line, `apply`. Why: docs/decisions/0043.
 
@@ -12,8 +13,9 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::plan::{Change, Kind, words_of};
-use crate::env_file::quoted;
+use super::plan::{Action, Change, Kind, words_of};
+use crate::base_url::BaseUrl;
+use crate::env_file::{self, quoted};
 use crate::exit::Failure;
 
 /// Address of the server, and id of the tenant.
@@ -36,13 +38,43 @@ impl EnvFiles {
         Self { directory: directory.to_owned() }
     }
 
-    /// Opens the file of what `change` makes.
-    pub(super) fn prepare(&self, change: &Change) -> Result<EnvFile, Failure> {
+    /// Refuses a file that is of another server than `host`, where `change` would replace it.
+    ///
+    /// # Errors
+    /// Exit code 3, also for a file that cannot be read.
+    pub(super) fn refuse_another(&self, host: &BaseUrl, change: &Change) -> Result<(), Failure> {
+        if !has_secret(change) {
+            return Ok(());
+        }
+        let (directory, name) = self.place_of(change);
+        let path = directory.join(format!("{name}.env"));
+        let Some(held) = env_file::EnvFile::find(&path)? else {
+            return Ok(());
+        };
+        let kind = if change.kind == Kind::Client { "CLIENT" } else { "WORKER" };
+        let whose = match held.get("TIKTI_HOST") {
+            Some(held) if BaseUrl::parse(&held).is_ok_and(|held| held == *host) => return Ok(()),
+            Some(held) => format!("is of another server, {held}"),
+            None if held.get(&format!("TIKTI_{kind}_SECRET")).is_none() => return Ok(()),
+            None => "holds a secret, and does not say of which server".to_owned(),
+        };
+        let path = path.display();
+        Err(Failure::usage(format!("{path} {whose}, and would be replaced by one of {host}"))
+            .next("name another directory with --write-env, or move that file away"))
+    }
+
+    /// Directory and name of the file of what `change` makes.
+    fn place_of(&self, change: &Change) -> (PathBuf, String) {
         let kind = if change.kind == Kind::Client { "clients" } else { "workers" };
         let directory = self.directory.join(file_name(&change.tenant)).join(kind);
+        (directory, file_name(&change.name))
+    }
+
+    /// Opens the file of what `change` makes.
+    pub(super) fn prepare(&self, change: &Change) -> Result<EnvFile, Failure> {
+        let (directory, name) = self.place_of(change);
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&directory);
         made.map_err(|cause| Failure::file("making", &directory, &cause))?;
-        let name = file_name(&change.name);
         let (path, fresh) =
             (directory.join(format!("{name}.env")), directory.join(format!("{name}.env.new")));
         // One left by a crash may have other permissions.
@@ -107,6 +139,11 @@ fn lines((host, tenant_id): &Place, change: &Change, secret: &SecretString) -> S
     told.map(|(name, value)| format!("{name}={}\n", quoted(value))).collect()
 }
 
+/// Whether `change` makes something that is given a secret.
+pub(super) fn has_secret(change: &Change) -> bool {
+    change.action == Action::Create && matches!(change.kind, Kind::Client | Kind::Worker)
+}
+
 /// What ids of tenants and secrets consist of.
 fn is_word(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
@@ -134,7 +171,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::cli::apply::plan::{Action, FieldChange};
+    use crate::cli::apply::plan::FieldChange;
 
     fn change(kind: Kind, name: &str) -> Change {
         let field =
@@ -164,6 +201,34 @@ mod tests {
              TIKTI_WORKER_SECRET=ws_secret\nTIKTI_AUDIENCE=backend-worker\n\
              TIKTI_SCOPES='it'\\''s,jobs:read'\n"
         );
+    }
+
+    #[test]
+    fn a_file_of_another_server_is_not_replaced() {
+        let home = tempfile::tempdir().unwrap();
+        let files = EnvFiles::new(home.path());
+        let change = change(Kind::Worker, "w");
+        let host = BaseUrl::parse("https://api.tikti.io").unwrap();
+        let asked = || files.refuse_another(&host, &change);
+        asked().unwrap();
+        let directory = home.path().join("codecompany/workers");
+        fs::create_dir_all(&directory).unwrap();
+        for (text, told) in [
+            ("# empty\n", None),
+            ("TIKTI_HOST=https://API.tikti.io:443/\nTIKTI_WORKER_SECRET=ws_a\n", None),
+            ("TIKTI_HOST=https://b.io\n", Some("w.env is of another server, https://b.io, and")),
+            ("TIKTI_WORKER_SECRET=ws_a\n", Some("does not say of which server")),
+            ("ws_a\n", Some("line 1: this is no NAME=value")),
+        ] {
+            fs::write(directory.join("w.env"), text).unwrap();
+            let message = asked().err().map(|refused| refused.message);
+            assert_eq!(message.is_some(), told.is_some(), "{text}");
+            let message = message.unwrap_or_default();
+            assert!(message.contains(told.unwrap_or_default()), "{message}");
+            assert!(!message.contains("ws_a"), "{message}");
+        }
+        let gone = Change { action: Action::Delete, ..change.clone() };
+        files.refuse_another(&host, &gone).unwrap();
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::env_files::{EnvFile, EnvFiles};
+use super::env_files::{EnvFile, EnvFiles, has_secret};
 use super::found::{self, collection};
 use super::plan::{self, Action, Change, Kind, Prune, WantedTenant};
 use crate::exit::{Exit, Failure};
@@ -131,8 +131,7 @@ impl<'a> Run<'a> {
     }
 
     async fn make(&mut self, change: &Change) -> Result<(), Failure> {
-        let has_secret =
-            change.action == Action::Create && matches!(change.kind, Kind::Client | Kind::Worker);
+        let has_secret = has_secret(change);
         // Made before anything else: a secret that cannot be kept is not asked for.
         let env_file = match self.env_files.filter(|_| has_secret) {
             Some(files) => Some(files.prepare(change)?),
