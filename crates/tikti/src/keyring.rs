@@ -2,7 +2,7 @@
 //! `secret-tool` of libsecret, or `security` of macOS.
 //!
 //! A secret is handed over on standard input, never as an argument, which every user of the machine could read.
-//! What was stored is read back before anybody relies on it.
+//! What was stored is read back before anybody relies on it, and what was stored before goes only then.
 //!
 //! Spec: Command line, "Profiles". Why programs: docs/decisions/0044.
 
@@ -23,6 +23,7 @@ const SERVICE: &str = "tikti";
 const PART_BYTES: usize = 3_000;
 /// More parts than all tokens of a profile have.
 const MOST_PARTS: usize = 32;
+const FORGETFUL: &str = "it does not give back what was stored";
 /// `security` says so that there is no such item.
 const NO_ITEM: i32 = 44;
 
@@ -39,6 +40,20 @@ enum Kind {
     SecretTool,
     /// Keychain.
     Security,
+}
+
+/// The two places of parts in a keychain: what is new is written to the one that is not in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    A,
+    B,
+}
+
+/// Which parts in a keychain are the secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Head {
+    turn: Turn,
+    parts: usize,
 }
 
 /// What is kept for one profile of one file.
@@ -67,21 +82,11 @@ impl Keyring {
                 args.extend(item.attributes());
                 self.done("storing", &self.run(&args, secret.expose_secret())?)?;
             }
-            Kind::Security => {
-                self.clear(item)?;
-                let encoded = BASE64.encode(secret.expose_secret().as_bytes());
-                let parts = encoded.as_bytes().chunks(PART_BYTES).map(String::from_utf8_lossy);
-                for (number, part) in parts.enumerate() {
-                    let account = BASE64.encode(item.account(number).as_bytes());
-                    let line =
-                        format!("add-generic-password -U -s {SERVICE} -a {account} -w {part}\n");
-                    self.done("storing", &self.run(&["-i".into()], &line)?)?;
-                }
-            }
+            Kind::Security => return self.store_parts(item, secret),
         }
         let kept = self.find(item)?;
         if kept.is_none_or(|kept| kept.expose_secret() != secret.expose_secret()) {
-            return Err(unusable("it does not give back what was stored"));
+            return Err(unusable(FORGETFUL));
         }
         Ok(())
     }
@@ -103,16 +108,17 @@ impl Keyring {
                 text(found.stdout).map(Some)
             }
             Kind::Security => {
-                let mut encoded = String::new();
-                for number in 0..MOST_PARTS {
-                    let Some(part) = self.part(item, number)? else { break };
-                    encoded.push_str(part.expose_secret().trim_end());
-                }
-                if encoded.is_empty() {
+                let Some(head) = self.head(item)? else {
                     return Ok(None);
+                };
+                match self.joined(item, head)? {
+                    Some(secret) => Ok(Some(secret)),
+                    // Another program has stored something meanwhile.
+                    None => match self.head(item)?.filter(|now| *now != head) {
+                        Some(now) => self.joined(item, now),
+                        None => Err(unusable("a part of it is not there")),
+                    },
                 }
-                let bytes = BASE64.decode(encoded.as_bytes());
-                text(bytes.map_err(|_| unusable("it holds something else"))?).map(Some)
             }
         }
     }
@@ -121,30 +127,86 @@ impl Keyring {
     pub(crate) fn clear(&self, item: &Item<'_>) -> Result<(), Failure> {
         match self.kind {
             Kind::SecretTool => {
-                let mut args: Vec<OsString> = vec!["clear".into()];
-                args.extend(item.attributes());
-                let cleared = self.run(&args, "")?;
-                if cleared.status.code() == Some(1) && cleared.stderr.is_empty() {
+                // Asked for first: a failure without a word does not say that there is nothing, and one that
+                // is locked is passed over.
+                if self.find(item)?.is_none() {
                     return Ok(());
                 }
-                self.done("clearing", &cleared)
+                let mut args: Vec<OsString> = vec!["clear".into()];
+                args.extend(item.attributes());
+                self.done("clearing", &self.run(&args, "")?)
             }
             Kind::Security => {
-                for number in 0..MOST_PARTS {
-                    let cleared =
-                        self.run(&item.of_security("delete-generic-password", number), "")?;
-                    if cleared.status.code() == Some(NO_ITEM) {
-                        break;
-                    }
-                    self.done("clearing", &cleared)?;
-                }
-                Ok(())
+                self.delete(&item.head())?;
+                self.clear_parts(item, Turn::A, 0)?;
+                self.clear_parts(item, Turn::B, 0)
             }
         }
     }
 
-    fn part(&self, item: &Item<'_>, number: usize) -> Result<Option<SecretString>, Failure> {
-        let mut args = item.of_security("find-generic-password", number);
+    /// Stores the parts beside those that are there, and lets the head name them when all of them are.
+    fn store_parts(&self, item: &Item<'_>, secret: &SecretString) -> Result<(), Failure> {
+        let old = self.head(item)?;
+        let turn = if old.is_some_and(|old| old.turn == Turn::A) { Turn::B } else { Turn::A };
+        let encoded = BASE64.encode(secret.expose_secret().as_bytes());
+        let parts =
+            Vec::from_iter(encoded.as_bytes().chunks(PART_BYTES).map(String::from_utf8_lossy));
+        let new = Head { turn, parts: parts.len() };
+        for (number, part) in parts.iter().enumerate() {
+            self.put(&item.part(turn, number), part)?;
+        }
+        let is_there = |kept: Option<SecretString>| {
+            kept.is_some_and(|kept| kept.expose_secret() == secret.expose_secret())
+        };
+        if !is_there(self.joined(item, new)?) {
+            return Err(unusable(FORGETFUL));
+        }
+        self.put(&item.head(), &new.text())?;
+        if self.head(item)? != Some(new) {
+            return Err(unusable(FORGETFUL));
+        }
+        self.clear_parts(item, turn, new.parts)?;
+        old.map_or(Ok(()), |old| self.clear_parts(item, old.turn, 0))
+    }
+
+    fn head(&self, item: &Item<'_>) -> Result<Option<Head>, Failure> {
+        let Some(text) = self.get(&item.head())? else {
+            return Ok(None);
+        };
+        let head = Head::parse(text.expose_secret().trim_end());
+        head.map(Some).ok_or_else(|| unusable("it holds something else"))
+    }
+
+    /// What the parts of `head` make; none where one is not there.
+    fn joined(&self, item: &Item<'_>, head: Head) -> Result<Option<SecretString>, Failure> {
+        let mut encoded = String::new();
+        for number in 0..head.parts {
+            let Some(part) = self.get(&item.part(head.turn, number))? else {
+                return Ok(None);
+            };
+            encoded.push_str(part.expose_secret().trim_end());
+        }
+        let bytes = BASE64.decode(encoded.as_bytes());
+        text(bytes.map_err(|_| unusable("it holds something else"))?).map(Some)
+    }
+
+    /// Deletes parts from number `from` on, the last first: whatever ends that, the first that is not there
+    /// has none behind it.
+    fn clear_parts(&self, item: &Item<'_>, turn: Turn, from: usize) -> Result<(), Failure> {
+        let mut end = from;
+        while self.get(&item.part(turn, end))?.is_some() {
+            end += 1;
+        }
+        (from..end).rev().try_for_each(|number| self.delete(&item.part(turn, number)))
+    }
+
+    fn put(&self, account: &str, word: &str) -> Result<(), Failure> {
+        let line = format!("add-generic-password -U -s {SERVICE} -a {account} -w {word}\n");
+        self.done("storing", &self.run(&["-i".into()], &line)?)
+    }
+
+    fn get(&self, account: &str) -> Result<Option<SecretString>, Failure> {
+        let mut args = of_security("find-generic-password", account);
         args.push("-w".into());
         let found = self.run(&args, "")?;
         if found.status.code() == Some(NO_ITEM) {
@@ -152,6 +214,14 @@ impl Keyring {
         }
         self.done("reading", &found)?;
         text(found.stdout).map(Some)
+    }
+
+    fn delete(&self, account: &str) -> Result<(), Failure> {
+        let deleted = self.run(&of_security("delete-generic-password", account), "")?;
+        if deleted.status.code() == Some(NO_ITEM) {
+            return Ok(());
+        }
+        self.done("clearing", &deleted)
     }
 
     fn run(&self, args: &[OsString], input: &str) -> Result<Output, Failure> {
@@ -187,7 +257,10 @@ impl Keyring {
         }
         let name = self.program.to_string_lossy();
         let said = String::from_utf8_lossy(&output.stderr);
-        let said = said.lines().next().unwrap_or("it failed without a word");
+        let said = match said.lines().next() {
+            Some(said) => said.to_owned(),
+            None => format!("it failed without a word ({})", output.status),
+        };
         Err(unusable(&format!("{doing}: {name}: {said}")))
     }
 }
@@ -204,14 +277,49 @@ impl Item<'_> {
         ]
     }
 
-    fn account(&self, number: usize) -> String {
-        format!("{}#{number} {}", self.profile, self.file.display())
+    /// The account of the head, as `security` is given it.
+    fn head(&self) -> String {
+        self.account("")
     }
 
-    fn of_security(&self, verb: &str, number: usize) -> Vec<OsString> {
-        let account = BASE64.encode(self.account(number).as_bytes());
-        vec![verb.into(), "-s".into(), SERVICE.into(), "-a".into(), account.into()]
+    /// The account of one part.
+    fn part(&self, turn: Turn, number: usize) -> String {
+        self.account(&format!("#{}{number}", turn.letter()))
     }
+
+    fn account(&self, which: &str) -> String {
+        let plain = format!("{}{which} {}", self.profile, self.file.display());
+        BASE64.encode(plain.as_bytes())
+    }
+}
+
+impl Turn {
+    fn letter(self) -> char {
+        match self {
+            Self::A => 'a',
+            Self::B => 'b',
+        }
+    }
+}
+
+impl Head {
+    fn text(self) -> String {
+        format!("{}{}", self.turn.letter(), self.parts)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (turn, parts) = match (text.strip_prefix('a'), text.strip_prefix('b')) {
+            (Some(parts), _) => (Turn::A, parts),
+            (None, Some(parts)) => (Turn::B, parts),
+            (None, None) => return None,
+        };
+        let parts = parts.parse().ok().filter(|parts| *parts <= MOST_PARTS)?;
+        Some(Self { turn, parts })
+    }
+}
+
+fn of_security(verb: &str, account: &str) -> Vec<OsString> {
+    vec![verb.into(), "-s".into(), SERVICE.into(), "-a".into(), account.into()]
 }
 
 fn text(bytes: Vec<u8>) -> Result<SecretString, Failure> {
