@@ -123,3 +123,25 @@ fn without_a_keyring_nothing_is_lost() {
     assert!(stderr.contains("profile `dev` is gone, its secrets are not: "), "{stderr}");
     assert!(!world.config().contains("dev:"), "{}", world.config());
 }
+
+#[test]
+fn a_completion_does_not_wait_for_a_keyring() {
+    let world = World::new();
+    let dev = Dev::start(&world.home);
+    world.sign_in(&dev, "--keyring").done();
+    world.run("tenant create --slug codecompany", "").done();
+    // The word that is completed is an empty one.
+    let completed = || {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keyring:/usr/bin:/bin");
+        let mut command = world.home.command("__complete -- tikti tenant get");
+        command.arg("").env("PATH", path).env("KEYRING", &world.keyring);
+        let outcome = finish(&mut command, "");
+        assert_eq!(outcome.stderr, "");
+        outcome.done()
+    };
+    assert_eq!(completed(), "codecompany\t\n");
+    // As long as that is there it waits.
+    fs::write(world.keyring.join("waiting"), "").unwrap();
+    assert_eq!(completed(), "");
+    fs::remove_file(world.keyring.join("waiting")).unwrap();
+}

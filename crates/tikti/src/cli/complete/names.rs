@@ -3,6 +3,8 @@
 //! The session is used as it is: an idToken that has ended gets no names, and no refresh. A line that names
 //! another server or key gets none either: it is not yet meant, so no credential goes there.
 
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use clap::Arg;
@@ -12,7 +14,6 @@ use tikti_server::api::{
     WorkerListReply,
 };
 use tokio::runtime;
-use tokio::time::timeout;
 
 use super::place::Place;
 use crate::context::{Context, Globals};
@@ -74,21 +75,33 @@ pub(super) fn of(context: &Context, kind: Kind, place: &Place<'_>) -> Vec<String
     };
     let output = context.output.clone();
     let context = Context { output, globals, environment: context.environment.clone() };
+    let tenant = place.given("tenant").map(str::to_owned);
+    let is_elsewhere = place.given("host").is_some() || place.given("api-key").is_some();
+    if kind != Kind::Profiles && is_elsewhere {
+        return Vec::new();
+    }
+    let (said, heard) = mpsc::channel();
+    let look = move || {
+        // Whoever waited may have gone.
+        let _unheard = said.send(found(&context, kind, tenant.as_deref()));
+    };
+    // On a thread that nobody waits for: a keyring that is locked, a name that does not resolve or a file that
+    // nobody writes to may take for ever, and end with the program.
+    match thread::Builder::new().spawn(look) {
+        Ok(_) => heard.recv_timeout(TIME_LIMIT).unwrap_or_default(),
+        Err(_) => Vec::new(),
+    }
+}
+
+fn found(context: &Context, kind: Kind, tenant: Option<&str>) -> Vec<String> {
     if kind == Kind::Profiles {
         let stored = context.profiles().map(|stored| stored.profiles);
         return stored.unwrap_or_default().into_keys().collect();
     }
-    if place.given("host").is_some() || place.given("api-key").is_some() {
-        return Vec::new();
-    }
     let Ok(runtime) = runtime::Builder::new_current_thread().enable_all().build() else {
         return Vec::new();
     };
-    let asked = async { timeout(TIME_LIMIT, ask(&context, kind, place.given("tenant"))).await };
-    let answered = runtime.block_on(asked);
-    // A name that does not resolve in time goes on resolving, and nobody waits for it.
-    runtime.shutdown_background();
-    answered.ok().and_then(Result::ok).unwrap_or_default()
+    runtime.block_on(ask(context, kind, tenant)).unwrap_or_default()
 }
 
 async fn ask(context: &Context, kind: Kind, tenant: Option<&str>) -> Result<Vec<String>, Failure> {
