@@ -117,11 +117,28 @@ pub(crate) fn confirm(output: &Output, question: &str) -> Result<(), Failure> {
 
 /// Asks before `what` is deleted, unless the command line says `--yes`.
 pub(crate) fn confirm_deletion(output: &Output, what: &str, is_meant: bool) -> Result<(), Failure> {
+    confirm_end(output, (what, "deleted", "Delete?"), is_meant)
+}
+
+/// Asks before `what` is revoked, unless the command line says `--yes`.
+pub(crate) fn confirm_revocation(
+    output: &Output,
+    what: &str,
+    is_meant: bool,
+) -> Result<(), Failure> {
+    confirm_end(output, (what, "revoked", "Revoke?"), is_meant)
+}
+
+fn confirm_end(
+    output: &Output,
+    (what, becomes, question): (&str, &str, &str),
+    is_meant: bool,
+) -> Result<(), Failure> {
     if is_meant {
         return Ok(());
     }
-    output.warn(&format!("{what} will be deleted; that cannot be undone"));
-    confirm(output, "Delete?")
+    output.warn(&format!("{what} will be {becomes}; that cannot be undone"));
+    confirm(output, question)
 }
 
 /// Reads a file, or standard input where it is `-`, as it is: at most one byte more than `most`.

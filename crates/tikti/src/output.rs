@@ -83,6 +83,16 @@ impl Output {
         people: &str,
         bare: &str,
     ) -> Result<(), Failure> {
+        self.answer_to(value, people, bare).map(|_| ())
+    }
+
+    /// As [`Self::answer`], and says whether somebody has read it: for what cannot be shown again.
+    pub(crate) fn answer_to<T: Serialize>(
+        &self,
+        value: &T,
+        people: &str,
+        bare: &str,
+    ) -> Result<Reader, Failure> {
         match (self.format, self.verbosity) {
             (Format::Json, _) => {
                 print(&serde_json::to_string(value).map_err(|cause| unprintable(&cause))?)
@@ -107,8 +117,8 @@ impl Output {
         write(&text)
     }
 
-    /// Prints a text that is the same for people and programs: a script, a document.
-    pub(crate) fn script(&self, text: &str) -> Result<(), Failure> {
+    /// Prints a text that is the same for people and programs: a script, a document, a part of a long list.
+    pub(crate) fn script(&self, text: &str) -> Result<Reader, Failure> {
         print(text)
     }
 
@@ -282,12 +292,12 @@ fn message(failure: &Failure) -> String {
     }
 }
 
-fn print(text: &str) -> Result<(), Failure> {
+fn print(text: &str) -> Result<Reader, Failure> {
     let text = text.trim_end_matches('\n');
     if text.is_empty() {
-        return Ok(());
+        return Ok(Reader::There);
     }
-    write(text).map(|_| ())
+    write(text)
 }
 
 fn write(text: &str) -> Result<Reader, Failure> {

@@ -8,7 +8,7 @@
 use serde::Serialize;
 
 use crate::exit::Failure;
-use crate::output::{self, Output};
+use crate::output::{self, Output, Reader};
 
 /// What can be shown: a tenant, a role, a worker.
 pub(crate) trait Shown: Serialize {
@@ -37,6 +37,8 @@ pub(crate) fn done<T: Shown>(output: &Output, said: &str, thing: &T) -> Result<(
 
 /// Shows what was made together with the secret that its reply alone holds: the bare secret is the answer.
 /// A reply that has none says so.
+///
+/// Errors: as [`once`].
 pub(crate) fn secret(
     output: &Output,
     said: &str,
@@ -44,11 +46,28 @@ pub(crate) fn secret(
     secret: Option<&str>,
 ) -> Result<(), Failure> {
     output.done(said);
-    if secret.is_some() {
-        output.note("It is shown this once: keep it now, nobody can show it again");
+    let Some(secret) = secret else {
+        return output.answer(reply, "", "");
+    };
+    output.note("It is shown this once: keep it now, nobody can show it again");
+    once(output, reply, (secret, secret))
+}
+
+/// Shows an answer with a secret that nobody can show again: `people` and `bare` as [`Output::answer`].
+///
+/// Errors: exit code 1 where nobody has read it.
+pub(crate) fn once(
+    output: &Output,
+    answer: &impl Serialize,
+    (people, bare): (&str, &str),
+) -> Result<(), Failure> {
+    match output.answer_to(answer, people, bare)? {
+        Reader::There => Ok(()),
+        Reader::Gone => {
+            let lost = "the secret that was made is lost: nobody reads standard output any more";
+            Err(Failure::refused(lost).next("make another one, and see to it that it is read"))
+        }
     }
-    let bare = secret.unwrap_or_default();
-    output.answer(reply, bare, bare)
 }
 
 /// Shows many things: a table for people, `reply` for programs. `none` is said to people where there is

@@ -67,7 +67,7 @@ pub(crate) fn run(context: &Context, args: &CompleteArgs, tree: Command) -> Resu
         let word = if word == FILES { FILES } else { word.get(kept..).unwrap_or_default() };
         lines.push(format!("{word}\t{about}"));
     }
-    context.output.script(&lines.join("\n"))
+    context.output.script(&lines.join("\n")).map(|_| ())
 }
 
 fn candidates(context: &Context, place: &Place<'_>) -> Vec<Candidate> {

@@ -39,5 +39,5 @@ pub(crate) fn run(context: &Context, args: &CompletionsArgs) -> Result<(), Failu
         SupportedShell::Zsh => include_str!("completions/tikti.zsh"),
         SupportedShell::Fish => include_str!("completions/tikti.fish"),
     };
-    context.output.script(script)
+    context.output.script(script).map(|_| ())
 }

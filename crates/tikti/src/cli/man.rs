@@ -47,7 +47,7 @@ pub(crate) fn run(context: &Context, args: &ManArgs, tree: Command) -> Result<()
         Some(directory) => write_all(context, &tree, directory),
         None => {
             let page = page(find(&tree, &args.command)?).map_err(|cause| unwritten(&cause))?;
-            context.output.script(&String::from_utf8_lossy(&page))
+            context.output.script(&String::from_utf8_lossy(&page)).map(|_| ())
         }
     }
 }

@@ -14,6 +14,7 @@ use super::token::text_claim;
 use super::user_ref::UserRef;
 use crate::context::Context;
 use crate::exit::Failure;
+use crate::input;
 use crate::session::{Page, Session};
 use crate::shown::{self, Shown};
 
@@ -30,7 +31,7 @@ pub(crate) enum SessionCommand {
     /// Its tokens are refused at the next request. Services that verify access tokens by themselves take them
     /// until they expire.
     #[command(
-        after_help = "Example:\n  tikti session revoke --user ann@example.org --tenant codecompany"
+        after_help = "Example:\n  tikti session revoke --user ann@example.org --tenant codecompany --yes"
     )]
     Revoke(RevokeArgs),
 }
@@ -58,6 +59,9 @@ pub(crate) struct RevokeArgs {
     sid: Option<String>,
     #[command(flatten)]
     of: MemberArgs,
+    /// Do not ask before all sessions of a member end
+    #[arg(long)]
+    yes: bool,
 }
 
 /// A row of the table.
@@ -74,7 +78,7 @@ pub(crate) async fn run(context: &Context, command: &SessionCommand) -> Result<(
         SessionCommand::List(args) => list(&session, args).await,
         SessionCommand::Revoke(args) => match (&args.sid, &args.of.user) {
             (Some(sid), _) => revoke(&session, sid).await,
-            (None, Some(user)) => revoke_all(&session, user, &args.of).await,
+            (None, Some(user)) => revoke_all(&session, user, args).await,
             (None, None) => Ok(()),
         },
     }
@@ -107,9 +111,15 @@ async fn revoke(session: &Session<'_>, sid: &str) -> Result<(), Failure> {
     output.answer(&ended, "", "")
 }
 
-async fn revoke_all(session: &Session<'_>, user: &UserRef, of: &MemberArgs) -> Result<(), Failure> {
-    let ended: EmptyReply = session.delete(member_url(session, user, of).await?).await?;
+async fn revoke_all(
+    session: &Session<'_>,
+    user: &UserRef,
+    RevokeArgs { of, yes, .. }: &RevokeArgs,
+) -> Result<(), Failure> {
     let tenant = session.tenant(of.tenant.as_deref())?;
+    let what = format!("every session of {user} in {tenant} at {}", session.target.host);
+    input::confirm_revocation(session.output(), &what, *yes)?;
+    let ended: EmptyReply = session.delete(member_url(session, user, of).await?).await?;
     session.output().done(&format!("All sessions of {user} in {tenant} ended"));
     session.output().answer(&ended, "", "")
 }

@@ -28,6 +28,7 @@ use super::worker_secret;
 use super::worker_token::Asker;
 use crate::exit::Failure;
 use crate::session::Session;
+use crate::shown;
 
 /// Make a worker with all that it needs to get tokens; what is there stays, what is missing is made
 ///
@@ -322,6 +323,10 @@ impl Provision<'_> {
         let mut bare = secret.unwrap_or_else(|| self.done.worker_id.clone());
         if let Some(secret) = &self.done.client_secret {
             bare.push_str(&format!("\n{secret}"));
+        }
+        let holds_secret = is_made && self.args.write_env.is_none();
+        if holds_secret || self.done.client_secret.is_some() {
+            return shown::once(output, &self.done, (&people, &bare));
         }
         output.answer(&self.done, &people, &bare)
     }

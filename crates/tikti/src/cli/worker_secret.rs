@@ -12,6 +12,7 @@ use tikti_server::api::{
 
 use super::worker::Reference;
 use crate::exit::Failure;
+use crate::input;
 use crate::session::Session;
 use crate::shown;
 
@@ -23,8 +24,8 @@ use crate::shown;
 #[command(after_help = "\
 Example:
   SECRET=$(tikti worker rotate-secret worker-01 --tenant codecompany --quiet)
-  tikti worker rotate-secret worker-01 --tenant codecompany --revoke 1
-  tikti worker rotate-secret worker-01 --tenant codecompany --revoke-old
+  tikti worker rotate-secret worker-01 --tenant codecompany --revoke 1 --yes
+  tikti worker rotate-secret worker-01 --tenant codecompany --revoke-old --yes
 
 `tikti worker get WORKER` shows the numbers of its secrets.")]
 pub(crate) struct RotateArgs {
@@ -39,23 +40,39 @@ pub(crate) struct RotateArgs {
     /// When the new secret ends by itself, like 2027-01-31T00:00:00Z
     #[arg(long, value_name = "TIME")]
     expires_at: Option<String>,
+    /// Do not ask before secrets are revoked
+    #[arg(long)]
+    yes: bool,
 }
 
 pub(crate) async fn rotate(session: &Session<'_>, args: &RotateArgs) -> Result<(), Failure> {
     let (worker, output) = (&args.reference.worker, session.output());
     if let Some(n) = args.revoke {
+        let what =
+            format!("secret {n} of worker {worker} at {}, with its tokens,", session.target.host);
+        input::confirm_revocation(output, &what, args.yes)?;
         let gone = revoke(session, &args.reference, n).await?;
         output.done(&format!("Secret {n} of worker {worker} revoked, and its tokens with it"));
         return output.answer(&gone, "", "");
     }
     let mut old = Vec::new();
     if args.revoke_old {
+        let host = &session.target.host;
+        let what = format!("all older secrets of worker {worker} at {host}, with its tokens,");
+        input::confirm_revocation(output, &what, args.yes)?;
         old = held(session, &args.reference).await?;
         make_room(session, &args.reference, &mut old).await?;
     }
     let added = add(session, &args.reference, args.expires_at.clone()).await?;
     let said = format!("Secret {} of worker {worker} made", added.n);
-    shown::secret(output, &said, &added, added.secret.as_deref())?;
+    // Nothing is revoked where nobody has got it.
+    shown::secret(output, &said, &added, added.secret.as_deref()).map_err(|failure| {
+        let n = added.n;
+        failure.next(format!(
+            "the secret before it stays good; revoke the new one, `tikti worker rotate-secret {worker} \
+             --revoke {n} --yes`, and say the same again"
+        ))
+    })?;
     if !args.revoke_old {
         output.note("Older ones stay good: `tikti worker rotate-secret WORKER --revoke NUMBER`");
     }
@@ -63,7 +80,7 @@ pub(crate) async fn rotate(session: &Session<'_>, args: &RotateArgs) -> Result<(
         revoke(session, &args.reference, n).await.map_err(|failure| {
             failure.next(format!(
                 "the new secret is good, and the old one is, too: say `tikti worker rotate-secret \
-                 {worker} --revoke {n}`"
+                 {worker} --revoke {n} --yes`"
             ))
         })?;
         output.note(&format!("Secret {n} revoked, and the worker's tokens with it"));

@@ -78,9 +78,18 @@ fn those_of_a_member(
         &format!("{{\"sessions\":[{shown},{shown}]}}\n"),
         "",
     );
-    prints(
+    fails(
         home,
         &format!("session revoke {of_member}"),
+        3,
+        "warning: every session of ann@example.org in codecompany at http://HOST will be revoked; \
+         that cannot be undone\nerror: nobody is there to be asked whether this is meant\n  \
+         next: say so with --yes\n",
+    );
+    hers.run("session list").done();
+    prints(
+        home,
+        &format!("session revoke {of_member} --yes"),
         "",
         "✔ All sessions of ann@example.org in codecompany ended\n",
     );
@@ -92,7 +101,7 @@ fn those_of_a_member(
     prints(hers, &format!("session revoke {} --output json", sid.trim_end()), "{}\n", "");
     let id = home.run("user get ann@example.org --quiet").done();
     let line =
-        format!("session revoke --user {} --tenant codecompany --output json", id.trim_end());
+        format!("session revoke --user {} --tenant codecompany --yes --output json", id.trim_end());
     prints(home, &line, "{}\n", "");
 
     let gone = exact(&home.run(&format!("session revoke {}", sid.trim_end())).fails(1));

@@ -165,15 +165,24 @@ fn a_secret_is_rotated_and_the_old_one_ends() {
     let said = world.refused("worker rotate-secret worker-01", 1);
     assert!(said.contains("(LIMIT_EXCEEDED)\n  next: it has two secrets: revoke one"), "{said}");
     assert_eq!(
-        world.said("worker rotate-secret worker-01 --revoke 2"),
+        world.said("worker rotate-secret worker-01 --revoke 2 --yes"),
         "✔ Secret 2 of worker worker-01 revoked, and its tokens with it\n"
     );
-    let said = world.refused("worker rotate-secret worker-01 --revoke 2", 1);
+    let said = world.refused("worker rotate-secret worker-01 --revoke 2 --yes", 1);
     assert!(said.contains("(NOT_FOUND)"), "{said}");
     let added = world.json("worker rotate-secret worker-01 --expires-at 2099-01-01T00:00:00Z");
     assert_eq!(added, json!({"n": 3, "secret": "SECRET", "expiresAt": "TIME"}));
 
-    let outcome = world.run("worker rotate-secret worker-01 --revoke-old");
+    // What takes something away is asked about, or meant.
+    for (options, what) in [
+        ("--revoke 1", "secret 1 of worker worker-01 at HOST, with its tokens,"),
+        ("--revoke-old", "all older secrets of worker worker-01 at HOST, with its tokens,"),
+    ] {
+        let said = world.refused(&format!("worker rotate-secret worker-01 {options}"), 3);
+        let warned = format!("warning: {what} will be revoked; that cannot be undone\n");
+        assert!(said.starts_with(&warned) && said.ends_with("next: say so with --yes"), "{said}");
+    }
+    let outcome = world.run("worker rotate-secret worker-01 --revoke-old --yes");
     assert_eq!(
         outcome.stderr,
         "  Secret 1 of worker worker-01 revoked\n✔ Secret 4 of worker worker-01 made\n  \
@@ -185,7 +194,47 @@ fn a_secret_is_rotated_and_the_old_one_ends() {
     assert!(said.contains("(INVALID_CLIENT_CREDENTIALS)\n"), "{said}");
     assert!(said.contains("next: check the worker's id and secret"), "{said}");
     assert!(!said.contains(first.trim_end()) && !said.contains("invalid_client"), "{said}");
-    let secret = world.run("worker rotate-secret worker-01 --revoke-old --quiet");
+    let secret = world.run("worker rotate-secret worker-01 --revoke-old --yes --quiet");
     assert_eq!((secret.stderr.as_str(), secret.stdout.lines().count()), ("", 1));
     token(&world, &secret.done(), "").done();
+}
+
+/// Ends a command whose standard output nobody reads.
+fn unread(world: &TenantWorld, line: &str) -> Outcome {
+    let mut child = world.home.command(line).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    Outcome { code: output.status.code(), stdout: String::new(), stderr }
+}
+
+#[test]
+fn a_secret_that_nobody_has_read_takes_the_place_of_none() {
+    let world = TenantWorld::start();
+    let first = world.run(&format!("{CREATE} --quiet")).done();
+    for line in [
+        "worker rotate-secret worker-01 --revoke-old --yes",
+        "worker rotate-secret worker-01 --revoke-old --yes --quiet",
+        "worker rotate-secret worker-01 --revoke-old --yes --output json",
+    ] {
+        let said = unread(&world, line).fails(1);
+        assert!(said.contains("error: the secret that was made is lost"), "{said}");
+        let (_, next) = said
+            .split_once("the secret before it stays good; revoke the new one, `tikti ")
+            .unwrap();
+        token(&world, &first, "").done();
+        world.run(next.split('`').next().unwrap()).done();
+    }
+    token(&world, &first, "").done();
+    for line in [
+        "worker create worker-02 --clients backend-worker",
+        "client create jobs-api",
+        "apikey create --tenant codecompany --name k --scopes introspect",
+        "worker provision worker-03 --aud backend-worker --scopes jobs:read",
+    ] {
+        let said = unread(&world, line).fails(1);
+        assert!(said.contains("error: the secret that was made is lost"), "{line}: {said}");
+    }
+    // What can be shown again may stay unread.
+    assert_eq!(unread(&world, "worker get worker-01").code, Some(0));
 }

@@ -219,7 +219,7 @@ fn the_token_in_the_file_is_renewed_also_with_a_rotated_secret() {
     let line =
         "worker provision worker-03 --aud backend-worker --scopes jobs:read --rotate --write-env";
     worker.world.run(&format!("{line} {}", worker.env_file.display())).done();
-    worker.world.run("worker rotate-secret worker-03 --revoke 1").done();
+    worker.world.run("worker rotate-secret worker-03 --revoke 1 --yes").done();
     running.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
     let third = running.next_line();
     assert_ne!(second, third);
