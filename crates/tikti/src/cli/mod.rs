@@ -95,7 +95,7 @@ Get started:
       --tenant codecompany --sub worker-01
 
 Exit codes: 0 done, 1 refused or failed, 2 authentication, 3 configuration or usage,
-4 something differs (`tikti diff`) or was left (`tikti migrate`).";
+4 something differs (`tikti diff`) or was left (`tikti migrate`), 130 ended by Ctrl-C.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -332,6 +332,18 @@ mod tests {
             }
         });
         assert_eq!(wide, Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_exit_code_is_in_the_help_and_the_reference() {
+        use Exit::{Authentication, Done, Drift, Interrupted, Refused, Usage};
+        let all = [Done, Refused, Authentication, Usage, Drift, Interrupted];
+        let told = reference::EXIT_CODES.map(|(code, _)| code.to_owned());
+        assert_eq!(told, all.map(|exit| (exit as u8).to_string()));
+        let (_, line) = EXAMPLES.split_once("Exit codes: ").unwrap();
+        for code in told {
+            assert!(line.split([' ', '\n']).any(|word| word == code), "{code}: {line}");
+        }
     }
 
     #[test]

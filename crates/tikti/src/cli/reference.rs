@@ -19,12 +19,13 @@ use crate::exit::Failure;
 pub(crate) struct ReferenceArgs {}
 
 /// How a command ends.
-pub(crate) const EXIT_CODES: [(&str, &str); 5] = [
+pub(crate) const EXIT_CODES: [(&str, &str); 6] = [
     ("0", "done"),
     ("1", "the server refused, or something failed"),
     ("2", "authentication: no credential, or one that is not accepted"),
     ("3", "usage or configuration: the command line, the environment, a file"),
     ("4", "drift: a file and the server differ"),
+    ("130", "ended by Ctrl-C; by another signal it is 128 and the number of that"),
 ];
 
 /// What the environment says to the client.
