@@ -18,6 +18,7 @@ mod interrupt;
 mod keyring;
 mod next_step;
 mod output;
+mod pages;
 mod private_file;
 mod profile;
 mod progress;

@@ -22,6 +22,7 @@ use crate::context::{Context, Target};
 use crate::exit::Failure;
 use crate::http_client::{Credential, HttpClient};
 use crate::output::Output;
+use crate::pages::Pages;
 
 /// An idToken that ends within this time would end on its way.
 const REFRESHED_BEFORE_SECONDS: u64 = 5;
@@ -192,7 +193,7 @@ impl<'a> Session<'a> {
         url: &Url,
         limit: usize,
     ) -> Result<(Vec<P::Item>, Option<String>), Failure> {
-        let mut items = Vec::new();
+        let (mut items, mut pages) = (Vec::new(), Pages::of_list());
         let mut page_token: Option<String> = None;
         loop {
             let mut url = url.clone();
@@ -202,9 +203,8 @@ impl<'a> Session<'a> {
                 url.query_pairs_mut().append_pair("pageToken", token);
             }
             let (found, next) = self.get::<P>(url).await?.split();
+            let next = pages.next(found.len(), next)?;
             items.extend(found);
-            // A server that repeats itself is not asked for ever.
-            let next = next.filter(|next| page_token.as_ref() != Some(next));
             if next.is_none() || items.len() >= limit {
                 items.truncate(limit);
                 return Ok((items, next));

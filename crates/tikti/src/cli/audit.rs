@@ -14,7 +14,8 @@ use super::audit_tail;
 use super::audit_verify::{self, VerifyArgs};
 use crate::context::Context;
 use crate::exit::Failure;
-use crate::output;
+use crate::output::{self, Reader};
+use crate::pages::Pages;
 use crate::session::Session;
 
 /// Most events of one page.
@@ -139,9 +140,9 @@ impl<'a> Log<'a> {
 }
 
 /// The events that are asked for, page by page.
-struct Pages<'a>(Log<'a>);
+struct Chosen<'a>(Log<'a>);
 
-impl<'a> Pages<'a> {
+impl<'a> Chosen<'a> {
     async fn open(
         context: &'a Context,
         args: &ExportArgs,
@@ -163,15 +164,17 @@ impl<'a> Pages<'a> {
 }
 
 async fn export(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
-    let pages = Pages::open(context, args, &[]).await?;
-    let (mut token, mut is_pruned) = (None, false);
+    let chosen = Chosen::open(context, args, &[]).await?;
+    let (mut token, mut is_pruned, mut pages) = (None, false, Pages::of_events());
     loop {
-        let page = pages.page(LARGEST_PAGE, token.as_deref()).await?;
+        let page = chosen.page(LARGEST_PAGE, token.as_deref()).await?;
         is_pruned |= page.checkpoint.is_some();
         let lines = page.events.iter().map(serde_json::to_string);
         let lines: Vec<String> = lines.collect::<Result<_, _>>().map_err(|c| unwritable(&c))?;
-        context.output.script(&lines.join("\n"))?;
-        token = page.next_page_token;
+        if context.output.script(&lines.join("\n"))? == Reader::Gone {
+            return Ok(());
+        }
+        token = pages.next(page.events.len(), page.next_page_token)?;
         if token.is_none() {
             break;
         }
@@ -203,13 +206,14 @@ async fn head(context: &Context, args: &HeadArgs) -> Result<(), Failure> {
 
 async fn list(context: &Context, args: &ListArgs) -> Result<(), Failure> {
     let filters = [("action", args.action.as_ref()), ("actor", args.actor.as_ref())];
-    let pages = Pages::open(context, &args.chosen, &filters).await?;
+    let chosen = Chosen::open(context, &args.chosen, &filters).await?;
+    let mut pages = Pages::of_events();
     let (mut events, mut head, mut checkpoint, mut token) = (Vec::new(), None, None, None);
     while events.len() < args.limit {
-        let page = pages.page(args.limit - events.len(), token.as_deref()).await?;
+        let page = chosen.page(args.limit - events.len(), token.as_deref()).await?;
+        token = pages.next(page.events.len(), page.next_page_token)?;
         events.extend(page.events);
         (head, checkpoint) = (page.head, page.checkpoint);
-        token = page.next_page_token;
         if token.is_none() {
             break;
         }

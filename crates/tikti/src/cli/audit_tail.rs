@@ -1,7 +1,8 @@
 //! `tikti audit tail`: what was done last, and what is being done?
 //!
 //! Each event is one line, printed when it comes. Following asks every two seconds, less often where the server
-//! wants that, and goes on over an idToken that ends and a server that is away for a while.
+//! wants that, and goes on over an idToken that ends and a server that is away for a while. What was read is not
+//! read again, but for what may have come since the server's clock and this one's were the same.
 //!
 //! Spec: Command line, `audit`; Authorization, "Audit".
 
@@ -18,6 +19,7 @@ use crate::clock;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::output::Reader;
+use crate::pages::Pages;
 
 /// Between two questions.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -86,7 +88,7 @@ async fn tail(context: &Context, args: &TailArgs) -> Result<(), Failure> {
         if !args.follow {
             return Ok(());
         }
-        events = next(context, &mut log, &seen).await?;
+        events = next(context, &mut log, &mut seen).await?;
         seen = events.back().map_or(seen, Seen::of);
     }
 }
@@ -104,28 +106,35 @@ impl Seen {
     }
 }
 
-/// The last `most` events: from a short time ago on, and from longer ago where those are too few.
+/// The last `most` events: from a short time ago on, and before those from longer ago where they are too few.
 async fn last(log: &Log<'_>, most: usize, now: u64) -> Result<VecDeque<AuditLinkReply>, Failure> {
-    for window in WINDOWS {
-        let found = since(log, Some(&clock::rfc3339(now.saturating_sub(window))), most).await?;
-        if found.len() >= most {
-            return Ok(found);
+    let begins = WINDOWS.map(|window| Some(clock::rfc3339(now.saturating_sub(window))));
+    let (mut events, mut to) = (VecDeque::new(), None);
+    for from in begins.into_iter().chain([None]) {
+        let missing = most - events.len();
+        let mut found = between(log, (from.as_deref(), to.as_deref()), missing).await?;
+        found.append(&mut events);
+        events = found;
+        if events.len() >= most {
+            break;
         }
+        to = from;
     }
-    since(log, None, most).await
+    Ok(events)
 }
 
 /// Waits for events that were not seen yet.
 async fn next(
     context: &Context,
     log: &mut Log<'_>,
-    seen: &Seen,
+    seen: &mut Seen,
 ) -> Result<VecDeque<AuditLinkReply>, Failure> {
     let mut pause = PAUSE;
     loop {
         sleep(pause).await;
+        let asked_at = clock::now_seconds();
         let found = match log.session.renew().await {
-            Ok(()) => since(log, Some(&seen.at), usize::MAX).await,
+            Ok(()) => between(log, (Some(&seen.at), None), usize::MAX).await,
             Err(failure) => Err(failure),
         };
         match found {
@@ -133,6 +142,11 @@ async fn next(
                 events.retain(|link| link.seq > seen.seq);
                 if !events.is_empty() {
                     return Ok(events);
+                }
+                // A filter passed over all until then: these need not be looked at again.
+                let passed = clock::rfc3339(asked_at.saturating_sub(WRONG_CLOCK));
+                if passed > seen.at {
+                    seen.at = passed;
                 }
                 pause = PAUSE;
             }
@@ -158,22 +172,24 @@ fn may_pass(failure: &Failure) -> bool {
     }
 }
 
-/// The last `most` of the events from `from` on.
-async fn since(
+/// The last `most` of the events that were added at the first time or later, and before the second.
+async fn between(
     log: &Log<'_>,
-    from: Option<&str>,
+    (from, to): (Option<&str>, Option<&str>),
     most: usize,
 ) -> Result<VecDeque<AuditLinkReply>, Failure> {
     let mut url = log.url.clone();
-    if let Some(from) = from {
-        url.query_pairs_mut().append_pair("from", from);
+    for (name, time) in [("from", from), ("to", to)] {
+        if let Some(time) = time {
+            url.query_pairs_mut().append_pair(name, time);
+        }
     }
-    let (mut events, mut token) = (VecDeque::new(), None);
+    let (mut events, mut token, mut pages) = (VecDeque::new(), None, Pages::of_events());
     loop {
         let page = log.page(&url, LARGEST_PAGE, token.as_deref()).await?;
+        token = pages.next(page.events.len(), page.next_page_token)?;
         events.extend(page.events);
         events.drain(..events.len().saturating_sub(most));
-        token = page.next_page_token;
         if token.is_none() {
             return Ok(events);
         }

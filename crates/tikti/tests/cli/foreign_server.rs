@@ -45,7 +45,7 @@ fn reply(status: &str, headers: &str, body: &str) -> Vec<u8> {
 }
 
 /// A server that answers each request as `answer` says to its path; gives its address.
-fn serve(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> String {
+pub(crate) fn serve(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
@@ -79,12 +79,12 @@ fn path_of_request(stream: &TcpStream) -> Option<String> {
     path
 }
 
-fn answer_json(status: &str, body: &Value) -> Vec<u8> {
+pub(crate) fn answer_json(status: &str, body: &Value) -> Vec<u8> {
     reply(status, "content-type: application/json\r\n", &body.to_string())
 }
 
 /// Runs `line` against the server at `url`, with a token that only a server can judge.
-fn ask_for(line: &str, url: &str) -> Outcome {
+pub(crate) fn ask_for(line: &str, url: &str) -> Outcome {
     let home = Home::new();
     let mut command = home.command(line);
     command.env("TIKTI_HOST", url).env("TIKTI_TOKEN", "a.b.c").stdin(Stdio::piped());

@@ -23,6 +23,7 @@ mod keyring;
 mod keys;
 mod landing_page;
 mod logout;
+mod long_lists;
 mod lossy_road;
 mod member;
 mod migrate;
