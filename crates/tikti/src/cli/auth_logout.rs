@@ -2,7 +2,8 @@
 //!
 //! The tokens are forgotten whatever the server says: one that is away costs a warning. The session is ended
 //! at the server of the profile and at no other, and before the tokens are gone: a command that is stopped in
-//! between can be run again.
+//! between can be run again. It waits for a refresh that is under way, whose session it would miss, and leaves
+//! alone what somebody has signed in to since it looked.
 //!
 //! Spec: Command line, `auth`; HTTP API, "Identity" (`signOut`).
 
@@ -47,24 +48,36 @@ enum Ended {
     Nothing,
 }
 
+/// What the profile still holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    /// One that was not there when it was read.
+    Session,
+}
+
 pub(crate) async fn run(context: &Context, args: &LogoutArgs) -> Result<(), Failure> {
     let file = context.profile_file()?;
-    let (profile, stored) = context.selected(&mut file.load()?)?;
+    let (profile, mut stored) = context.selected(&mut file.load()?)?;
+    // Held to the end; where there is no profile there is nothing to wait for.
+    let _lock = stored.is_some().then(|| file.lock_refresh()).transpose()?;
+    if stored.is_some() {
+        stored = context.selected(&mut file.load()?)?.1;
+    }
     let ended = match &stored {
         Some(stored) if has_session(stored) && args.local => Ended::OnlyHere,
         Some(stored) if has_session(stored) => end(context, stored).await,
         _ => Ended::Nothing,
     };
     // Also without an idToken: an access token is as good to whoever finds it.
-    if stored.is_some() {
-        file.update(|profiles| {
-            if let Some(stored) = profiles.profiles.get_mut(&profile) {
-                stored.forget_tokens();
-            }
-            Ok(())
+    let mut left = Left::Nothing;
+    if let Some(read) = &stored {
+        left = file.update(|profiles| {
+            let stored = profiles.profiles.get_mut(&profile);
+            Ok(stored.map_or(Left::Nothing, |stored| forget(stored, read)))
         })?;
     }
-    say(context, ended, &profile, stored.as_ref());
+    say(context, ended, (&profile, left), stored.as_ref());
     warn_of_variable(context);
     let answer = SignedOut {
         profile,
@@ -72,6 +85,22 @@ pub(crate) async fn run(context: &Context, args: &LogoutArgs) -> Result<(), Fail
         ended_at_server: ended == Ended::AtServer,
     };
     context.output.answer(&answer, "", "")
+}
+
+/// Takes the tokens that were `read` out of the profile: others came meanwhile.
+fn forget(stored: &mut Profile, read: &Profile) -> Left {
+    let Profile { id_token, refresh_token, access_token, worker_token, .. } = stored;
+    for (token, read) in [
+        (id_token, &read.id_token),
+        (refresh_token, &read.refresh_token),
+        (access_token, &read.access_token),
+        (worker_token, &read.worker_token),
+    ] {
+        if token == read {
+            *token = None;
+        }
+    }
+    if has_session(stored) { Left::Session } else { Left::Nothing }
 }
 
 fn has_session(profile: &Profile) -> bool {
@@ -102,12 +131,16 @@ async fn ask(context: &Context, profile: &Profile) -> Result<EmptyReply, Failure
     client.post(url, Credential::Nothing, &request).await
 }
 
-fn say(context: &Context, ended: Ended, profile: &str, stored: Option<&Profile>) {
+fn say(context: &Context, ended: Ended, (profile, left): (&str, Left), stored: Option<&Profile>) {
     let output = &context.output;
+    let holds = match left {
+        Left::Nothing => "holds no tokens any more.",
+        Left::Session => "holds those of a session that began meanwhile.",
+    };
     match ended {
         Ended::Nothing => output.done(&format!("Profile `{profile}` had no session.")),
         Ended::AtServer => {
-            output.done(&format!("Signed out: profile `{profile}` holds no tokens any more."));
+            output.done(&format!("Signed out: profile `{profile}` {holds}"));
             if stored.is_some_and(holds_tokens_for_others) {
                 output.note(
                     "Services that verify access tokens by themselves take them until they expire.",
@@ -115,7 +148,7 @@ fn say(context: &Context, ended: Ended, profile: &str, stored: Option<&Profile>)
             }
         }
         Ended::OnlyHere => {
-            output.done(&format!("Profile `{profile}` holds no tokens any more."));
+            output.done(&format!("Profile `{profile}` {holds}"));
             let expiry = stored.and_then(|stored| stored.id_token.as_deref()).and_then(expiry_of);
             output.note(&format!(
                 "The session itself ends at its expiry{}: a copy of its tokens stays good until then.",

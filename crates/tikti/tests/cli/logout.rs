@@ -1,8 +1,10 @@
 //! `tikti auth logout`: the session ends at the server as well, and the tokens are forgotten in any case.
 
 use std::fs;
+use std::sync::Arc;
 
 use crate::exact::{exact, prints};
+use crate::lossy_road::LossyRoad;
 use crate::support::{Dev, Home, Outcome, finish};
 
 /// What a copy of the idToken is still good for.
@@ -79,4 +81,31 @@ fn tokens_are_forgotten_without_the_server() {
     assert_eq!(exact(told), forgotten);
     outcome.done();
     assert!(!holds_tokens(&home));
+}
+
+#[test]
+fn a_session_that_begins_meanwhile_stays() {
+    let home = Arc::new(Home::new());
+    let dev = Dev::start(&home);
+    let road = LossyRoad::watching("POST /v1/accounts/signOut ", &dev);
+    let over_road = || {
+        let config = fs::read_to_string(home.config()).unwrap();
+        config.replace(dev.text("url"), &road.url)
+    };
+    home.sign_in(&dev).done();
+    let later = over_road();
+    home.sign_in(&dev).done();
+    fs::write(home.config(), over_road()).unwrap();
+    let ended = id_token(&home);
+    // While the server is asked, somebody signs in elsewhere.
+    let config = home.config();
+    road.meanwhile(move || fs::write(&config, &later).unwrap());
+    prints(
+        &home,
+        "auth logout",
+        "",
+        "✔ Signed out: profile `dev` holds those of a session that began meanwhile.\n",
+    );
+    home.run("session list").done();
+    with_copy(&home, &ended).fails(2);
 }

@@ -1,7 +1,7 @@
 //! The silent refresh: whose idToken has ended goes on without a word, and no session is lost by it.
 
 use std::fs;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
@@ -199,9 +199,14 @@ fn a_refreshed_session_that_cannot_be_stored_after_all_is_used_and_told() {
 fn who_signs_out_during_a_refresh_is_signed_out() {
     let person = Person::new();
     person.end_id_token();
-    let home = Arc::clone(&person.home);
-    person.road.meanwhile(move || drop(home.run("auth logout --local").done()));
+    // It waits for the refresh, whose session it would miss.
+    let (home, (leaves, left)) = (Arc::clone(&person.home), mpsc::channel());
+    person.road.meanwhile(move || {
+        leaves.send(home.command("auth logout --local").spawn().unwrap()).unwrap();
+    });
     person.run("tenant list").done();
+    let outcome = left.recv().unwrap().wait_with_output().unwrap();
+    assert_eq!(outcome.status.code(), Some(0), "{outcome:?}");
     assert_eq!((person.stored("idToken"), person.stored("refreshToken")), (None, None));
 }
 
