@@ -1,7 +1,7 @@
 //! What is configured, with every value that was left out, and no secret: what an operator compares.
 //!
-//! Each secret is shown as `***`, a password in a URL likewise. What is shown has the names and the form of the
-//! file, so that it can be put into one.
+//! Each secret is shown as `***`, a password in a URL likewise, and whatever stands behind the host of a webhook.
+//! What is shown has the names and the form of the file, so that it can be put into one.
 //!
 //! Spec: Operations, "Configuration" (`tikti config check`).
 
@@ -16,6 +16,7 @@ use tikti_domain::secret::{ExposeSecret, NamedSecret, Secrets};
 use tikti_domain::settings::{
     GrantedBy, IdTokenAlgorithm, Limits, ResourceServer, Settings, TenantTemplate, Tenantless,
 };
+use url::Url;
 
 use super::{
     Config, ForwardedHeader, LogConfig, LogFormat, MailConfig, MailTransport, Security, SmtpConfig,
@@ -179,7 +180,7 @@ fn mail(mail: &MailConfig, settings: &Settings) -> Value {
     let (smtp, webhook) = match &mail.transport {
         Some(MailTransport::Smtp(smtp)) => (Some(self::smtp(smtp)), None),
         Some(MailTransport::Webhook(WebhookConfig { url, .. })) => {
-            (None, Some(json!({ "url": masked_url(url.as_str()), "secret": MASK })))
+            (None, Some(json!({ "url": origin_of(url), "secret": MASK })))
         }
         Some(MailTransport::Capture(_)) | None => (None, None),
     };
@@ -192,6 +193,13 @@ fn mail(mail: &MailConfig, settings: &Settings) -> Value {
         "actionUrl": settings.mail_action_url,
         "allowedOrigins": settings.allowed_origins,
     })
+}
+
+/// Scheme, host and port of an address whose path or query may be a secret.
+fn origin_of(url: &Url) -> String {
+    let origin = url.origin().ascii_serialization();
+    let is_all = url.path() == "/" && url.query().is_none();
+    if is_all { origin } else { format!("{origin}/{MASK}") }
 }
 
 fn smtp(smtp: &SmtpConfig) -> Value {

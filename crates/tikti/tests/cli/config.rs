@@ -74,6 +74,28 @@ fn what_is_effective_is_shown_without_secrets_and_can_be_configured_again() {
 }
 
 #[test]
+fn of_a_webhook_no_more_is_shown_than_its_host() {
+    let home = Home::new();
+    for (url, shown) in [
+        ("https://hooks.example.org/T0/path-token", "https://hooks.example.org/***"),
+        (
+            "https://hooks.example.org:8443/?password=query-token",
+            "https://hooks.example.org:8443/***",
+        ),
+        ("https://hooks.example.org/", "https://hooks.example.org"),
+    ] {
+        let yaml = YAML.split("mail:").next().unwrap();
+        let secret = "webhook-secret-webhook-secret-webhook";
+        let yaml =
+            format!("{yaml}mail: {{webhook: {{url: '{url}', secret: {secret}}}}}\n{SECRETS}");
+        let effective = check(&home, &yaml, "--output json").json();
+        assert_eq!(effective["mail"]["webhook"], json!({ "url": shown, "secret": "***" }));
+        let people = check(&home, &yaml, "").done();
+        assert!(people.contains(shown) && !people.contains("-token"), "{people}");
+    }
+}
+
+#[test]
 fn every_problem_is_told_at_once() {
     let home = Home::new();
     let yaml = "issuer: http://id.example.org\nnonsense: 1\ntokens: {idTtl: soon}\n";
