@@ -34,6 +34,8 @@ use crate::mail::Capture;
 pub const ADMIN_EMAIL: &str = "root@corp.sys";
 
 const SECRETS_FILE: &str = "secrets.yaml";
+/// Where programs find the mails.
+const MAIL_DIRECTORY: &str = "mail";
 const KID: &str = "dev";
 /// Limits are there, and so far away that a person or a test suite at work does not meet them.
 const LIMITS_FACTOR: u64 = 100;
@@ -146,7 +148,7 @@ pub fn prepare(dir: &Path, store_url: Option<SecretString>) -> Result<DevSetup, 
         admin: Email::parse(ADMIN_EMAIL).map_err(DevError::Shipped)?,
         settings: Settings::shipped("").map_err(DevError::Shipped)?,
         store: store(dir, store_url),
-        mail: MailConfig::captured(Capture::default())
+        mail: MailConfig::captured(Capture::default().kept_in(dir.join(MAIL_DIRECTORY)))
             .map_err(|problems| DevError::Templates(problems.join("; ")))?,
     })
 }

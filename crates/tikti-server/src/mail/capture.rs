@@ -1,5 +1,5 @@
-//! Where do the mails of `tikti dev` go? Nowhere: they are kept in memory, and whoever started it is
-//! told of each.
+//! Where do the mails of `tikti dev` go? Nowhere: they are kept in memory and, for programs, in a directory, and
+//! whoever started it is told of each.
 //!
 //! Invariant: at most the last hundred are kept, and nothing of them is logged. What the listener gets
 //! holds a link that signs somebody in; it is for the terminal of `dev` and for nothing else.
@@ -8,11 +8,14 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tikti_domain::clock::Timestamp;
 use tikti_domain::mail::{Language, MailKind};
 use tikti_domain::secret::{ExposeSecret, SecretString};
 
+use super::mailbox;
 use super::message::Message;
 
 /// How many mails are kept.
@@ -26,6 +29,7 @@ type Listener = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Capture {
     mails: Arc<Mutex<VecDeque<CapturedMail>>>,
     listener: Option<Listener>,
+    directory: Option<PathBuf>,
 }
 
 /// A mail that was kept. Has no `Debug`: it holds a code.
@@ -56,6 +60,12 @@ impl Capture {
         Self { listener: Some(Arc::new(listener)), ..self }
     }
 
+    /// Keeps each mail in this directory as well, as a file of JSON: for programs.
+    #[must_use]
+    pub fn kept_in(self, directory: PathBuf) -> Self {
+        Self { directory: Some(directory), ..self }
+    }
+
     /// The mails that were kept, the oldest first.
     #[must_use]
     pub fn mails(&self) -> Vec<CapturedMail> {
@@ -63,7 +73,12 @@ impl Capture {
         mails.iter().cloned().collect()
     }
 
-    pub(super) fn take(&self, message: Message) {
+    pub(super) fn take(&self, message: Message, now: Timestamp) {
+        if let Some(directory) = &self.directory
+            && let Err(cause) = mailbox::put(directory, &message, (now, KEPT))
+        {
+            tracing::warn!(%cause, "a mail is not in its directory");
+        }
         let line = format!(
             "mail to {}: {}: {}",
             message.to.as_str(),

@@ -10,6 +10,7 @@
 
 mod capture;
 mod delivery;
+mod mailbox;
 mod message;
 mod outbox;
 mod smtp;

@@ -74,7 +74,7 @@ impl Outbox {
                 Transport::Smtp(smtp) => smtp.send(&message, now).await,
                 Transport::Webhook(webhook) => webhook.send(&message, now).await,
                 Transport::Capture(capture) => {
-                    capture.take(message);
+                    capture.take(message, now);
                     Ok(())
                 }
             }

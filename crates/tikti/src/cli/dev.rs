@@ -2,7 +2,8 @@
 //!
 //! Programs get exactly one line on standard output, and it comes when the server answers; secrets
 //! appear on standard output alone. The profile is written before that line, so that whoever read it
-//! can go on at once. Mails are not sent: the person who started it is shown each, with its link.
+//! can go on at once. Mails are not sent: the person who started it is shown each, with its link, and
+//! programs find it as a file.
 //!
 //! Spec: Command line, `tikti dev`.
 
@@ -34,7 +35,10 @@ Example:
   tikti dev --listen 127.0.0.1:0 --data ./data --output json
   tikti dev --store redis://127.0.0.1:6379
 
-With --store everything but the secrets lies in that Redis, Valkey or KVRocks; one that keeps nothing
+Mails are shown here and not sent; the last 100 lie in the directory below mail, as JSON:
+to requestType oobCode link subject sentAt.
+
+With --store everything but the secrets and these lies in that Redis, Valkey or KVRocks; one that keeps nothing
 over a restart is accepted, other than by `tikti serve`.")]
 pub(crate) struct DevArgs {
     /// Address and port; port 0 takes a free one

@@ -15,6 +15,7 @@ mod bootstrap;
 mod client;
 mod completions;
 mod config;
+mod dev_mail;
 mod durability;
 mod exact;
 mod examples;
