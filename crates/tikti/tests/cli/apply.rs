@@ -315,6 +315,63 @@ workers: [{id: worker-01, clients: [billing], scopes: [bills:read]}]",
     elsewhere.run("tenant get codecompany").fails(1);
 }
 
+/// A suspended tenant with a worker that signs, by a key of this name.
+fn signing(status: &str, kid: &str, custom_tokens: bool) -> String {
+    let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+    format!(
+        "status: {status}
+workers:
+  - id: signer
+    customTokens: {custom_tokens}
+    scopes: [jobs:read]
+    jwks: {{keys: [{{kty: OKP, crv: Ed25519, kid: {kid}, x: {x}, key_ops: [verify]}}]}}"
+    )
+}
+
+#[test]
+fn public_keys_custom_tokens_and_the_status_of_a_tenant_are_as_the_file_says() {
+    let home = Home::new();
+    let _dev = signed_in(&home);
+    let file = write(&home, &signing("SUSPENDED", "k1", true));
+    let directory = home.path().join("env");
+    let made = home.run(&format!("apply -f {file} --yes --write-env {}", directory.display()));
+    assert_eq!(
+        made.stdout,
+        "+ tenant codecompany\n  \
+         + worker signer: customTokens true; jwks k1; scopes jobs:read\n\
+         ~ tenant codecompany: status - → SUSPENDED\n"
+    );
+    // Whoever signs with a key of his own has no secret.
+    assert_eq!(made.stderr, "✔ 3 changes made\n");
+    assert!(!directory.exists());
+    home.run(&format!("diff -f {file}")).done();
+    let status = || home.run("tenant get codecompany --output json").json()["status"].clone();
+    assert_eq!(status(), "SUSPENDED");
+
+    let file = write(&home, &signing("ACTIVE", "k2", false));
+    let (shown, _) = drift(home.run(&format!("diff -f {file}")));
+    assert_eq!(
+        shown,
+        "~ tenant codecompany: status SUSPENDED → ACTIVE\n  \
+         ~ worker signer: customTokens true → false; jwks k1 → k2\n"
+    );
+    home.run(&format!("apply -f {file} --yes")).done();
+    home.run(&format!("diff -f {file}")).done();
+    let worker = home.run("worker get signer --tenant codecompany --output json").json();
+    assert_eq!(
+        (&worker["jwks"]["keys"][0]["kid"], &worker["customTokens"]),
+        (&json!("k2"), &json!(false))
+    );
+
+    // Where something is refused the tenant stays open, so that it can be mended.
+    let file =
+        write(&home, "status: SUSPENDED\nroles: [{name: TENANT_USER, permissions: [jobs:read]}]");
+    let outcome = home.run(&format!("apply -f {file} --yes"));
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(outcome.stderr.contains("of 2 changes 1 failed and 1 were left out"), "{outcome:?}");
+    assert_eq!(status(), "ACTIVE");
+}
+
 #[test]
 fn a_file_that_is_wrong_or_a_plan_that_nobody_saw_changes_nothing() {
     let home = Home::new();

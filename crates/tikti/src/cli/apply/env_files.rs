@@ -139,9 +139,13 @@ fn lines((host, tenant_id): &Place, change: &Change, secret: &SecretString) -> S
     told.map(|(name, value)| format!("{name}={}\n", quoted(value))).collect()
 }
 
-/// Whether `change` makes something that is given a secret.
+/// Whether `change` makes something that may be given a secret: a worker with public keys is not.
 pub(super) fn has_secret(change: &Change) -> bool {
-    change.action == Action::Create && matches!(change.kind, Kind::Client | Kind::Worker)
+    let keys = change.fields.iter().find(|field| field.name == "jwks");
+    let keys = keys.and_then(|field| field.to.get("keys")?.as_array());
+    let has_keys = keys.is_some_and(|keys| !keys.is_empty());
+    let is_given = change.kind == Kind::Client || change.kind == Kind::Worker && !has_keys;
+    change.action == Action::Create && is_given
 }
 
 /// What ids of tenants and secrets consist of.

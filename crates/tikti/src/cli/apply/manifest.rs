@@ -11,8 +11,9 @@ use std::path::Path;
 
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
+use tikti_token::AssertionKey;
 
 use super::plan::{Fields, Kind, WantedTenant};
 use crate::exit::Failure;
@@ -36,6 +37,8 @@ struct TenantEntry {
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     self_sign_up: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<String>,
     #[serde(skip_serializing)]
     roles: Option<Vec<RoleEntry>>,
     #[serde(skip_serializing)]
@@ -91,7 +94,36 @@ struct WorkerEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     mintable_by: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    jwks: Option<Keys>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom_tokens: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<String>,
+}
+
+/// The public keys of a worker, in the form and with the members that the server keeps.
+#[derive(Deserialize, Serialize)]
+#[serde(try_from = "GivenKeys")]
+struct Keys {
+    keys: Vec<AssertionKey>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GivenKeys {
+    keys: Vec<Map<String, Value>>,
+}
+
+impl TryFrom<GivenKeys> for Keys {
+    type Error = String;
+
+    /// No value of a key is repeated: it may be a private one.
+    fn try_from(given: GivenKeys) -> Result<Self, String> {
+        let keys = given.keys.iter().zip(1..).map(|(key, number)| {
+            AssertionKey::parse(key).map_err(|why| format!("key {number} of jwks {why}"))
+        });
+        Ok(Self { keys: keys.collect::<Result<_, _>>()? })
+    }
 }
 
 #[derive(Deserialize, Serialize)]
@@ -213,14 +245,22 @@ fn fields<T: Entry>(entry: &T) -> Result<Fields, Problem> {
     Ok(members.map(|(name, value)| (name.clone(), sorted(value.clone()))).collect())
 }
 
-/// A list as a set: sorted, each word once.
-pub(super) fn sorted(value: Value) -> Value {
+/// A list as a set: sorted, each word once. That of public keys is sorted by what they are called.
+pub(super) fn sorted(mut value: Value) -> Value {
+    if let Some(Value::Array(keys)) = value.get_mut("keys") {
+        keys.sort_by(|a, b| kid(a).cmp(&kid(b)));
+    }
     let Value::Array(mut words) = value else {
         return value;
     };
     words.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
     words.dedup();
     Value::Array(words)
+}
+
+/// What a public key is called.
+pub(super) fn kid(key: &Value) -> Option<&str> {
+    key.get("kid").and_then(Value::as_str)
 }
 
 fn twice<T: Entry>(entry: &T) -> Problem {
@@ -281,6 +321,7 @@ tenants:
   - slug: s
     name: n
     selfSignUp: false
+    status: s
     roles: [{name: R, permissions: []}]
     clients:
       - id: c
@@ -292,7 +333,15 @@ tenants:
         eventTypes: []
         subjectPolicy: p
         tokenTtlSeconds: 1
-    workers: [{id: w, clients: [], scopes: [], eventTypes: [], mintableBy: [], status: s}]
+    workers:
+      - id: w
+        clients: []
+        scopes: []
+        eventTypes: []
+        mintableBy: []
+        jwks: {keys: []}
+        customTokens: false
+        status: s
     members: [{email: a@b.c, roles: []}]
 ";
         let [tenant] = parse(text).unwrap().try_into().unwrap();
@@ -306,6 +355,32 @@ tenants:
             let [(_, fields)] = Vec::from_iter(things).try_into().unwrap();
             assert_eq!(Vec::from_iter(fields.into_keys()), all(kind), "{kind:?}");
         }
+    }
+
+    #[test]
+    fn public_keys_are_in_the_form_that_the_server_keeps() {
+        let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+        let head =
+            "tenants:\n  - slug: s\n    workers:\n      - id: w\n        jwks:\n          keys:\n";
+        let key =
+            |more: &str| format!("            - {{kty: OKP, crv: Ed25519, x: {x}, {more}}}\n");
+        let text =
+            format!("{head}{}{}", key("kid: b, key_ops: [verify]"), key("kid: a, alg: Ed25519"));
+        let [tenant] = parse(&text).unwrap().try_into().unwrap();
+        let kept = |kid: &str| json!({"kty": "OKP", "use": "sig", "alg": "EdDSA", "kid": kid, "crv": "Ed25519", "x": x});
+        let keys = json!({"jwks": {"keys": [kept("a"), kept("b")]}});
+        assert_eq!(tenant.sections[&Kind::Worker]["w"], fields_of(keys));
+        for (more, said) in [
+            ("kid: a, d: s3cret", "key 1 of jwks"),
+            ("alg: EdDSA", "key 1 of jwks must have a kid"),
+            ("kid: a, use: s3cret", "key 1 of jwks"),
+        ] {
+            let problem = parse(&format!("{head}{}", key(more))).map(|_| ()).unwrap_err();
+            assert!(problem.contains(said) && problem.contains("line "), "{problem}");
+            assert!(!problem.contains("s3cret"), "{problem}");
+        }
+        let other = head.replace("keys:", "keys: []\n          key:");
+        assert!(parse(&other).map(|_| ()).unwrap_err().contains("unknown field `key`"));
     }
 
     #[test]
@@ -325,6 +400,7 @@ tenants:
             ),
             (&format!("{tenant}    roles: [{{name: A}}]"), "line 3", "permissions"),
             (&format!("{tenant}    selfSignUp: maybe"), "line 3", "bool"),
+            (&format!("{tenant}    clients: [{{id: c, jwks: {{keys: []}}}}]"), "line 3", "jwks"),
             (&format!("{tenant}    roles: [{{name: A, permissions: x}}]"), "line 3", "sequence"),
             (&format!("{tenant}  - slug: s"), "line 3", "tenant s is named twice"),
             (&format!("{tenant}---\n{tenant}"), "line 5", "tenant s is named twice"),

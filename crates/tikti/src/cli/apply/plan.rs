@@ -2,7 +2,8 @@
 //!
 //! Invariant: only what the file names is made or changed, and only the fields that it names; what it does not
 //! name is deleted where pruning was asked for, in the sections that the file has, and nowhere else. Whatever
-//! stands on something else comes after it, and goes before it.
+//! stands on something else comes after it, and goes before it. In a tenant that is suspended nothing changes,
+//! so that suspending one comes last, and ending that first.
 //!
 //! Spec: Command line, `apply`. Why: docs/decisions/0043.
 
@@ -13,6 +14,10 @@ use serde_json::Value;
 
 /// The role whose last holder is not pruned: without him nobody administers the tenant.
 const ADMINISTRATOR: &str = "TENANT_ADMIN";
+
+/// The field that says whether a tenant is served, and what it says of a new one.
+const STATUS: &str = "status";
+const SERVED: &str = "ACTIVE";
 
 /// What a new thing is asked with, and nothing shows afterwards.
 const ONLY_WHEN_MADE: &str = "create";
@@ -43,7 +48,7 @@ impl Kind {
     /// Members of its wire type that a file can name.
     pub(super) fn fields(self) -> &'static [&'static str] {
         match self {
-            Self::Tenant => &["name", "selfSignUp"],
+            Self::Tenant => &["name", "selfSignUp", "status"],
             Self::Role => &["permissions"],
             Self::Client => &[
                 "type",
@@ -55,7 +60,9 @@ impl Kind {
                 "subjectPolicy",
                 "tokenTtlSeconds",
             ],
-            Self::Worker => &["clients", "scopes", "eventTypes", "mintableBy", "status"],
+            Self::Worker => {
+                &["clients", "scopes", "eventTypes", "mintableBy", "jwks", "customTokens", "status"]
+            }
             Self::Member => &["roles"],
         }
     }
@@ -137,7 +144,8 @@ pub(super) struct FieldChange {
 }
 
 /// The changes that make `found` into `wanted`, in the order in which they are to be made: tenant, roles,
-/// clients, workers, members; then what is pruned, the other way round; at last the caller himself.
+/// clients, workers, members; then what is pruned, the other way round; then the caller himself, and at last
+/// that the tenant is served no more.
 pub(super) fn plan(
     wanted: &WantedTenant,
     found: Option<&FoundTenant>,
@@ -154,17 +162,13 @@ pub(super) fn plan(
     let mut changes = Vec::new();
     let mut own = Vec::new();
     let slug = wanted.slug.as_str();
-    match found {
-        None => {
-            let fields = made(&wanted.fields);
-            changes.push(tenant(Action::Create, Kind::Tenant, slug, slug, fields));
-        }
-        Some(found) => {
-            let fields = differences(&wanted.fields, &found.fields);
-            if !fields.is_empty() {
-                changes.push(tenant(Action::Update, Kind::Tenant, slug, slug, fields));
-            }
-        }
+    let (action, fields) = match found {
+        None => (Action::Create, made(&wanted.fields)),
+        Some(found) => (Action::Update, differences(&wanted.fields, &found.fields)),
+    };
+    let (at_last, fields): (Vec<_>, Vec<_>) = fields.into_iter().partition(suspends);
+    if action == Action::Create || !fields.is_empty() {
+        changes.push(tenant(action, Kind::Tenant, slug, slug, fields));
     }
     for (kind, things) in &wanted.sections {
         for (name, fields) in things {
@@ -185,7 +189,15 @@ pub(super) fn plan(
         list.push(tenant(Action::Delete, kind, name, &there.id, gone(&there.fields)));
     }
     changes.append(&mut own);
+    if !at_last.is_empty() {
+        changes.push(tenant(Action::Update, Kind::Tenant, slug, slug, at_last));
+    }
     changes
+}
+
+/// Whether this of a tenant ends that it is served.
+fn suspends(field: &FieldChange) -> bool {
+    field.name == STATUS && field.to != SERVED
 }
 
 impl FoundTenant {
@@ -247,10 +259,14 @@ fn differences(wanted: &Fields, found: &Fields) -> Vec<FieldChange> {
 /// Whether `change` must not be made after `failed`, of the same tenant, was not.
 ///
 /// Nothing is deleted where something before it was not done: what should have taken its place is not there.
-/// Nobody is given a role, and no worker a client, that is not as the file says.
+/// Nobody is given a role, and no worker a client, that is not as the file says. No tenant is suspended before all
+/// else is done, and nothing is done in one that is not served any more.
 pub(super) fn depends(change: &Change, failed: &Change) -> bool {
-    let makes_tenant = failed.kind == Kind::Tenant && failed.action == Action::Create;
-    if makes_tenant || change.action == Action::Delete {
+    let is_status = |field: &FieldChange| field.name == STATUS;
+    let opens_tenant = failed.kind == Kind::Tenant
+        && (failed.action == Action::Create || failed.fields.iter().any(is_status));
+    let closes_tenant = change.kind == Kind::Tenant && change.fields.iter().any(suspends);
+    if opens_tenant || closes_tenant || change.action == Action::Delete {
         return true;
     }
     let names = |field: &FieldChange| match (field.name.as_str(), failed.kind) {

@@ -198,10 +198,30 @@ impl<'a> Run<'a> {
                 let url = session.tenant_url(&change.tenant, &[collection(kind)]);
                 session.post(url, &body(change)).await
             }
+            (Action::Update, Kind::Worker) => self.change_worker(url, body(change)).await,
             (Action::Update, Kind::Role) => session.replace(url, &body(change)).await,
             (Action::Update, _) => session.patch(url, &body(change)).await,
             (Action::Delete, _) => session.delete(url).await,
         }
+    }
+
+    /// The public keys of a worker lie at an address of their own.
+    async fn change_worker(
+        &self,
+        url: url::Url,
+        mut body: Map<String, Value>,
+    ) -> Result<Value, Failure> {
+        if let Some(keys) = body.remove("jwks") {
+            let mut place = url.clone();
+            if let Ok(mut path) = place.path_segments_mut() {
+                path.push("jwks");
+            }
+            let changed: Value = self.session.put(place, &keys).await?;
+            if body.is_empty() {
+                return Ok(changed);
+            }
+        }
+        self.session.patch(url, &body).await
     }
 
     /// The address of the thing itself.
@@ -227,7 +247,7 @@ fn ends_everything(failure: &Failure) -> bool {
 fn is_set_later(change: &Change, field: &str) -> bool {
     matches!(
         (change.kind, field),
-        (Kind::Tenant, "selfSignUp") | (Kind::Client | Kind::Worker, "status")
+        (Kind::Tenant, "selfSignUp" | "status") | (Kind::Client | Kind::Worker, "status")
     )
 }
 
@@ -270,7 +290,7 @@ mod tests {
         for (kind, fields, sent) in [
             (
                 Kind::Tenant,
-                json!({"name": "N", "selfSignUp": true}),
+                json!({"name": "N", "selfSignUp": true, "status": "ACTIVE"}),
                 json!({"slug": "n", "name": "N"}),
             ),
             (Kind::Role, json!({"permissions": []}), json!({"name": "n", "permissions": []})),

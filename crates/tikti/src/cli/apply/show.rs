@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tikti_server::api::ErrorReply;
 
+use super::manifest::kid;
 use super::plan::{Action, Change, FieldChange, Kind};
 use super::run::{Outcome, Plan};
 use crate::exit::Failure;
@@ -93,6 +94,12 @@ fn text(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(words) if words.is_empty() => "-".to_owned(),
         Value::Array(words) => Vec::from_iter(words.iter().map(text)).join(" "),
+        // Public keys, by what they are called.
+        Value::Object(members) if members.contains_key("keys") => {
+            let keys = members.get("keys").and_then(Value::as_array).into_iter().flatten();
+            let kids = Vec::from_iter(keys.filter_map(kid));
+            if kids.is_empty() { "-".to_owned() } else { kids.join(" ") }
+        }
         Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
     }
 }

@@ -18,8 +18,11 @@ fn name() -> impl Strategy<Value = String> {
 
 fn value(field: &'static str) -> BoxedStrategy<Value> {
     match field {
-        "name" | "type" | "status" | "subjectPolicy" => name().prop_map(Value::from).boxed(),
-        "selfSignUp" => any::<bool>().prop_map(Value::from).boxed(),
+        "name" | "type" | "subjectPolicy" => name().prop_map(Value::from).boxed(),
+        "status" => {
+            prop::sample::select(["ACTIVE", "B", "C"].as_slice()).prop_map(Value::from).boxed()
+        }
+        "selfSignUp" | "customTokens" => any::<bool>().prop_map(Value::from).boxed(),
         "tokenTtlSeconds" => (900_u64..903).prop_map(Value::from).boxed(),
         _ => btree_set(name(), 0..3).prop_map(|words| json!(words)).boxed(),
     }
@@ -215,6 +218,7 @@ proptest! {
             there.is_some_and(|there| there.standing == Standing::Own)
         };
         let place = |change: &Change| match change.action {
+            _ if change.kind == Kind::Tenant && change.fields.iter().any(suspends) => (3, 0),
             _ if own(change) => (2, 0),
             Action::Create | Action::Update => (0, change.kind as i32),
             Action::Delete => (1, -(change.kind as i32)),
@@ -260,6 +264,14 @@ fn a_failure_stops_what_depends_on_it_and_nothing_else() {
     assert_eq!(left(&made).len(), changes.len());
     let renamed = Change { action: Action::Update, ..made };
     assert_eq!(left(&renamed), Vec::<&str>::new());
+    // Of a tenant that is still suspended nothing changes, and none is suspended before all else is done.
+    let status = |to: &str| {
+        let (name, from, to) = (STATUS.to_owned(), Value::Null, Value::from(to));
+        Change { fields: vec![FieldChange { name, from, to }], ..renamed.clone() }
+    };
+    assert_eq!(left(&status("ACTIVE")).len(), changes.len());
+    assert!(depends(&status("SUSPENDED"), find("w")));
+    assert!(!depends(&status("ACTIVE"), &renamed));
     // Nothing goes where what should take its place is missing.
     let deletion = Change { action: Action::Delete, ..find("v").clone() };
     assert!(depends(&deletion, find("B")) && depends(&deletion, &renamed));
