@@ -141,6 +141,16 @@ impl Environment {
         Ok(Some(file))
     }
 
+    /// Gives up the file, which could not be written: what is known is shown instead.
+    pub(super) fn give_up_file(&mut self) {
+        self.place = None;
+    }
+
+    /// Whether the settings go into a file.
+    pub(super) fn has_file(&self) -> bool {
+        self.place.is_some()
+    }
+
     /// The settings by name; with the secret only where no file holds it.
     pub(super) fn shown(&self) -> BTreeMap<String, String> {
         let names = NAMES.iter().filter(|name| self.place.is_none() || **name != WORKER_SECRET);

@@ -170,8 +170,15 @@ impl Provision<'_> {
         if let Some(worker) = worker.filter(|_| self.args.rotate || is_unfinished) {
             self.make_secret(worker).await?;
         }
-        if let Some(file) = self.environment.write()? {
-            output.done(&format!("Settings of worker {worker_id} are in {}", file.display()));
+        match self.environment.write() {
+            Ok(Some(file)) => {
+                output.done(&format!("Settings of worker {worker_id} are in {}", file.display()));
+            }
+            Ok(None) => {}
+            Err(failure) => {
+                self.environment.give_up_file();
+                return Err(failure);
+            }
         }
         self.try_out().await
     }
@@ -305,8 +312,9 @@ impl Provision<'_> {
         let output = self.session.output();
         let is_made = self.done.made.contains(&"secret");
         self.done.environment = self.environment.shown();
+        self.done.env_file = self.done.env_file.take().filter(|_| self.environment.has_file());
         let mut people = String::new();
-        if self.args.write_env.is_none() {
+        if !self.environment.has_file() {
             people = self.environment.text()?;
             if is_made {
                 output.note("The secret is shown this once: keep it now");
@@ -319,12 +327,12 @@ impl Provision<'_> {
             output.note("The secret of the client is for its resource server, not for the worker");
             people.push_str(&format!("# Secret of client {client}, shown this once: {secret}\n"));
         }
-        let secret = self.environment.secret().filter(|_| self.args.write_env.is_none());
+        let secret = self.environment.secret().filter(|_| !self.environment.has_file());
         let mut bare = secret.unwrap_or_else(|| self.done.worker_id.clone());
         if let Some(secret) = &self.done.client_secret {
             bare.push_str(&format!("\n{secret}"));
         }
-        let holds_secret = is_made && self.args.write_env.is_none();
+        let holds_secret = is_made && !self.environment.has_file();
         if holds_secret || self.done.client_secret.is_some() {
             return shown::once(output, &self.done, (&people, &bare));
         }

@@ -1,11 +1,12 @@
 //! The silent refresh: whose idToken has ended goes on without a word, and no session is lost by it.
 
 use std::fs;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 
 use data_encoding::BASE64URL_NOPAD;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::foreign_server::{answer_json, serve};
 use crate::lossy_road::LossyRoad;
 use crate::support::{Dev, Home, Outcome, finish};
 
@@ -221,5 +222,33 @@ fn a_bench_that_its_id_token_would_not_outlast_begins_with_another() {
     assert_eq!(person.refreshes(), 1);
     // One that holds is left alone.
     person.run(line).done();
+    assert_eq!(person.refreshes(), 1);
+}
+
+#[test]
+fn a_session_is_refreshed_at_the_server_of_its_profile_and_at_no_other() {
+    let person = Person::new();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let paths = Arc::clone(&asked);
+    let elsewhere = serve(move |path| {
+        paths.lock().unwrap().push(path.to_owned());
+        answer_json("200 OK", &json!({ "tenants": [], "id_token": "i", "refresh_token": "r" }))
+    });
+    person.end_id_token();
+    let config = fs::read_to_string(person.home.config()).unwrap();
+    let other = format!("{config}  other: {{baseUrl: {elsewhere}}}\n");
+    fs::write(person.home.config(), &other).unwrap();
+    let config = fs::read_to_string(person.home.config()).unwrap();
+    for line in ["tenant list", "auth status", "token exchange --aud a --tenant t"] {
+        let by_option = person.run(&format!("{line} --host {elsewhere}"));
+        let by_variable = finish(person.home.command(line).env("TIKTI_HOST", &elsewhere), "");
+        let by_profile = person.run(&format!("{line} --profile other"));
+        for outcome in [by_option, by_variable, by_profile] {
+            assert_eq!(outcome.code, Some(2), "{line}: {outcome:?}");
+        }
+    }
+    assert_eq!((asked.lock().unwrap().clone(), person.refreshes()), (vec![], 0));
+    assert_eq!(fs::read_to_string(person.home.config()).unwrap(), config);
+    person.run("tenant list").done();
     assert_eq!(person.refreshes(), 1);
 }

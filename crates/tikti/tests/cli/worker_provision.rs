@@ -203,6 +203,43 @@ fn a_rotation_that_was_broken_off_is_told_and_mended_by_the_next_run() {
 }
 
 #[test]
+fn a_secret_that_was_made_is_shown_though_a_later_step_fails() {
+    let world = TenantWorld::start();
+    let (path, option) = file(&world);
+    let secret_in = |outcome: &Outcome| {
+        assert_eq!(outcome.code, Some(3), "{outcome:?}");
+        let (_, rest) = outcome.stdout.split_once("TIKTI_WORKER_SECRET=").unwrap();
+        rest.lines().next().unwrap().to_owned()
+    };
+    // The file cannot be written any more when the secret is there.
+    let road =
+        LossyRoad::watching(&format!("POST /v1/tenants/{}/workers", world.tenant_id), &world.dev);
+    let place = path.clone();
+    road.meanwhile(move || {
+        fs::remove_file(&place).unwrap();
+        fs::create_dir(&place).unwrap();
+    });
+    let line = format!("{PROVISION} {option}");
+    for options in ["", " --rotate"] {
+        let shown = over(&road, &world, &format!("{line}{options}"));
+        assert!(shown.stderr.contains("no file that can be replaced"), "{shown:?}");
+        let secret = secret_in(&shown);
+        let line =
+            "worker token worker-03 --aud jobs-api --tenant codecompany --secret-stdin --quiet";
+        world.home.run_with_input(line, &secret).done();
+        fs::remove_dir(&path).unwrap();
+    }
+    // The token that is to show that it works is not to be had.
+    let asked = LossyRoad::losing(&world.dev, "POST /oauth2/token ", 1);
+    let failed = over(&asked, &world, &format!("{PROVISION} --rotate"));
+    assert_eq!(failed.code, Some(1), "{failed:?}");
+    assert!(failed.stdout.contains("TIKTI_WORKER_SECRET=ws_"), "{failed:?}");
+    asked.lose(1);
+    let failed = over(&asked, &world, &format!("{PROVISION} --rotate --quiet"));
+    assert!(failed.code == Some(1) && failed.stdout.starts_with("ws_"), "{failed:?}");
+}
+
+#[test]
 fn a_secret_that_never_arrived_is_made_anew_by_the_next_run() {
     let world = TenantWorld::start();
     let (path, option) = file(&world);
