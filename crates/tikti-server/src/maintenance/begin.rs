@@ -46,11 +46,15 @@ pub async fn begin_deployment(
     begun
 }
 
-/// Repeats what another replica is at, until it is done or has stopped.
 async fn begin(domain: &Domain, first: &First) -> Result<Begun, Error> {
+    repeated(async || bootstrap::begin(domain, first).await).await
+}
+
+/// Repeats what another replica is at, until it is done or has stopped.
+async fn repeated(attempt: impl AsyncFn() -> Result<Begun, Error>) -> Result<Begun, Error> {
     let random = Random::system();
     for round in 1..ROUNDS {
-        match bootstrap::begin(domain, first).await? {
+        match attempt().await? {
             Begun::Elsewhere => {}
             begun @ (Begun::Made | Begun::Before) => return Ok(begun),
         }
@@ -58,5 +62,45 @@ async fn begin(domain: &Domain, first: &First) -> Result<Begun, Error> {
         let [jitter] = random.bytes()?;
         sleep(PAUSE * round + Duration::from_millis(jitter.into())).await;
     }
-    bootstrap::begin(domain, first).await
+    attempt().await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use tikti_domain::error::{Code, Refusal};
+
+    use super::*;
+
+    /// What becomes of attempts that end so, the last one again and again; and how many there are.
+    async fn after(attempts: &[Result<Begun, Code>]) -> (Result<Begun, Code>, usize) {
+        let made = Cell::new(0);
+        let became = repeated(async || {
+            let number = made.replace(made.get() + 1);
+            let attempt = attempts.get(number).or(attempts.last()).copied();
+            attempt.unwrap().map_err(|code| Refusal::of(code).into())
+        });
+        (became.await.map_err(|error| error.code()), made.get())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_another_replica_is_at_is_tried_again_until_it_is_done() {
+        use Begun::{Before, Elsewhere, Made};
+        for (attempts, became) in [
+            (&[Ok(Made)][..], (Ok(Made), 1)),
+            (&[Ok(Elsewhere), Ok(Elsewhere), Ok(Made)], (Ok(Made), 3)),
+            (&[Ok(Elsewhere), Ok(Before)], (Ok(Before), 2)),
+            (&[Ok(Elsewhere), Err(Code::EmailExists)], (Err(Code::EmailExists), 2)),
+            (&[Err(Code::WeakPassword)], (Err(Code::WeakPassword), 1)),
+        ] {
+            assert_eq!(after(attempts).await, became, "{attempts:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_stays_half_way_is_told_and_not_waited_for() {
+        let rounds = usize::try_from(ROUNDS).unwrap();
+        assert_eq!(after(&[Ok(Begun::Elsewhere)]).await, (Ok(Begun::Elsewhere), rounds));
+    }
 }

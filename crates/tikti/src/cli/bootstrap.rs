@@ -17,6 +17,7 @@ use super::store_args::not_done;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::next_step;
+use crate::output::Output;
 use crate::profile::Environment;
 
 const PASSWORD: &str = "TIKTI_BOOTSTRAP_PASSWORD";
@@ -67,26 +68,30 @@ pub(crate) async fn run(context: &Context, args: &BootstrapArgs) -> Result<(), F
             .next(format!("set {PASSWORD}, or {PASSWORD}_FILE to the name of a file"))
     })?;
     let api_key = Environment::secret(API_KEY)?;
-    let has_key = api_key.is_some();
+    let made = if api_key.is_some() { " and the API key" } else { "" };
     // Who becomes an administrator is audited, and the audit trail is in the log.
     telemetry::init(&LogConfig::default());
     let begun = begin_deployment(config, (&args.admin, password), api_key).await;
     let begun = begun.map_err(not_begun)?;
-    let output = &context.output;
+    say(&context.output, begun, (&args.admin, made))
+}
+
+/// `made` is what there is beside the administrator.
+fn say(output: &Output, begun: Begun, (admin, made): (&str, &str)) -> Result<(), Failure> {
     match begun {
         Begun::Made => {
-            let key = if has_key { " and the API key" } else { "" };
-            output.done(&format!("The administrator {}{key} can be used", args.admin));
-            output.note(&format!("Sign in: `tikti auth login --user {}`", args.admin));
+            output.done(&format!("The administrator {admin}{made} can be used"));
+            output.note(&format!("Sign in: `tikti auth login --user {admin}`"));
         }
         Begun::Before => output.done("There is an administrator: nothing was done"),
         Begun::Elsewhere => {
-            return Err(Failure::refused("the administrator is being made by another replica")
-                .next("run it again"));
+            return Err(Failure::refused(
+                "the administrator is being made by another replica, or was left half made",
+            )
+            .next("run it again"));
         }
     }
-    let made = begun == Begun::Made;
-    output.answer(&Reply { made, admin_email: &args.admin }, "", &args.admin)
+    output.answer(&Reply { made: begun == Begun::Made, admin_email: admin }, "", admin)
 }
 
 /// What was given and does not fit the rules is a wrong configuration; everything else may be run again.
@@ -109,5 +114,20 @@ fn not_begun(cause: MaintenanceError) -> Failure {
             failure.next(format!("run it again; if it stays so, give {API_KEY} another id"))
         }
         _ => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::{Color, Format, Verbosity};
+
+    /// Whoever starts a server behind it must not take that for done.
+    #[test]
+    fn a_replica_that_has_stopped_half_way_is_a_failure_that_may_be_repeated() {
+        let output = Output::new(Format::Json, Verbosity::Normal, Color::Never);
+        let failure = say(&output, Begun::Elsewhere, ("root@example.org", "")).unwrap_err();
+        assert_eq!((failure.exit, failure.next.as_deref()), (Exit::Refused, Some("run it again")));
+        assert!(failure.message.contains("by another replica"), "{}", failure.message);
     }
 }
