@@ -67,7 +67,7 @@ async fn repeated(attempt: impl AsyncFn() -> Result<Begun, Error>) -> Result<Beg
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use tikti_domain::error::{Code, Refusal};
 
@@ -75,13 +75,13 @@ mod tests {
 
     /// What becomes of attempts that end so, the last one again and again; and how many there are.
     async fn after(attempts: &[Result<Begun, Code>]) -> (Result<Begun, Code>, usize) {
-        let made = Cell::new(0);
+        let made = AtomicUsize::new(0);
         let became = repeated(async || {
-            let number = made.replace(made.get() + 1);
+            let number = made.fetch_add(1, Ordering::Relaxed);
             let attempt = attempts.get(number).or(attempts.last()).copied();
             attempt.unwrap().map_err(|code| Refusal::of(code).into())
         });
-        (became.await.map_err(|error| error.code()), made.get())
+        (became.await.map_err(|error| error.code()), made.into_inner())
     }
 
     #[tokio::test(start_paused = true)]
