@@ -1,13 +1,14 @@
 //! Does a list end? Pages are asked for as long as the server names another one, and no longer than any list is.
 //!
 //! A server that names a page again, that names ever new ones and gives nothing, or that goes on beyond any
-//! list, is refused: a command that never ends says nothing, and one that is silently cut short lies.
+//! list, is refused: a command that never ends says nothing, and one that is silently cut short lies. Only of
+//! events there may be any number.
 //!
 //! Spec: HTTP API, "Pages".
 
 use crate::exit::Failure;
 
-/// The most pages of one list.
+/// The most pages of one list, but of events.
 const MOST_PAGES: u64 = 100_000;
 
 /// Where a list is.
@@ -16,6 +17,7 @@ pub(crate) struct Pages {
     /// Pages without anything, one after another.
     empty: u64,
     most_empty: u64,
+    most: u64,
     /// The token of an earlier page: each time their number has doubled, the last one. A circle of any length
     /// comes back to it.
     marked: Option<String>,
@@ -24,16 +26,16 @@ pub(crate) struct Pages {
 impl Pages {
     /// Of a list whose pages all hold something, but for a few.
     pub(crate) fn of_list() -> Self {
-        Self::of(100)
+        Self::of(100, MOST_PAGES)
     }
 
     /// Of a list that is read through a filter: of ten million events none may be of the action.
     pub(crate) fn of_events() -> Self {
-        Self::of(10_000)
+        Self::of(10_000, u64::MAX)
     }
 
-    fn of(most_empty: u64) -> Self {
-        Self { asked: 0, empty: 0, most_empty, marked: None }
+    fn of(most_empty: u64, most: u64) -> Self {
+        Self { asked: 0, empty: 0, most_empty, most, marked: None }
     }
 
     /// Takes what a page said, how much it held and the token of the next one, and gives the token back.
@@ -55,8 +57,8 @@ impl Pages {
         if self.empty >= self.most_empty {
             return Err(endless(&format!("{} pages one after another are empty", self.empty)));
         }
-        if self.asked >= MOST_PAGES {
-            return Err(endless(&format!("{MOST_PAGES} pages are not all of it")));
+        if self.asked >= self.most {
+            return Err(endless(&format!("{} pages are not all of it", self.most)));
         }
         if self.asked.is_power_of_two() {
             self.marked.clone_from(&token);
@@ -95,6 +97,14 @@ mod tests {
             assert_eq!(pages.next(held, token.clone()).unwrap(), token);
         }
         assert_eq!(pages.next(0, None).unwrap(), None);
+    }
+
+    #[test]
+    fn of_events_there_may_be_any_number() {
+        let mut pages = Pages::of_events();
+        for number in 0..3 * MOST_PAGES {
+            assert!(pages.next(200, Some(number.to_string())).is_ok(), "{number}");
+        }
     }
 
     #[test]
