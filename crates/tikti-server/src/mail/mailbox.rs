@@ -5,9 +5,9 @@
 //!
 //! Spec: Command line, `tikti dev`.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -42,7 +42,7 @@ pub(super) fn put(
         subject: &message.subject,
         sent_at: rfc3339(now),
     };
-    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    make(directory)?;
     // Ids are in the order of their mails. A mail that is handed over twice is one file.
     let place = directory.join(format!("{}.json", message.id.as_str()));
     let fresh = place.with_extension("json.new");
@@ -51,6 +51,12 @@ pub(super) fn put(
     opened.write_all(&serde_json::to_vec(&file)?)?;
     fs::rename(&fresh, &place)?;
     prune(directory, most)
+}
+
+fn make(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    // One that was there before may have been open to others.
+    fs::set_permissions(directory, Permissions::from_mode(0o700))
 }
 
 fn prune(directory: &Path, most: usize) -> io::Result<()> {
@@ -63,5 +69,35 @@ fn prune(directory: &Path, most: usize) -> io::Result<()> {
     }
     mails.sort();
     let old = mails.len().saturating_sub(most);
-    mails.iter().take(old).try_for_each(fs::remove_file)
+    mails.iter().take(old).try_for_each(|mail| remove(mail))
+}
+
+fn remove(mail: &Path) -> io::Result<()> {
+    match fs::remove_file(mail) {
+        // Whoever reads the mails may take them out, too.
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_was_open_to_others_is_its_owners_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = place.path().join("mail");
+        fs::create_dir(&directory).unwrap();
+        fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
+        make(&directory).unwrap();
+        assert_eq!(fs::metadata(&directory).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_mail_that_somebody_has_taken_out_is_no_failure() {
+        let place = tempfile::tempdir().unwrap();
+        remove(&place.path().join("gone.json")).unwrap();
+        assert!(remove(place.path()).is_err());
+    }
 }
