@@ -139,18 +139,24 @@ impl Keyring {
             Kind::Security => {
                 self.delete(&item.head())?;
                 self.clear_parts(item, Turn::A, 0)?;
-                self.clear_parts(item, Turn::B, 0)
+                self.clear_parts(item, Turn::B, 0)?;
+                self.clear_former(item)
             }
         }
     }
 
     /// Stores the parts beside those that are there, and lets the head name them when all of them are.
     fn store_parts(&self, item: &Item<'_>, secret: &SecretString) -> Result<(), Failure> {
-        let old = self.head(item)?;
-        let turn = if old.is_some_and(|old| old.turn == Turn::A) { Turn::B } else { Turn::A };
         let encoded = BASE64.encode(secret.expose_secret().as_bytes());
         let parts =
             Vec::from_iter(encoded.as_bytes().chunks(PART_BYTES).map(String::from_utf8_lossy));
+        if parts.len() > MOST_PARTS {
+            return Err(unusable("the secrets of the profile are too long for it"));
+        }
+        // A head that nobody understands names no parts that anybody would miss.
+        let old = self.get(&item.head())?;
+        let old = old.and_then(|text| Head::parse(text.expose_secret().trim_end()));
+        let turn = if old.is_some_and(|old| old.turn == Turn::A) { Turn::B } else { Turn::A };
         let new = Head { turn, parts: parts.len() };
         for (number, part) in parts.iter().enumerate() {
             self.put(&item.part(turn, number), part)?;
@@ -166,7 +172,8 @@ impl Keyring {
             return Err(unusable(FORGETFUL));
         }
         self.clear_parts(item, turn, new.parts)?;
-        old.map_or(Ok(()), |old| self.clear_parts(item, old.turn, 0))
+        self.clear_parts(item, turn.other(), 0)?;
+        self.clear_former(item)
     }
 
     fn head(&self, item: &Item<'_>) -> Result<Option<Head>, Failure> {
@@ -193,11 +200,20 @@ impl Keyring {
     /// Deletes parts from number `from` on, the last first: whatever ends that, the first that is not there
     /// has none behind it.
     fn clear_parts(&self, item: &Item<'_>, turn: Turn, from: usize) -> Result<(), Failure> {
+        self.clear_numbered(from, |number| item.part(turn, number))
+    }
+
+    /// Deletes what an earlier version has stored, under other names.
+    fn clear_former(&self, item: &Item<'_>) -> Result<(), Failure> {
+        self.clear_numbered(0, |number| item.former_part(number))
+    }
+
+    fn clear_numbered(&self, from: usize, name: impl Fn(usize) -> String) -> Result<(), Failure> {
         let mut end = from;
-        while self.get(&item.part(turn, end))?.is_some() {
+        while self.get(&name(end))?.is_some() {
             end += 1;
         }
-        (from..end).rev().try_for_each(|number| self.delete(&item.part(turn, number)))
+        (from..end).rev().try_for_each(|number| self.delete(&name(number)))
     }
 
     fn put(&self, account: &str, word: &str) -> Result<(), Failure> {
@@ -287,6 +303,11 @@ impl Item<'_> {
         self.account(&format!("#{}{number}", turn.letter()))
     }
 
+    /// The account of one part as an earlier version named it, which knew neither heads nor turns.
+    fn former_part(&self, number: usize) -> String {
+        self.account(&format!("#{number}"))
+    }
+
     fn account(&self, which: &str) -> String {
         let plain = format!("{}{which} {}", self.profile, self.file.display());
         BASE64.encode(plain.as_bytes())
@@ -294,6 +315,13 @@ impl Item<'_> {
 }
 
 impl Turn {
+    fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+
     fn letter(self) -> char {
         match self {
             Self::A => 'a',

@@ -63,6 +63,37 @@ fn an_item_of_the_keychain_stays_until_another_has_taken_its_place() {
 }
 
 #[test]
+fn what_is_too_long_for_a_keychain_is_refused_before_anything_is_stored() {
+    let (directory, keyring) = played(Kind::Security, "security", "security");
+    let item = Item { file: Path::new("/f"), profile: "p" };
+    let failure = keyring.store(&item, &SecretString::from("x".repeat(72_001))).unwrap_err();
+    assert!(failure.message.ends_with("are too long for it"), "{}", failure.message);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    assert!(keyring.find(&item).unwrap().is_none());
+}
+
+#[test]
+fn what_is_stored_takes_the_place_of_a_head_that_is_none_and_of_items_of_an_earlier_version() {
+    let (directory, keyring) = played(Kind::Security, "security", "security");
+    let item = Item { file: Path::new("/f"), profile: "p" };
+    let items = || std::fs::read_dir(directory.path()).unwrap().count() - 1;
+    let former = || {
+        keyring.put(&item.former_part(0), "YQ==").unwrap();
+        keyring.put(&item.former_part(1), "YQ==").unwrap();
+    };
+    former();
+    keyring.put(&item.head(), "else").unwrap();
+    keyring.put(&item.part(Turn::B, 0), "YQ==").unwrap();
+    assert!(keyring.find(&item).is_err());
+    keyring.store(&item, &SecretString::from("new")).unwrap();
+    let found = keyring.find(&item).unwrap().map(|secret| secret.expose_secret().to_owned());
+    assert_eq!((found, items()), (Some("new".to_owned()), 2));
+    former();
+    keyring.clear(&item).unwrap();
+    assert_eq!(items(), 0);
+}
+
+#[test]
 fn a_keyring_that_fails_or_forgets_is_told() {
     let item = Item { file: Path::new("/f"), profile: "p" };
     let secret = SecretString::from("tk_secret");
