@@ -33,6 +33,18 @@ pub(crate) fn rfc3339(seconds: u64) -> String {
         .map_or_else(|| seconds.to_string(), |time| time.to_string())
 }
 
+/// Seconds since 1970 of a time as RFC 3339 writes it.
+pub(crate) fn seconds(text: &str) -> Option<u64> {
+    let time: jiff::Timestamp = text.parse().ok()?;
+    u64::try_from(time.as_second()).ok()
+}
+
+/// Seconds since 1970 of a time as the header `Date` writes it.
+pub(crate) fn seconds_of_header(text: &str) -> Option<u64> {
+    let time = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    u64::try_from(time.as_second()).ok()
+}
+
 /// RFC 3339 and the distance from `now`, for people: `2026-01-01T00:00:00Z (in 59 min)`.
 pub(crate) fn readable(seconds: u64, now: u64) -> String {
     let time = rfc3339(seconds);
@@ -61,6 +73,13 @@ mod tests {
         assert_eq!(readable(3_599, 0), "1970-01-01T00:59:59Z (in 59 min)");
         assert_eq!(readable(0, 86_400), "1970-01-01T00:00:00Z (24 h ago)");
         assert_eq!(readable(60, 60), "1970-01-01T00:01:00Z (in 0 s)");
+    }
+
+    #[test]
+    fn a_time_is_read_as_the_server_writes_it() {
+        assert_eq!(seconds("1970-01-01T00:01:00.5Z"), Some(60));
+        assert_eq!(seconds_of_header("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        assert_eq!((seconds("soon"), seconds_of_header("soon")), (None, None));
     }
 
     #[test]

@@ -43,11 +43,13 @@ pub(crate) struct Failure {
     /// What the server answered, where it was the server that refused.
     pub(crate) reply: Option<Box<ErrorReply>>,
     pub(crate) next: Option<String>,
+    /// Whether no server has got the request, since there was no connection.
+    pub(crate) is_unsent: bool,
 }
 
 impl Failure {
     fn new(exit: Exit, message: String) -> Self {
-        Self { exit, message, reply: None, next: None }
+        Self { exit, message, reply: None, next: None, is_unsent: false }
     }
 
     pub(crate) fn refused(message: impl Into<String>) -> Self {
@@ -97,6 +99,7 @@ impl Failure {
             message: reply.error.clone(),
             next: next_step::for_code(&reply.code).map(str::to_owned),
             reply: Some(Box::new(reply)),
+            is_unsent: false,
         }
     }
 

@@ -6,8 +6,10 @@
 //! Spec: HTTP API, "Errors", "API key" and "Tenant administration" (`Idempotency-Key`).
 
 use std::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use reqwest::header::DATE;
 use reqwest::{RequestBuilder, Response, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -16,6 +18,7 @@ use tikti_server::api::{ErrorReply, OAuthErrorReply};
 use url::{Url, form_urlencoded};
 
 use crate::base_url::BaseUrl;
+use crate::clock;
 use crate::exit::Failure;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -51,6 +54,8 @@ enum Unheard {
 pub(crate) struct HttpClient {
     client: reqwest::Client,
     host: BaseUrl,
+    /// The time in the last reply that told one; 0 before that.
+    server_time: AtomicU64,
 }
 
 impl HttpClient {
@@ -59,7 +64,12 @@ impl HttpClient {
             let cause = root_cause(&cause);
             Failure::refused(format!("preparing to ask {host}: {cause}"))
         })?;
-        Ok(Self { client, host })
+        Ok(Self { client, host, server_time: AtomicU64::new(0) })
+    }
+
+    /// The time of the server when it last answered, in seconds since 1970; none where it tells none.
+    pub(crate) fn server_time(&self) -> Option<u64> {
+        Some(self.server_time.load(Ordering::Relaxed)).filter(|time| *time > 0)
     }
 
     /// The address of a call of this server.
@@ -142,8 +152,12 @@ impl HttpClient {
     ) -> Result<T, Failure> {
         let post = || self.client.post(url.clone()).header(NAME_HEADER, name).json(body);
         let first = self.exchange(post(), credential).await;
-        let heard = if is_lost(&first) { self.exchange(post(), credential).await } else { first };
-        self.read(heard)
+        if !is_lost(&first) {
+            return self.read(first);
+        }
+        let second = self.exchange(post(), credential).await;
+        // Whatever became of this one, the first may have arrived.
+        self.read(second).map_err(|failure| Failure { is_unsent: false, ..failure })
     }
 
     async fn send<T: DeserializeOwned>(
@@ -163,6 +177,10 @@ impl HttpClient {
     ) -> Result<(u16, Vec<u8>), Unheard> {
         let request = with_credential(request, credential);
         let response = request.send().await.map_err(Unheard::Silence)?;
+        let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+        if let Some(time) = date.and_then(clock::seconds_of_header) {
+            self.server_time.store(time, Ordering::Relaxed);
+        }
         Ok((response.status().as_u16(), bounded_body(response).await?))
     }
 
@@ -199,8 +217,9 @@ impl HttpClient {
         if cause.is_timeout() {
             return Failure::refused(format!("{host} did not answer in time"));
         }
-        Failure::refused(format!("cannot reach {host}: {}", root_cause(cause)))
-            .next("check the address and that the server runs; `tikti dev` starts one here")
+        let failure = Failure::refused(format!("cannot reach {host}: {}", root_cause(cause)))
+            .next("check the address and that the server runs; `tikti dev` starts one here");
+        Failure { is_unsent: cause.is_connect() || cause.is_builder(), ..failure }
     }
 }
 

@@ -198,6 +198,11 @@ impl Output {
         self.format == Format::Table && self.verbosity == Verbosity::Normal
     }
 
+    /// Whether only the bare value is wanted.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.verbosity == Verbosity::Quiet
+    }
+
     fn paint(&self, sgr: &str, text: &str) -> String {
         if self.colored { format!("\x1b[{sgr}m{text}\x1b[0m") } else { text.to_owned() }
     }

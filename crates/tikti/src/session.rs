@@ -102,6 +102,11 @@ impl<'a> Session<'a> {
         &self.context.output
     }
 
+    /// The time of the server when it last answered, in seconds since 1970; none where it tells none.
+    pub(crate) fn server_time(&self) -> Option<u64> {
+        self.client.server_time()
+    }
+
     /// The address of a call.
     pub(crate) fn url(&self, segments: &[&str]) -> Url {
         self.client.url(segments)

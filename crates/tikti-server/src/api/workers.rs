@@ -136,6 +136,10 @@ pub struct WorkerReply {
     pub custom_tokens: bool,
     /// What its secrets are called by.
     pub secrets: Vec<WorkerSecretReply>,
+    /// Number of the secret that was made last, also where that is revoked or has ended; 0 before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = 1)]
+    pub last_secret: Option<u32>,
     /// `ACTIVE` or `DISABLED`.
     #[schema(example = "ACTIVE")]
     pub status: String,

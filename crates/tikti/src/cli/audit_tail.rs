@@ -2,7 +2,7 @@
 //!
 //! Each event is one line, printed when it comes. Following asks every two seconds, less often where the server
 //! wants that, and goes on over an idToken that ends and a server that is away for a while. What was read is not
-//! read again, but for what may have come since the server's clock and this one's were the same.
+//! read again, as far as the server's times tell: the clock of this machine may be wrong.
 //!
 //! Spec: Command line, `audit`; Authorization, "Audit".
 
@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// The most that a server in trouble is left alone.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// By how many seconds the clock of this machine may be ahead of the server's.
+/// By how many seconds the clocks of servers may differ from one another.
 const WRONG_CLOCK: u64 = 600;
 
 /// How far back the last events are looked for, in seconds: the log can only be read forwards.
@@ -76,7 +76,7 @@ async fn tail(context: &Context, args: &TailArgs) -> Result<(), Failure> {
     let now = clock::now_seconds();
     let mut events = last(&log, args.lines.max(1), now).await?;
     // Where there is none yet, each later one is new.
-    let nothing = Seen { seq: 0, at: clock::rfc3339(now.saturating_sub(WRONG_CLOCK)) };
+    let nothing = Seen { seq: 0, at: passed(log.session.server_time()) };
     let mut seen = events.back().map_or(nothing, Seen::of);
     events.drain(..events.len().saturating_sub(args.lines));
     loop {
@@ -96,13 +96,13 @@ async fn tail(context: &Context, args: &TailArgs) -> Result<(), Failure> {
 /// Up to where events are known.
 struct Seen {
     seq: u64,
-    /// When that one was added: none is added to a log with an earlier time.
-    at: String,
+    /// When that one was added: none is added to a log with an earlier time. None: the whole log is looked at.
+    at: Option<String>,
 }
 
 impl Seen {
     fn of(link: &AuditLinkReply) -> Self {
-        Self { seq: link.seq, at: link.chained_at.clone() }
+        Self { seq: link.seq, at: Some(link.chained_at.clone()) }
     }
 }
 
@@ -132,9 +132,9 @@ async fn next(
     let mut pause = PAUSE;
     loop {
         sleep(pause).await;
-        let asked_at = clock::now_seconds();
+        let asked_at = log.session.server_time();
         let found = match log.session.renew().await {
-            Ok(()) => between(log, (Some(&seen.at), None), usize::MAX).await,
+            Ok(()) => between(log, (seen.at.as_deref(), None), usize::MAX).await,
             Err(failure) => Err(failure),
         };
         match found {
@@ -144,10 +144,7 @@ async fn next(
                     return Ok(events);
                 }
                 // A filter passed over all until then: these need not be looked at again.
-                let passed = clock::rfc3339(asked_at.saturating_sub(WRONG_CLOCK));
-                if passed > seen.at {
-                    seen.at = passed;
-                }
+                seen.at = seen.at.take().max(passed(asked_at));
                 pause = PAUSE;
             }
             Err(failure) if may_pass(&failure) => {
@@ -159,6 +156,11 @@ async fn next(
             Err(failure) => return Err(failure),
         }
     }
+}
+
+/// Up to when nothing can be added any more, where the server has told the time.
+fn passed(server_time: Option<u64>) -> Option<String> {
+    server_time.map(|time| clock::rfc3339(time.saturating_sub(WRONG_CLOCK)))
 }
 
 /// Whether it may be over the next time: no answer, or one that says so.

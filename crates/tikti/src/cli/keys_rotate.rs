@@ -70,10 +70,11 @@ pub(crate) async fn run(context: &Context, args: &RotateArgs) -> Result<(), Fail
     context.output.answer(&rotated, "", &rotated.kid)
 }
 
-/// Says how to go on where the server may have done it all the same. Its refusals changed nothing.
+/// Says how to go on where the server may have done it all the same. Its refusals changed nothing, and what was
+/// never sent did not either.
 fn repeatable(failure: Failure, name: &str) -> Failure {
     let code = failure.reply.as_ref().map(|reply| reply.code.as_str());
-    if !matches!(code, None | Some("INTERNAL" | "STORE_UNAVAILABLE")) {
+    if failure.is_unsent || !matches!(code, None | Some("INTERNAL" | "STORE_UNAVAILABLE")) {
         return failure;
     }
     let hint = format!(

@@ -7,25 +7,43 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::worker_plan::Plan;
 use super::worker_provision::ProvisionArgs;
 use super::worker_token::{AUDIENCE, EVENT_TYPES, HOST, SCOPES, TENANT, WORKER_ID, WORKER_SECRET};
 use crate::base_url::BaseUrl;
+use crate::clock;
 use crate::env_file::EnvFile;
 use crate::exit::Failure;
 use crate::session::Session;
 
-/// Stands in the file from before a secret is made until it is there, with the number of the last secret before
-/// it between the two; none before the first.
-const MARK: (&str, &str) = (
+/// Stands in the file from before a secret is made until it is there: with the number of the last secret before
+/// it, and the time, between the three. 0 before the first.
+const MARK: (&str, &str, &str) = (
     "# A secret of this worker after number ",
-    " is being made: say `tikti worker provision` again",
+    " is being made since ",
+    ": say `tikti worker provision` again",
 );
+/// The mark of earlier versions, which told no time.
+const MARK_WITHOUT_TIME: (&str, &str) =
+    (MARK.0, " is being made: say `tikti worker provision` again");
+
+/// Says which of the worker's secrets the file holds.
+const NUMBER: (&str, &str) = ("# The secret is number ", " of this worker's");
 
 /// All settings, in the order in which they are written.
 const NAMES: [&str; 7] = [HOST, TENANT, WORKER_ID, WORKER_SECRET, AUDIENCE, SCOPES, EVENT_TYPES];
+
+/// Says that a secret was on its way when an earlier run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// Number of the last secret before it; 0 before the first.
+    pub(super) after: u32,
+    /// When it was asked for, in seconds since 1970 by the clock of this machine.
+    pub(super) at: Option<u64>,
+}
 
 /// The settings of one worker's process. No `Debug`: they hold the secret.
 pub(super) struct Environment {
@@ -76,9 +94,15 @@ impl Environment {
         Ok(self)
     }
 
-    /// The number of the secret before the one that was on its way when an earlier run ended; 0 for the first.
-    pub(super) fn marked_after(&self) -> Option<u32> {
-        self.settings.lines().find_map(after)
+    /// Whether a secret was on its way when an earlier run ended.
+    pub(super) fn marked(&self) -> Option<Mark> {
+        self.settings.lines().find_map(mark)
+    }
+
+    /// The number of the secret that the file held before, where it says so.
+    pub(super) fn secret_number(&self) -> Option<u32> {
+        let _held = self.secret()?;
+        self.settings.lines().find_map(number)
     }
 
     /// Makes sure that the file of a worker that is there holds its secret, or that one is being made.
@@ -88,7 +112,7 @@ impl Environment {
         let Some(file) = &self.place else {
             return Ok(());
         };
-        if self.marked_after().is_some() || self.secret().is_some() {
+        if self.marked().is_some() || self.secret().is_some() {
             return Ok(());
         }
         let worker = self.settings.get(WORKER_ID).unwrap_or_default();
@@ -103,9 +127,11 @@ impl Environment {
         self.settings.get(WORKER_SECRET)
     }
 
-    pub(super) fn set_secret(&mut self, secret: Option<&str>) -> Result<(), Failure> {
+    pub(super) fn set_secret(&mut self, (n, secret): (u32, Option<&str>)) -> Result<(), Failure> {
         self.settings.set(WORKER_SECRET, secret)?;
-        self.settings.remove_lines(|line| after(line).is_some());
+        self.settings.remove_lines(|line| mark(line).is_some() || number(line).is_some());
+        let (before, behind) = NUMBER;
+        self.settings.add_line(&format!("{before}{n}{behind}"));
         Ok(())
     }
 
@@ -115,9 +141,10 @@ impl Environment {
         let Some(file) = &self.place else {
             return Ok(());
         };
-        self.settings.remove_lines(|line| after(line).is_some());
-        let (before, behind) = MARK;
-        self.settings.add_line(&format!("{before}{last}{behind}"));
+        self.settings.remove_lines(|line| mark(line).is_some());
+        let (before, between, behind) = MARK;
+        let now = clock::rfc3339(clock::now_seconds());
+        self.settings.add_line(&format!("{before}{last}{between}{now}{behind}"));
         self.settings.write(file)
     }
 
@@ -129,6 +156,23 @@ impl Environment {
             (Some(file), None) => {
                 fs::remove_file(file).map_err(|cause| Failure::file("removing", file, &cause))
             }
+        }
+    }
+
+    /// Takes the mark out of the file, which could not be written with the secret.
+    pub(super) fn forget_mark(&self) -> Result<(), Failure> {
+        match (&self.place, self.found.clone()) {
+            (None, _) => Ok(()),
+            (Some(file), Some(mut found)) => {
+                found.remove_lines(|line| mark(line).is_some());
+                found.write(file)
+            }
+            (Some(file), None) => match fs::remove_file(file) {
+                Err(cause) if cause.kind() != ErrorKind::NotFound => {
+                    Err(Failure::file("removing", file, &cause))
+                }
+                Ok(()) | Err(_) => Ok(()),
+            },
         }
     }
 
@@ -167,9 +211,19 @@ impl Environment {
     }
 }
 
-/// The number in a mark.
-fn after(line: &str) -> Option<u32> {
-    let (before, behind) = MARK;
+fn mark(line: &str) -> Option<Mark> {
+    let (before, behind) = MARK_WITHOUT_TIME;
+    let rest = line.strip_prefix(before)?;
+    if let Some(after) = rest.strip_suffix(behind) {
+        return Some(Mark { after: after.parse().ok()?, at: None });
+    }
+    let (_, between, behind) = MARK;
+    let (after, at) = rest.strip_suffix(behind)?.split_once(between)?;
+    Some(Mark { after: after.parse().ok()?, at: clock::seconds(at) })
+}
+
+fn number(line: &str) -> Option<u32> {
+    let (before, behind) = NUMBER;
     line.strip_prefix(before)?.strip_suffix(behind)?.parse().ok()
 }
 

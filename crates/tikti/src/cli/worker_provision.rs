@@ -2,12 +2,14 @@
 //!
 //! What is there stays and what is missing is made, so that a second run mends whatever a first one left.
 //! A file of settings is marked before a secret is made, which is shown once: if the secret never arrived, the
-//! next run finds the mark, revokes it and makes another one. Else a secret is only made where the worker is
+//! next run finds the mark, revokes it and makes another one; where it is not clear which one that is, nothing is
+//! revoked, and never the one that the file holds while a newer one is held by nobody knows whom. Else a secret is only made where the worker is
 //! new, or because somebody says so.
 //!
 //! Spec: Command line, `worker provision`.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -22,13 +24,17 @@ use url::Url;
 use super::tenant::reference;
 use super::token::words;
 use super::worker::Reference;
-use super::worker_environment::Environment;
+use super::worker_environment::{Environment, Mark};
 use super::worker_plan::{Plan, Step, Wish, plan};
 use super::worker_secret;
 use super::worker_token::Asker;
+use crate::clock;
 use crate::exit::Failure;
 use crate::session::Session;
 use crate::shown;
+
+/// How far from the mark the secret may have been made that it tells of: three calls, and the clocks.
+const ON_ITS_WAY_SECONDS: u64 = 120;
 
 /// Make a worker with all that it needs to get tokens; what is there stays, what is missing is made
 ///
@@ -47,8 +53,11 @@ The file holds TIKTI_HOST TIKTI_TENANT TIKTI_WORKER_ID TIKTI_WORKER_SECRET TIKTI
 TIKTI_SCOPES TIKTI_EVENT_TYPES, as Docker (--env-file), systemd (EnvironmentFile=) and a shell
 read them; other lines of it stay.
 
-With --quiet the secret is printed, or the id where a file has it; in a second line that of a client
-that was made.")]
+Where a run was broken off, the next one revokes the secret that nobody has got. Where it is not
+clear which one that is, it names them and revokes none.
+
+With --quiet the secret is printed, or the id where a file has it. A client is not made then, since
+it has a secret of its own: make it before, by `tikti client create`.")]
 pub(crate) struct ProvisionArgs {
     #[command(flatten)]
     pub(super) reference: Reference,
@@ -114,6 +123,13 @@ pub(crate) async fn run(session: &Session<'_>, args: &ProvisionArgs) -> Result<(
     let worker = find::<WorkerReply>(session, url, "WORKER_NOT_FOUND").await?;
 
     let plan = plan(&wish, client.as_ref(), worker.as_ref())?;
+    if session.output().is_quiet() && matches!(plan.client, Step::Make(_)) {
+        let client = &args.aud;
+        return Err(Failure::usage(format!(
+            "client {client} is not there yet, and --quiet has no place for its secret"
+        ))
+        .next(format!("leave --quiet out, or make it before: `tikti client create {client}`")));
+    }
     let environment = Environment::find(session, args, &tenant.id)?.with(&plan, &args.aud)?;
     if worker.is_some() && !args.rotate {
         environment.require_secret()?;
@@ -155,16 +171,39 @@ async fn find<T: DeserializeOwned>(
     }
 }
 
-/// Whether the server has said no, and so done nothing.
+/// The number of the secret that was made last. A server that does not say it is taken by what is there.
+fn last_number(worker: &WorkerReply) -> u32 {
+    let held = worker.secrets.iter().map(|secret| secret.n).max();
+    worker.last_secret.or(held).unwrap_or_default()
+}
+
+/// The secret that was made for the run that left `mark`; none where there is none.
+///
+/// Errors: those that were made since, where any of them may be somebody else's.
+fn lost(worker: &WorkerReply, mark: Mark) -> Result<Option<u32>, Vec<u32>> {
+    let since = Vec::from_iter(worker.secrets.iter().filter(|secret| secret.n > mark.after));
+    let is_next = |n: u32| mark.after.checked_add(1) == Some(n) && last_number(worker) == n;
+    let is_of_then = |time: &str| match (clock::seconds(time), mark.at) {
+        (Some(made), Some(marked)) => made.abs_diff(marked) <= ON_ITS_WAY_SECONDS,
+        _ => false,
+    };
+    match since.as_slice() {
+        [] => Ok(None),
+        [one] if is_next(one.n) && is_of_then(&one.created_at) => Ok(Some(one.n)),
+        _ => Err(since.iter().map(|secret| secret.n).collect()),
+    }
+}
+
+/// Whether the server has said no or was not reached, and so done nothing.
 fn is_refusal(failure: &Failure) -> bool {
     let is_unsure = |code: &str| matches!(code, "INTERNAL" | "STORE_UNAVAILABLE");
-    failure.reply.as_ref().is_some_and(|reply| !is_unsure(&reply.code))
+    failure.is_unsent || failure.reply.as_ref().is_some_and(|reply| !is_unsure(&reply.code))
 }
 
 impl Provision<'_> {
     async fn carry_out(&mut self, plan: Plan, worker: Option<&WorkerReply>) -> Result<(), Failure> {
         let (output, worker_id) = (self.session.output(), self.args.reference.worker.clone());
-        let is_unfinished = self.environment.marked_after().is_some();
+        let is_unfinished = self.environment.marked().is_some();
         self.give_client(&plan).await?;
         self.give_worker(&plan).await?;
         if let Some(worker) = worker.filter(|_| self.args.rotate || is_unfinished) {
@@ -175,12 +214,25 @@ impl Provision<'_> {
                 output.done(&format!("Settings of worker {worker_id} are in {}", file.display()));
             }
             Ok(None) => {}
-            Err(failure) => {
-                self.environment.give_up_file();
-                return Err(failure);
-            }
+            Err(failure) => return Err(self.give_up_file(failure)),
         }
         self.try_out().await
+    }
+
+    /// Shows what is known instead of writing it. A mark that stays would have a secret revoked that somebody
+    /// has got.
+    fn give_up_file(&mut self, failure: Failure) -> Failure {
+        let is_marked =
+            self.done.made.contains(&"secret") && self.environment.forget_mark().is_err();
+        self.environment.give_up_file();
+        let Some(file) = self.args.write_env.as_deref().filter(|_| is_marked) else {
+            return failure;
+        };
+        failure.next(format!(
+            "mend {} before the next run: put the settings there that were printed, and take the line out \
+             that says that a secret is being made, or that run revokes this one",
+            file.display()
+        ))
     }
 
     async fn give_client(&mut self, plan: &Plan) -> Result<(), Failure> {
@@ -220,7 +272,8 @@ impl Provision<'_> {
                 if made.as_ref().is_err_and(is_refusal) {
                     self.environment.unmark()?;
                 }
-                self.environment.set_secret(made?.secret.as_deref())?;
+                let made = made?;
+                self.environment.set_secret((last_number(&made.shown), made.secret.as_deref()))?;
                 self.done.made.extend(["worker", "secret"]);
                 session.output().done(&format!("Worker {worker} created"));
             }
@@ -239,27 +292,66 @@ impl Provision<'_> {
     async fn make_secret(&mut self, worker: &WorkerReply) -> Result<(), Failure> {
         let (session, reference) = (self.session, &self.args.reference);
         let mut held = worker_secret::numbers(&worker.secrets);
-        let marked = self.environment.marked_after();
-        let last = marked.into_iter().chain(held.iter().copied()).max().unwrap_or_default();
-        // Before anything goes: also finds out that the file cannot be written.
-        self.environment.mark(last)?;
-        if let Some(after) = marked {
+        let marked = self.environment.marked();
+        let lost = marked.map(|mark| lost(worker, mark)).transpose();
+        let lost = lost.map_err(|since| self.unclear(&since))?.flatten();
+        held.retain(|n| Some(*n) != lost);
+        self.require_room(&held)?;
+        // Before anything goes: also finds out that the file cannot be written. The old mark stays in it until
+        // what it tells of is gone.
+        match marked {
+            Some(_) => drop(self.environment.write()?),
+            None => self.environment.mark(last_number(worker))?,
+        }
+        if marked.is_some() {
             session.output().note("An earlier run was broken off: its secret has not arrived");
-            if let Some(place) = held.iter().position(|n| *n == after + 1) {
-                let lost = held.remove(place);
+            if let Some(lost) = lost {
                 worker_secret::revoke(session, reference, lost).await?;
                 session.output().note(&format!("Secret {lost}, which nobody has got, revoked"));
             }
+            self.environment.mark(last_number(worker))?;
         }
         worker_secret::make_room(session, reference, &mut held).await?;
         let added = match worker_secret::add(session, reference, None).await {
             Ok(added) => added,
             Err(failure) => return Err(self.not_added(failure)?),
         };
-        self.environment.set_secret(added.secret.as_deref())?;
+        self.environment.set_secret((added.n, added.secret.as_deref()))?;
         self.done.made.push("secret");
         session.output().done(&format!("Secret {} of worker {} made", added.n, reference.worker));
         Ok(())
+    }
+
+    /// Refuses to make room by the secret that the file holds: whoever made the newer one knows why.
+    fn require_room(&self, held: &[u32]) -> Result<(), Failure> {
+        let [oldest, .., newest] = held else {
+            return Ok(());
+        };
+        if self.environment.secret_number() != Some(*oldest) {
+            return Ok(());
+        }
+        Err(Failure::refused(format!(
+            "secret {oldest}, which the file holds, would have to go, and secret {newest} is not from here"
+        ))
+        .next(format!("revoke the other one where nobody uses it: {}", self.revoking(newest))))
+    }
+
+    /// Which secret nobody has got cannot be told.
+    fn unclear(&self, since: &[u32]) -> Failure {
+        let numbers = Vec::from_iter(since.iter().map(u32::to_string)).join(", ");
+        Failure::refused(format!(
+            "an earlier run was broken off, and it is not clear whether its secret is among those that were \
+             made since: {numbers}"
+        ))
+        .next(format!(
+            "revoke what nobody has got: {}; where somebody has all of them, take the line out of the file \
+             that says that a secret is being made",
+            self.revoking(&"NUMBER")
+        ))
+    }
+
+    fn revoking(&self, n: &dyn Display) -> String {
+        worker_secret::revoking(self.session, &self.args.reference, n)
     }
 
     /// Where the server has refused there is nothing to mend; where nobody knows there may be.
@@ -328,10 +420,7 @@ impl Provision<'_> {
             people.push_str(&format!("# Secret of client {client}, shown this once: {secret}\n"));
         }
         let secret = self.environment.secret().filter(|_| !self.environment.has_file());
-        let mut bare = secret.unwrap_or_else(|| self.done.worker_id.clone());
-        if let Some(secret) = &self.done.client_secret {
-            bare.push_str(&format!("\n{secret}"));
-        }
+        let bare = secret.unwrap_or_else(|| self.done.worker_id.clone());
         let holds_secret = is_made && !self.environment.has_file();
         if holds_secret || self.done.client_secret.is_some() {
             return shown::once(output, &self.done, (&people, &bare));

@@ -5,6 +5,8 @@
 //!
 //! Spec: Command line, `worker`; HTTP API, "Tenant administration", workers.
 
+use std::fmt::Display;
+
 use clap::Args;
 use tikti_server::api::{
     AddWorkerSecretRequest, AddedWorkerSecretReply, EmptyReply, WorkerReply, WorkerSecretReply,
@@ -69,18 +71,19 @@ pub(crate) async fn rotate(session: &Session<'_>, args: &RotateArgs) -> Result<(
     shown::secret(output, &said, &added, added.secret.as_deref()).map_err(|failure| {
         let n = added.n;
         failure.next(format!(
-            "the secret before it stays good; revoke the new one, `tikti worker rotate-secret {worker} \
-             --revoke {n} --yes`, and say the same again"
+            "the secret before it stays good; revoke the new one, {}, and say the same again",
+            revoking(session, &args.reference, &n)
         ))
     })?;
     if !args.revoke_old {
-        output.note("Older ones stay good: `tikti worker rotate-secret WORKER --revoke NUMBER`");
+        let revoking = revoking(session, &args.reference, &"NUMBER");
+        output.note(&format!("Older ones stay good: {revoking}"));
     }
     for n in old {
         revoke(session, &args.reference, n).await.map_err(|failure| {
             failure.next(format!(
-                "the new secret is good, and the old one is, too: say `tikti worker rotate-secret \
-                 {worker} --revoke {n} --yes`"
+                "the new secret is good, and the old one is, too: say {}",
+                revoking(session, &args.reference, &n)
             ))
         })?;
         output.note(&format!("Secret {n} revoked, and the worker's tokens with it"));
@@ -92,6 +95,13 @@ pub(crate) async fn rotate(session: &Session<'_>, args: &RotateArgs) -> Result<(
 async fn held(session: &Session<'_>, reference: &Reference) -> Result<Vec<u32>, Failure> {
     let worker: WorkerReply = session.get(reference.url(session, &[])?).await?;
     Ok(numbers(&worker.secrets))
+}
+
+/// How to revoke secret `n`, as it can be pasted.
+pub(super) fn revoking(session: &Session<'_>, reference: &Reference, n: &dyn Display) -> String {
+    let worker = &reference.worker;
+    let tenant = session.tenant(reference.tenant.as_deref()).unwrap_or("REF");
+    format!("`tikti worker rotate-secret {worker} --tenant {tenant} --revoke {n} --yes`")
 }
 
 /// The numbers of secrets, the oldest first.
@@ -127,10 +137,11 @@ pub(super) async fn add(
         if code != Some("LIMIT_EXCEEDED") {
             return failure;
         }
-        let worker = &reference.worker;
+        let (worker, tenant) = (&reference.worker, session.tenant(reference.tenant.as_deref()));
         failure.next(format!(
-            "it has two secrets: revoke one, `tikti worker rotate-secret {worker} --revoke NUMBER`; \
-             `tikti worker get {worker}` shows their numbers"
+            "it has two secrets: revoke one, {}; `tikti worker get {worker} --tenant {}` shows their numbers",
+            revoking(session, reference, &"NUMBER"),
+            tenant.unwrap_or("REF")
         ))
     })
 }

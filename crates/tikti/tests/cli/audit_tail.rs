@@ -2,9 +2,11 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::Command;
+use std::sync::mpsc;
 
 use serde_json::Value;
 
+use crate::foreign_server::serve;
 use crate::support::{Dev, Home};
 
 fn world() -> (Home, Dev) {
@@ -78,4 +80,30 @@ fn who_follows_ends_when_nobody_reads() {
     drop(lines);
     home.run("tenant create --slug fourth").done();
     assert_eq!(tail.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn who_follows_goes_by_the_time_of_the_server() {
+    let (asks, asked) = mpsc::channel();
+    let url = serve(move |path| {
+        // Whoever listened may be done.
+        let _unheard = asks.send(path.to_owned());
+        let body = r#"{"events":[]}"#;
+        let length = body.len();
+        let head =
+            "HTTP/1.1 200 OK\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\nconnection: close\r\n";
+        format!("{head}content-length: {length}\r\n\r\n{body}").into_bytes()
+    });
+    let home = Home::new();
+    let mut command = home.command("audit tail --tenant codecompany --follow");
+    command.envs([("TIKTI_TOKEN", "a.b.c"), ("TIKTI_HOST", url.as_str())]);
+    let mut tail = command.spawn().unwrap();
+    // The whole log has been looked through, and then it is asked for what is new, twice.
+    while asked.recv().unwrap().contains("from=") {}
+    for _ in 0..2 {
+        let path = asked.recv().unwrap();
+        assert!(path.contains("from=1994-11-06T08%3A39%3A37Z"), "{path}");
+    }
+    tail.kill().unwrap();
+    tail.wait().unwrap();
 }

@@ -350,3 +350,13 @@ fn a_master_key_goes_out_of_use() {
     assert!(refused.contains("is sealed under the master key m2"), "{refused}");
     home.run("keys rewrap --host http://127.0.0.1:1").fails(3);
 }
+
+#[test]
+fn a_rotation_that_reached_no_server_is_not_said_to_have_been_done() {
+    let home = Home::new();
+    let dev = Dev::start(&home);
+    home.sign_in(&dev).done();
+    dev.kill();
+    let said = home.run("keys rotate").fails(1);
+    assert!(said.contains("cannot reach") && !said.contains("may have been done"), "{said}");
+}

@@ -14,7 +14,8 @@ fn worker_01() -> Value {
     json!({
         "id": "worker-01", "clients": ["backend-worker"], "scopes": ["jobs:read", "jobs:write"],
         "eventTypes": [], "mintableBy": [], "jwks": {"keys": []}, "customTokens": false,
-        "secrets": [{"n": 1, "createdAt": "TIME"}], "status": "ACTIVE", "createdAt": "TIME",
+        "secrets": [{"n": 1, "createdAt": "TIME"}], "lastSecret": 1, "status": "ACTIVE",
+        "createdAt": "TIME",
     })
 }
 
@@ -159,7 +160,7 @@ fn a_secret_is_rotated_and_the_old_one_ends() {
         world.said("worker rotate-secret worker-01"),
         "✔ Secret 2 of worker worker-01 made\n  \
          It is shown this once: keep it now, nobody can show it again\n  \
-         Older ones stay good: `tikti worker rotate-secret WORKER --revoke NUMBER`\nSECRET\n"
+         Older ones stay good: `tikti worker rotate-secret worker-01 --tenant ID --revoke NUMBER --yes`\nSECRET\n"
     );
     token(&world, &first, "").done();
     let said = world.refused("worker rotate-secret worker-01", 1);

@@ -53,7 +53,8 @@ fn from_nothing_to_a_file_that_gets_tokens_and_again_the_same() {
     assert_eq!(
         world.masked(&text),
         "# mine\nPORT=8080\nTIKTI_HOST=HOST\nTIKTI_TENANT=ID\nTIKTI_WORKER_ID=worker-03\n\
-         TIKTI_AUDIENCE=jobs-api\nTIKTI_SCOPES=jobs:read,jobs:write\nTIKTI_WORKER_SECRET=SECRET\n"
+         TIKTI_AUDIENCE=jobs-api\nTIKTI_SCOPES=jobs:read,jobs:write\nTIKTI_WORKER_SECRET=SECRET\n\
+         # The secret is number 1 of this worker's\n"
     );
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let verified = token(&path).done();
@@ -168,10 +169,12 @@ fn a_rotation_that_was_broken_off_is_told_and_mended_by_the_next_run() {
     let road = LossyRoad::losing(&world.dev, &secrets_of, 0);
     let line = format!("{PROVISION} {option}");
     let rotate = format!("{line} --rotate");
-    let made = over(&road, &world, &format!("{line} --quiet")).done();
-    // The secret of the client is shown this once, whatever is left out.
-    let (id, client_secret) = made.trim_end().split_once('\n').unwrap();
-    assert!(id == "worker-03" && client_secret.starts_with("cs_"), "{made}");
+    // One line has no place for the secret of a client.
+    let said = over(&road, &world, &format!("{line} --quiet")).fails(3);
+    assert!(said.contains("--quiet has no place") && !path.exists(), "{said}");
+    world.run("worker get worker-03").fails(1);
+    world.run("client get jobs-api").fails(1);
+    over(&road, &world, &line).done();
     let first = secret(&path);
 
     road.lose(1);
@@ -203,6 +206,63 @@ fn a_rotation_that_was_broken_off_is_told_and_mended_by_the_next_run() {
 }
 
 #[test]
+fn what_was_lost_is_found_behind_a_secret_that_was_revoked_and_nothing_unclear_is_revoked() {
+    let world = TenantWorld::start();
+    let (path, option) = file(&world);
+    let secrets_of = format!("POST /v1/tenants/{}/workers/worker-03/secrets ", world.tenant_id);
+    let road = LossyRoad::losing(&world.dev, &secrets_of, 0);
+    let line = format!("{PROVISION} {option}");
+    let rotate = format!("{line} --rotate");
+    over(&road, &world, &line).done();
+    world.run("worker rotate-secret worker-03").done();
+    let revoke = |n: u32| {
+        world.run(&format!("worker rotate-secret worker-03 --revoke {n} --yes")).done();
+    };
+    revoke(2);
+    road.lose(1);
+    over(&road, &world, &rotate).fails(1);
+    assert_eq!(secrets(&world), json!([1, 3]));
+    let mended = over(&road, &world, &line);
+    assert!(mended.stderr.contains("Secret 3, which nobody has got, revoked"), "{mended:?}");
+    assert_eq!(secrets(&world), json!([1, 4]));
+
+    // Which was made at another time, or is not the only one since, may be somebody's.
+    revoke(1);
+    road.lose(1);
+    over(&road, &world, &rotate).fails(1);
+    assert_eq!(secrets(&world), json!([4, 5]));
+    let marked = fs::read_to_string(&path).unwrap();
+    let (before, rest) = marked.split_once("made since ").unwrap();
+    let (_, behind) = rest.split_once(": say").unwrap();
+    let long_ago = format!("{before}made since 2020-01-01T00:00:00Z: say{behind}");
+    let of_earlier_versions = format!("{before}made: say{behind}");
+    for text in [&long_ago, &of_earlier_versions] {
+        fs::write(&path, text).unwrap();
+        let said = over(&road, &world, &line).fails(1);
+        assert!(said.contains("among those that were made since: 5\n"), "{said}");
+        assert!(said.contains(" --revoke NUMBER --yes`"), "{said}");
+        assert_eq!((secrets(&world), &fs::read_to_string(&path).unwrap()), (json!([4, 5]), text));
+    }
+    fs::write(&path, &marked).unwrap();
+    revoke(5);
+    world.run("worker rotate-secret worker-03").done();
+    let said = over(&road, &world, &line).fails(1);
+    assert!(said.contains("made since: 6\n"), "{said}");
+
+    // Without the mark: what the file holds is in use, and does not go for a secret of somebody else.
+    let unmarked = Vec::from_iter(marked.lines().filter(|line| !line.contains("being made")));
+    fs::write(&path, unmarked.join("\n")).unwrap();
+    let said = over(&road, &world, &rotate).fails(1);
+    assert!(said.contains("secret 4, which the file holds, would have to go"), "{said}");
+    assert!(said.contains(" --revoke 6 --yes`"), "{said}");
+    assert_eq!(secrets(&world), json!([4, 6]));
+    token(&path).done();
+    revoke(6);
+    over(&road, &world, &rotate).done();
+    assert_eq!(secrets(&world), json!([4, 7]));
+}
+
+#[test]
 fn a_secret_that_was_made_is_shown_though_a_later_step_fails() {
     let world = TenantWorld::start();
     let (path, option) = file(&world);
@@ -223,6 +283,7 @@ fn a_secret_that_was_made_is_shown_though_a_later_step_fails() {
     for options in ["", " --rotate"] {
         let shown = over(&road, &world, &format!("{line}{options}"));
         assert!(shown.stderr.contains("no file that can be replaced"), "{shown:?}");
+        assert!(shown.stderr.contains("before the next run: put the settings there"), "{shown:?}");
         let secret = secret_in(&shown);
         let line =
             "worker token worker-03 --aud jobs-api --tenant codecompany --secret-stdin --quiet";

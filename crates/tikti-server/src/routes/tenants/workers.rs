@@ -269,6 +269,7 @@ fn shown(worker: Worker) -> Result<WorkerReply, Refusal> {
         jwks: WorkerKeys { keys },
         custom_tokens: worker.custom_tokens,
         secrets: worker.credentials.secrets.iter().map(named).collect(),
+        last_secret: Some(worker.credentials.last_secret.as_number()),
         status: worker.status.as_str().to_owned(),
         created_at: rfc3339(worker.created_at),
     })

@@ -61,6 +61,7 @@ async fn a_worker_is_registered_listed_and_read() {
           "jwks": {
             "keys": []
           },
+          "lastSecret": 1,
           "mintableBy": [
             "JOBS_OPERATOR"
           ],

@@ -121,5 +121,6 @@ pub(super) fn failed(change: &Change, failure: &Failure) -> Failure {
         message: format!("{what}: {}", failure.message),
         reply: failure.reply.clone(),
         next: failure.next.clone(),
+        is_unsent: failure.is_unsent,
     }
 }
