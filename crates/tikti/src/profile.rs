@@ -10,7 +10,7 @@
 mod sealing;
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -23,6 +23,8 @@ use crate::exit::Failure;
 use crate::input;
 use crate::private_file;
 use crate::yaml::to_yaml;
+
+const REFRESH_LOCK: &str = "refresh.lock";
 
 /// What the environment says; an empty variable says nothing.
 #[derive(Clone, Default)]
@@ -237,7 +239,19 @@ impl ProfileFile {
     /// Held by the one command that refreshes a session; the file itself can be changed meanwhile.
     pub(crate) fn lock_refresh(&self) -> Result<File, Failure> {
         self.check_writable()?;
-        self.lock_named("refresh.lock")
+        self.lock_named(REFRESH_LOCK)
+    }
+
+    /// As [`Self::lock_refresh`], also where the file cannot be changed, and without waiting: none while another
+    /// command holds it.
+    pub(crate) fn try_lock_refresh(&self) -> Result<Option<File>, Failure> {
+        let path = self.directory.join(REFRESH_LOCK);
+        let opened = open_lock(&path).map_err(|cause| Failure::file("locking", &path, &cause))?;
+        match opened.try_lock() {
+            Ok(()) => Ok(Some(opened)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(cause)) => Err(Failure::file("locking", &path, &cause)),
+        }
     }
 
     /// Refuses a file that cannot be changed, before something is asked for that belongs into it.
@@ -262,12 +276,7 @@ impl ProfileFile {
     fn lock_named(&self, name: &str) -> Result<File, Failure> {
         let path = self.directory.join(name);
         let open = || {
-            let file = OpenOptions::new()
-                .create(true)
-                .truncate(false)
-                .write(true)
-                .mode(0o600)
-                .open(&path)?;
+            let file = open_lock(&path)?;
             file.lock()?;
             Ok(file)
         };
@@ -282,6 +291,10 @@ impl ProfileFile {
         private_file::put(&fresh, &path, text)
             .map_err(|cause| Failure::file("writing", &path, &cause))
     }
+}
+
+fn open_lock(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)
 }
 
 /// Names the place and nothing of the text, which holds secrets.

@@ -2,15 +2,20 @@
 //!
 //! The tokens are forgotten whatever the server says: one that is away costs a warning. The session is ended
 //! at the server of the profile and at no other, and before the tokens are gone: a command that is stopped in
-//! between can be run again. It waits for a refresh that is under way, whose session it would miss, and leaves
-//! alone what somebody has signed in to since it looked.
+//! between can be run again. It waits a while for a refresh that is under way, whose session it would miss, and
+//! leaves alone what somebody has signed in to since it looked. A file that cannot be changed keeps its tokens,
+//! and their session ends all the same.
 //!
 //! Spec: Command line, `auth`; HTTP API, "Identity" (`signOut`).
+
+use std::fs::File;
+use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
 use tikti_server::api::{EmptyReply, SignOutRequest};
 use tikti_token::peek;
+use tokio::time::sleep;
 
 use super::auth::warn_of_variable;
 use super::token::expires_at;
@@ -19,7 +24,12 @@ use crate::clock;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::http_client::Credential;
-use crate::profile::Profile;
+use crate::profile::{Profile, ProfileFile};
+
+/// How often it is looked whether a refresh is over: for five seconds.
+const TRIES: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(50);
+const WAITING: &str = "Waiting for another command, which refreshes the session.";
 
 /// End the session of the profile, and forget its tokens
 #[derive(Args)]
@@ -60,7 +70,10 @@ pub(crate) async fn run(context: &Context, args: &LogoutArgs) -> Result<(), Fail
     let file = context.profile_file()?;
     let (profile, mut stored) = context.selected(&mut file.load()?)?;
     // Held to the end; where there is no profile there is nothing to wait for.
-    let _lock = stored.is_some().then(|| file.lock_refresh()).transpose()?;
+    let _lock = match &stored {
+        Some(_) => settled(context, &file).await,
+        None => None,
+    };
     if stored.is_some() {
         stored = context.selected(&mut file.load()?)?.1;
     }
@@ -72,10 +85,12 @@ pub(crate) async fn run(context: &Context, args: &LogoutArgs) -> Result<(), Fail
     // Also without an idToken: an access token is as good to whoever finds it.
     let mut left = Left::Nothing;
     if let Some(read) = &stored {
-        left = file.update(|profiles| {
-            let stored = profiles.profiles.get_mut(&profile);
-            Ok(stored.map_or(Left::Nothing, |stored| forget(stored, read)))
-        })?;
+        left = file
+            .update(|profiles| {
+                let stored = profiles.profiles.get_mut(&profile);
+                Ok(stored.map_or(Left::Nothing, |stored| forget(stored, read)))
+            })
+            .map_err(|failure| unforgotten(failure, ended))?;
     }
     say(context, ended, (&profile, left), stored.as_ref());
     warn_of_variable(context);
@@ -87,20 +102,57 @@ pub(crate) async fn run(context: &Context, args: &LogoutArgs) -> Result<(), Fail
     context.output.answer(&answer, "", "")
 }
 
+/// Waits until nobody refreshes the session. It is ended also where that cannot be known, or lasts.
+async fn settled(context: &Context, file: &ProfileFile) -> Option<File> {
+    for tried in 0..TRIES {
+        match file.try_lock_refresh() {
+            Ok(Some(lock)) => return Some(lock),
+            Ok(None) if tried == 0 => context.output.note(WAITING),
+            Ok(None) => {}
+            Err(failure) => {
+                context.output.note(&format!("Not waiting for others: {}", failure.message));
+                return None;
+            }
+        }
+        sleep(PAUSE).await;
+    }
+    context.output.note("It lasts: going on without it.");
+    None
+}
+
+/// Says what has become of the session whose tokens stay.
+fn unforgotten(failure: Failure, ended: Ended) -> Failure {
+    let message = &failure.message;
+    let message = match ended {
+        Ended::AtServer => format!("the session has ended, and its tokens stay here: {message}"),
+        Ended::OnlyHere | Ended::Nothing => format!("the tokens stay here: {message}"),
+    };
+    Failure { message, ..failure }
+}
+
 /// Takes the tokens that were `read` out of the profile: others came meanwhile.
 fn forget(stored: &mut Profile, read: &Profile) -> Left {
-    let Profile { id_token, refresh_token, access_token, worker_token, .. } = stored;
-    for (token, read) in [
+    // What was got for the same session meanwhile is as dead as the session.
+    if stored.id_token == read.id_token && stored.refresh_token == read.refresh_token {
+        stored.forget_tokens();
+        return Left::Nothing;
+    }
+    let Profile { id_token, refresh_token, access_token, worker_token, .. } = &mut *stored;
+    let held = [
         (id_token, &read.id_token),
         (refresh_token, &read.refresh_token),
         (access_token, &read.access_token),
         (worker_token, &read.worker_token),
-    ] {
+    ];
+    let mut left = Left::Nothing;
+    for (token, read) in held {
         if token == read {
             *token = None;
+        } else if token.is_some() {
+            left = Left::Session;
         }
     }
-    if has_session(stored) { Left::Session } else { Left::Nothing }
+    left
 }
 
 fn has_session(profile: &Profile) -> bool {

@@ -1,6 +1,7 @@
 //! `tikti auth logout`: the session ends at the server as well, and the tokens are forgotten in any case.
 
-use std::fs;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use crate::exact::{exact, prints};
@@ -108,4 +109,48 @@ fn a_session_that_begins_meanwhile_stays() {
     );
     home.run("session list").done();
     with_copy(&home, &ended).fails(2);
+}
+
+#[test]
+fn a_session_ends_though_its_file_cannot_be_changed_or_another_command_holds_the_lock() {
+    let home = Home::new();
+    let dev = Dev::start(&home);
+    home.sign_in(&dev).done();
+    let token = id_token(&home);
+    let mode = |mode| fs::set_permissions(home.config(), Permissions::from_mode(mode)).unwrap();
+    mode(0o400);
+    let said = home.run("auth logout").fails(3);
+    assert!(said.contains("the session has ended, and its tokens stay here: "), "{said}");
+    assert!(said.contains("config.yaml is read-only"), "{said}");
+    with_copy(&home, &token).fails(2);
+    mode(0o600);
+
+    home.sign_in(&dev).done();
+    let token = id_token(&home);
+    let lock = File::create(home.config().with_file_name("refresh.lock")).unwrap();
+    lock.lock().unwrap();
+    prints(
+        &home,
+        "auth logout",
+        "",
+        "  Waiting for another command, which refreshes the session.\n  It lasts: going on without it.\n\
+         ✔ Signed out: profile `dev` holds no tokens any more.\n",
+    );
+    with_copy(&home, &token).fails(2);
+}
+
+#[test]
+fn a_token_that_is_got_for_the_session_meanwhile_goes_with_it() {
+    let home = Home::new();
+    let dev = Dev::start(&home);
+    let road = LossyRoad::watching("POST /v1/accounts/signOut ", &dev);
+    home.sign_in(&dev).done();
+    let config = fs::read_to_string(home.config()).unwrap().replace(dev.text("url"), &road.url);
+    fs::write(home.config(), &config).unwrap();
+    let exchanged = config.replace("    idToken: ", "    accessToken: a.b.c\n    idToken: ");
+    assert_ne!(exchanged, config);
+    let file = home.config();
+    road.meanwhile(move || fs::write(&file, &exchanged).unwrap());
+    prints(&home, "auth logout", "", "✔ Signed out: profile `dev` holds no tokens any more.\n");
+    assert!(!holds_tokens(&home));
 }

@@ -1,6 +1,7 @@
 //! The silent refresh: whose idToken has ended goes on without a word, and no session is lost by it.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::sync::{Arc, Mutex, mpsc};
 
 use data_encoding::BASE64URL_NOPAD;
@@ -200,13 +201,19 @@ fn a_refreshed_session_that_cannot_be_stored_after_all_is_used_and_told() {
 fn who_signs_out_during_a_refresh_is_signed_out() {
     let person = Person::new();
     person.end_id_token();
-    // It waits for the refresh, whose session it would miss.
+    // It waits for the refresh, whose session it would miss: the reply comes when it is seen waiting.
     let (home, (leaves, left)) = (Arc::clone(&person.home), mpsc::channel());
     person.road.meanwhile(move || {
-        leaves.send(home.command("auth logout --local").spawn().unwrap()).unwrap();
+        let mut leaving = home.command("auth logout --local").spawn().unwrap();
+        let mut said = BufReader::new(leaving.stderr.take().unwrap());
+        let mut line = String::new();
+        said.read_line(&mut line).unwrap();
+        assert!(line.contains("Waiting for another command"), "{line}");
+        leaves.send((leaving, said)).unwrap();
     });
     person.run("tenant list").done();
-    let outcome = left.recv().unwrap().wait_with_output().unwrap();
+    let (leaving, _said) = left.recv().unwrap();
+    let outcome = leaving.wait_with_output().unwrap();
     assert_eq!(outcome.status.code(), Some(0), "{outcome:?}");
     assert_eq!((person.stored("idToken"), person.stored("refreshToken")), (None, None));
 }
