@@ -106,7 +106,7 @@ async fn one_that_another_overtakes_and_leaves_behind_is_told_to_repeat_it() {
     // From before it takes the address to behind its end.
     for call in plan.calls() - 8..=plan.calls() + 1 {
         for dies_after in 0.. {
-            let (told, lived, died) = overtaken(call, dies_after).await;
+            let (told, lived, died) = Box::pin(overtaken(call, dies_after)).await;
             // Whoever was overtaken is not told that it is done before it is.
             assert!(lived || told == Begun::Elsewhere, "{call} {dies_after}: {told:?}");
             left_behind += usize::from(told == Begun::Elsewhere);
