@@ -18,7 +18,7 @@ use crate::sweep::{SweepCursor, sweep};
 use crate::tenancy::find;
 use crate::tenant::TenantStatus;
 use crate::testing::{Fixture, PASSWORD};
-use crate::user::{GlobalRole, User};
+use crate::user::{GlobalRole, User, UserStatus};
 
 /// Two tenants, one of them suspended; three users, one an administrator; roles, a client, memberships.
 fn world(hash: &PasswordHash) -> Build {
@@ -179,14 +179,10 @@ async fn nobody_rises_whom_an_earlier_run_took_as_less_and_what_differs_is_named
     let of = |role: &str| world(&hash).user("root@corp.sys", &user_of(role));
     carry(&fixture.domain, &of("COMPANY_ADMIN")).await;
     fixture.clock.advance(1000);
-    let (domain, now) = (&fixture.domain, fixture.now());
-    fixture.admin("chief@corp.sys").await;
-    let change = crate::user::UserChange {
-        status: Some(crate::user::UserStatus::Suspended),
-        ..Default::default()
-    };
-    let ann = UserId::parse("u-1").unwrap();
-    crate::account::change_user::change_user(domain, &ann, &change, now).await.unwrap();
+    let domain = &fixture.domain;
+    let mut ann = user(&fixture, "ann@example.org").await;
+    ann.status = UserStatus::Suspended;
+    fixture.put_user(&ann).await;
     let mut bob = user(&fixture, "bob@example.org").await;
     bob.password_hash = Some(hash.clone());
     fixture.put_user(&bob).await;

@@ -144,7 +144,13 @@ proptest! {
             Piece::Index(email, id) => Piece::Index(swapped(email), id.clone()),
             other => other.clone(),
         }).collect();
-        prop_assert_eq!(gist(&build(&certain)), gist(&build(&other)));
+        // A record that names no address has that of the index, which is in lower case.
+        let [one, two] = [&certain, &other].map(|pieces| {
+            let (things, mut kinds) = gist(&build(pieces));
+            kinds.remove("address_case");
+            (things, kinds)
+        });
+        prop_assert_eq!(one, two);
     }
 }
 
