@@ -270,7 +270,7 @@ impl Report {
             let tenant = self.tenant.as_deref().unwrap_or("TENANT");
             notes.push(format!(
                 "{left} sessions of {user} are left: an administrator of one of his tenants ends all that he has with \
-                 `tikti session revoke --user {user} --tenant {tenant}`"
+                 `tikti session revoke --user {user} --tenant {tenant} --yes`"
             ));
         }
         notes

@@ -210,13 +210,13 @@ fn what_a_person_should_know_is_one_line_each() {
     assert!(away.contains("another machine"), "{away}");
     assert!(ended.contains("not all of the baselines"), "{ended}");
     assert!(
-        left.contains("`tikti session revoke --user ann@example.org --tenant TENANT`"),
+        left.contains("`tikti session revoke --user ann@example.org --tenant TENANT --yes`"),
         "{left}"
     );
     report.is_whole = false;
     assert!(report.notes()[1].contains("until then"));
     report.tenant = Some("codecompany".to_owned());
-    assert!(report.notes()[2].contains("--tenant codecompany`"));
+    assert!(report.notes()[2].contains("--tenant codecompany --yes`"));
 }
 
 #[test]
