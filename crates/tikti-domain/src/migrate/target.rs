@@ -50,7 +50,7 @@ pub(super) async fn tenant(
     let Tenant { id, slug, .. } = &planned.tenant;
     let key = keyspace::tenant(id);
     let claims = [slug.as_str(), id.as_str()].map(keyspace::name_claim);
-    let keys = [&[key.clone()], claims.as_slice()].concat();
+    let keys = [std::slice::from_ref(&key), claims.as_slice()].concat();
     let reads = Reads::load(store, keys, now).await?;
     match reads.find::<Lasting<Tenant>>(&key)? {
         Some(Lasting::Live(here)) if here.slug == *slug => return Ok(Stands::Same),
