@@ -153,21 +153,32 @@ pub struct Client {
 }
 
 impl Client {
-    /// The built-in client of every tenant.
-    pub(crate) fn built_in(id: ClientId, now: Timestamp) -> Self {
+    /// An active client of no tenant in particular, which may do nothing and get nothing.
+    pub(crate) fn bare((id, kind): (ClientId, ClientType), now: Timestamp) -> Self {
         Self {
             id,
-            kind: ClientType::Service,
+            kind,
             status: ClientStatus::Active,
-            allowed_grant_types: [GrantType::TokenExchange, GrantType::ClientCredentials].into(),
-            allowed_scopes: management_scopes(),
-            default_scopes: management_scopes(),
+            allowed_grant_types: BTreeSet::new(),
+            allowed_scopes: ScopeSet::default(),
+            default_scopes: ScopeSet::default(),
             event_types: BTreeSet::new(),
             subject_policy: SubjectPolicy::User,
             token_ttl_seconds: MIN_TOKEN_TTL_SECONDS,
-            managed: true,
+            managed: false,
             created_at: now,
             secret: None,
+        }
+    }
+
+    /// The built-in client of every tenant.
+    pub(crate) fn built_in(id: ClientId, now: Timestamp) -> Self {
+        Self {
+            allowed_grant_types: [GrantType::TokenExchange, GrantType::ClientCredentials].into(),
+            allowed_scopes: management_scopes(),
+            default_scopes: management_scopes(),
+            managed: true,
+            ..Self::bare((id, ClientType::Service), now)
         }
     }
 

@@ -9,12 +9,9 @@ mod records;
 
 use std::any::Any;
 use std::collections::BTreeSet;
-use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::Poll;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -47,6 +44,7 @@ use crate::settings::Settings;
 use crate::signing_key::{SigningKeys, first_key};
 use crate::tenancy::{CreateTenant, add_member, create_tenant};
 use crate::tenant::Tenant;
+pub use crate::together::side_by_side as all;
 use crate::user::{GlobalRole, User, UserStatus};
 use crate::worker::{Credentials, Worker, WorkerStatus};
 
@@ -443,22 +441,4 @@ pub fn worker(id: &str, now: Timestamp) -> Worker {
         wver: now.as_millis(),
         created_at: now,
     }
-}
-
-/// Runs futures side by side on this task and gives back their results in order.
-pub async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
-    let mut running: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
-    let mut results: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
-    poll_fn(|context| {
-        for (future, result) in running.iter_mut().zip(&mut results) {
-            if result.is_none()
-                && let Poll::Ready(output) = future.as_mut().poll(context)
-            {
-                *result = Some(output);
-            }
-        }
-        if results.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    results.into_iter().flatten().collect()
 }

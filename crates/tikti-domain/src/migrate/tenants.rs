@@ -18,9 +18,7 @@ use tikti_store::Fields;
 use super::document::{Date, Document};
 use super::layout::{CLIENTS, OldLayout, ROLES, TENANTS};
 use super::report::{Origin, Report, Thing, Trouble, TroubleKind};
-use crate::client::{
-    Client, ClientStatus, ClientType, GrantType, MIN_TOKEN_TTL_SECONDS, SubjectPolicy,
-};
+use crate::client::{Client, ClientStatus, ClientType, GrantType};
 use crate::clock::Timestamp;
 use crate::id::{ClientId, RoleName, Slug, TenantId};
 use crate::role::{MAX_PERMISSIONS, Roles};
@@ -339,20 +337,8 @@ fn grants(document: &Document) -> Result<(BTreeSet<GrantType>, bool), TroubleKin
 /// A client of which nothing is said, as the template has it where it does.
 fn bare(id: ClientId, settings: &Settings, now: Timestamp) -> Client {
     let template = settings.tenant_template.clients(now).unwrap_or_default();
-    template.into_iter().find(|client| client.id == id).unwrap_or(Client {
-        id,
-        kind: ClientType::Service,
-        status: ClientStatus::Active,
-        allowed_grant_types: BTreeSet::new(),
-        allowed_scopes: ScopeSet::default(),
-        default_scopes: ScopeSet::default(),
-        event_types: BTreeSet::new(),
-        subject_policy: SubjectPolicy::User,
-        token_ttl_seconds: MIN_TOKEN_TTL_SECONDS,
-        managed: false,
-        created_at: now,
-        secret: None,
-    })
+    let known = template.into_iter().find(|client| client.id == id);
+    known.unwrap_or_else(|| Client::bare((id, ClientType::Service), now))
 }
 
 /// A grant type by its name here, or as RFC 8693 has it.

@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::client::{
-    Client, ClientStatus, ClientType, GrantType, MAX_EVENT_TYPES, MAX_TOKEN_TTL_SECONDS,
-    MIN_TOKEN_TTL_SECONDS, SubjectPolicy,
+    Client, ClientType, GrantType, MAX_EVENT_TYPES, MAX_TOKEN_TTL_SECONDS, MIN_TOKEN_TTL_SECONDS,
+    SubjectPolicy,
 };
 use crate::clock::Timestamp;
 use crate::error::{Code, Refusal};
@@ -42,18 +42,10 @@ impl ClientSettings {
     ) -> Result<Client, Refusal> {
         let default_scopes = self.default_scopes.clone().unwrap_or_default();
         let bare = Client {
-            id,
-            kind,
-            status: ClientStatus::Active,
             allowed_grant_types: [GrantType::TokenExchange].into(),
             allowed_scopes: default_scopes.clone(),
             default_scopes,
-            event_types: BTreeSet::new(),
-            subject_policy: SubjectPolicy::User,
-            token_ttl_seconds: MIN_TOKEN_TTL_SECONDS,
-            managed: false,
-            created_at: now,
-            secret: None,
+            ..Client::bare((id, kind), now)
         };
         self.applied_to(&bare)
     }
