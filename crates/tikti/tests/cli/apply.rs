@@ -11,13 +11,6 @@ use crate::support::{Dev, Home, Outcome, finish};
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/apply.yaml");
 
-/// A server with its administrator signed in.
-fn signed_in(home: &Home) -> Dev {
-    let dev = Dev::start(home);
-    home.sign_in(&dev).done();
-    dev
-}
-
 /// A file with what a tenant is to be: the lines of `text`, below its slug.
 fn write(home: &Home, text: &str) -> String {
     let file = home.path().join("tikti.yaml");
@@ -82,7 +75,7 @@ fn change_by_hand(home: &Home, dev: &Dev) {
 #[test]
 fn the_example_is_made_then_there_is_nothing_to_do_and_drift_is_mended() {
     let home = Home::new();
-    let dev = signed_in(&home);
+    let dev = Dev::signed_in(&home);
     let planned = home.run(&format!("diff -f {EXAMPLE} --output json"));
     assert!(planned.stderr.contains("differs from"), "{planned:?}");
     let (planned, _) = drift(planned);
@@ -143,8 +136,7 @@ fn the_example_is_made_then_there_is_nothing_to_do_and_drift_is_mended() {
 #[test]
 fn only_what_the_file_names_is_touched_and_pruning_has_its_bounds() {
     let home = Home::new();
-    let dev = signed_in(&home);
-    home.run("tenant create --slug codecompany").done();
+    let dev = Dev::with_tenant(&home);
     let file = write(
         &home,
         "roles:
@@ -218,7 +210,7 @@ members:
 #[test]
 fn what_failed_is_named_and_the_rest_goes_on_where_it_can() {
     let home = Home::new();
-    let _dev = signed_in(&home);
+    let _dev = Dev::signed_in(&home);
     let file = write(&home, REFUSED);
     let outcome = home.run(&format!("apply -f {file} --yes --output json"));
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
@@ -271,7 +263,7 @@ fn what_failed_is_named_and_the_rest_goes_on_where_it_can() {
 #[test]
 fn secrets_of_new_workers_and_clients_are_in_files_and_nowhere_else() {
     let home = Home::new();
-    let dev = signed_in(&home);
+    let dev = Dev::signed_in(&home);
     let file = write(
         &home,
         "clients: [{id: billing, allowedScopes: [bills:read], allowedGrantTypes: [client_credentials]}]
@@ -304,7 +296,7 @@ workers: [{id: worker-01, clients: [billing], scopes: [bills:read]}]",
     assert!(home.run(&line).stderr.starts_with("✔ 0 changes"));
     // One at another server would take the place of what nobody can show again.
     let elsewhere = Home::new();
-    let other = signed_in(&elsewhere);
+    let other = Dev::signed_in(&elsewhere);
     let said = elsewhere.run(&line).fails(3);
     let client = directory.join("codecompany/clients/billing.env");
     assert!(
@@ -331,7 +323,7 @@ workers:
 #[test]
 fn public_keys_custom_tokens_and_the_status_of_a_tenant_are_as_the_file_says() {
     let home = Home::new();
-    let _dev = signed_in(&home);
+    let _dev = Dev::signed_in(&home);
     let file = write(&home, &signing("SUSPENDED", "k1", true));
     let directory = home.path().join("env");
     let made = home.run(&format!("apply -f {file} --yes --write-env {}", directory.display()));
@@ -375,7 +367,7 @@ fn public_keys_custom_tokens_and_the_status_of_a_tenant_are_as_the_file_says() {
 #[test]
 fn a_file_that_is_wrong_or_a_plan_that_nobody_saw_changes_nothing() {
     let home = Home::new();
-    let dev = signed_in(&home);
+    let dev = Dev::signed_in(&home);
     let file = write(&home, "roles: [{name: BILLING, permission: [bills:read]}]");
     for command in ["diff", "apply --yes"] {
         let said = home.run(&format!("{command} -f {file}")).fails(3);
@@ -416,8 +408,7 @@ fn a_file_that_is_wrong_or_a_plan_that_nobody_saw_changes_nothing() {
 #[test]
 fn a_pipeline_needs_the_scopes_of_the_sections_that_its_file_has_and_no_others() {
     let home = Home::new();
-    let dev = signed_in(&home);
-    home.run("tenant create --slug codecompany").done();
+    let dev = Dev::with_tenant(&home);
     let scopes = "tenants:read,roles:read,roles:write";
     let exchange = format!("token exchange --aud tikti --scope {scopes} --tenant codecompany");
     let token = home.run(&format!("{exchange} --quiet")).done();

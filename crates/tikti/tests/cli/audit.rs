@@ -198,10 +198,7 @@ fn sign_of(key: &tikti_token::SigningKey, line: &str, chain: &str, pruned: Optio
 #[test]
 fn what_a_server_exports_is_whole() {
     let home = Home::new();
-    let dev = Dev::start(&home);
-    home.run(&format!("init --host {}", dev.text("url"))).done();
-    home.sign_in(&dev).done();
-    home.run("tenant create --slug codecompany").done();
+    let _dev = Dev::with_tenant(&home);
     let exported = home.run("audit export --tenant codecompany").done();
     let lines: Vec<String> = exported.lines().map(str::to_owned).collect();
     let (code, told) = verify(&home, &lines, "");
@@ -225,8 +222,6 @@ fn what_a_server_exports_is_whole() {
 fn a_file_that_is_not_there_and_a_time_that_is_none_are_told() {
     let home = Home::new();
     home.run("audit verify /nonexistent/audit.jsonl").fails(3);
-    let dev = Dev::start(&home);
-    home.run(&format!("init --host {}", dev.text("url"))).done();
-    home.sign_in(&dev).done();
+    let _dev = Dev::signed_in(&home);
     home.run("audit export --deployment --from yesterday").fails(1);
 }

@@ -11,8 +11,7 @@ use crate::support::{Dev, Home};
 
 fn world() -> (Home, Dev) {
     let home = Home::new();
-    let dev = Dev::start(&home);
-    home.sign_in(&dev).done();
+    let dev = Dev::signed_in(&home);
     for slug in ["codecompany", "second", "third"] {
         home.run(&format!("tenant create --slug {slug}")).done();
     }

@@ -14,8 +14,7 @@ fn masked(text: &str, tenant: &str) -> String {
 #[test]
 fn a_decision_is_shown_step_by_step() {
     let home = Home::new();
-    let dev = Dev::start(&home);
-    home.sign_in(&dev).done();
+    let dev = Dev::signed_in(&home);
     let tenant = home.run("tenant create --slug codecompany --quiet").done();
     let tenant = tenant.trim_end();
     let explain = |options: &str| {

@@ -10,16 +10,14 @@ const OTHER_KEY: &str = "HwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
 
 /// A used server, a sealed backup of it made meanwhile, and a fresh directory with its secrets.
 struct World {
-    home: Home,
     dev: Dev,
+    home: Home,
 }
 
 impl World {
     fn new() -> Self {
         let home = Home::new();
-        let dev = Dev::start(&home);
-        home.sign_in(&dev).done();
-        home.run("tenant create --slug codecompany").done();
+        let dev = Dev::with_tenant(&home);
         let world = Self { home, dev };
         fs::write(world.path("key"), KEY).unwrap();
         fs::write(world.path("other-key"), OTHER_KEY).unwrap();

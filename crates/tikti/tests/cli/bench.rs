@@ -20,16 +20,14 @@ const CHEAP: &str = "--bcrypt-cost 4 --hash-threads 1";
 const SMALL: &str = "--warm-up 0s --connections 2 --output json";
 
 struct World {
-    home: Home,
     dev: Dev,
+    home: Home,
 }
 
 impl World {
     fn new() -> Self {
         let home = Home::new();
-        let dev = Dev::start(&home);
-        home.sign_in(&dev).done();
-        home.run("tenant create --slug codecompany").done();
+        let dev = Dev::with_tenant(&home);
         std::fs::write(home.path().join("password"), dev.text("adminPassword")).unwrap();
         Self { home, dev }
     }

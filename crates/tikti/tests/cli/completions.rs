@@ -55,15 +55,6 @@ fn is_installed(shell: &str) -> bool {
     tried.is_ok_and(|status| status.success())
 }
 
-/// A server with the tenant of the landing page, signed in to.
-fn used(home: &Home) -> Dev {
-    let dev = Dev::start(home);
-    home.run(&format!("init --host {}", dev.text("url"))).done();
-    home.sign_in(&dev).done();
-    home.run("tenant create --slug codecompany").done();
-    dev
-}
-
 #[test]
 fn bash_offers_commands_options_and_values() {
     let home = Home::new();
@@ -88,7 +79,7 @@ fn bash_offers_commands_options_and_values() {
 #[test]
 fn names_come_from_the_server_of_the_profile() {
     let home = Home::new();
-    let dev = used(&home);
+    let dev = Dev::with_tenant(&home);
     home.run("init --host http://127.0.0.1:9 --profile away").done();
     home.run("profile use dev").done();
     for (line, offered) in [
@@ -122,7 +113,7 @@ fn files_are_left_to_the_shell() {
 #[test]
 fn zsh_and_fish_offer_the_same() {
     let home = Home::new();
-    let _dev = used(&home);
+    let _dev = Dev::with_tenant(&home);
     if is_installed("zsh") {
         let zsh = |words: &str, typed: &str| {
             let script = format!(

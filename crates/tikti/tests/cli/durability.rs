@@ -10,9 +10,7 @@ use crate::support::{Dev, Home};
 #[test]
 fn a_tenant_and_its_tokens_outlive_a_killed_server() {
     let home = Home::new();
-    let dev = Dev::start(&home);
-    let login = format!("auth login --user {} --password-stdin", dev.text("adminEmail"));
-    home.run_with_input(&login, dev.text("adminPassword")).done();
+    let dev = Dev::signed_in(&home);
     home.run("tenant create --slug early").done();
     let token = home.run("token exchange --aud backend-worker --tenant early --quiet").done();
     let listen = dev.text("url").trim_start_matches("http://").to_owned();

@@ -10,13 +10,6 @@ use tikti_token::{RsaSize, SigningKey, generate_rsa};
 use crate::lossy_road::LossyRoad;
 use crate::support::{Dev, Home, Outcome};
 
-/// A server with its administrator signed in.
-fn signed_in(home: &Home) -> Dev {
-    let dev = Dev::start(home);
-    home.sign_in(&dev).done();
-    dev
-}
-
 fn listed(home: &Home) -> Vec<Value> {
     home.run("keys list --output json").json()["keys"].as_array().unwrap().clone()
 }
@@ -74,7 +67,7 @@ fn assert_hides(outcome: &Outcome, (pem, der): (&str, &[u8])) {
 #[test]
 fn keys_are_listed_with_what_becomes_of_them() {
     let home = Home::new();
-    let _dev = signed_in(&home);
+    let _dev = Dev::signed_in(&home);
     let first = listed(&home)[0]["kid"].clone();
 
     let outcome = home.run("keys rotate");
@@ -115,7 +108,7 @@ fn cells(line: &str) -> Vec<&str> {
 #[test]
 fn an_emergency_is_asked_about_and_says_what_happens() {
     let home = Home::new();
-    let _dev = signed_in(&home);
+    let _dev = Dev::signed_in(&home);
     let first = text(&listed(&home)[0]["kid"]).to_owned();
     // Nobody is there to be asked.
     for line in ["keys rotate --emergency", &format!("keys rotate --emergency --kid {first}")] {
@@ -153,7 +146,7 @@ fn an_emergency_is_asked_about_and_says_what_happens() {
 #[test]
 fn an_emergency_whose_reply_was_lost_is_not_done_twice() {
     let home = Home::new();
-    let dev = signed_in(&home);
+    let dev = Dev::signed_in(&home);
     let states = || {
         let keys = listed(&home);
         let of = |state: &str| keys.iter().filter(|key| key["state"] == state).count();
@@ -354,8 +347,7 @@ fn a_master_key_goes_out_of_use() {
 #[test]
 fn a_rotation_that_reached_no_server_is_not_said_to_have_been_done() {
     let home = Home::new();
-    let dev = Dev::start(&home);
-    home.sign_in(&dev).done();
+    let dev = Dev::signed_in(&home);
     dev.kill();
     let said = home.run("keys rotate").fails(1);
     assert!(said.contains("cannot reach") && !said.contains("may have been done"), "{said}");

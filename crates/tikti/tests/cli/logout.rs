@@ -26,8 +26,7 @@ fn holds_tokens(home: &Home) -> bool {
 #[test]
 fn signing_out_ends_the_session_at_the_server() {
     let home = Home::new();
-    let dev = Dev::start(&home);
-    home.sign_in(&dev).done();
+    let dev = Dev::signed_in(&home);
     let token = id_token(&home);
     with_copy(&home, &token).done();
     prints(&home, "auth logout", "", "✔ Signed out: profile `dev` holds no tokens any more.\n");
@@ -62,8 +61,7 @@ fn signing_out_ends_the_session_at_the_server() {
 #[test]
 fn tokens_are_forgotten_without_the_server() {
     let home = Home::new();
-    let dev = Dev::start(&home);
-    home.sign_in(&dev).done();
+    let dev = Dev::signed_in(&home);
     let token = id_token(&home);
     let forgotten = "✔ Profile `dev` holds no tokens any more.\n  The session itself ends at its expiry \
                      (idToken: TIME): a copy of its tokens stays good until then.\n";
@@ -114,8 +112,7 @@ fn a_session_that_begins_meanwhile_stays() {
 #[test]
 fn a_session_ends_though_its_file_cannot_be_changed_or_another_command_holds_the_lock() {
     let home = Home::new();
-    let dev = Dev::start(&home);
-    home.sign_in(&dev).done();
+    let dev = Dev::signed_in(&home);
     let token = id_token(&home);
     let mode = |mode| fs::set_permissions(home.config(), Permissions::from_mode(mode)).unwrap();
     mode(0o400);
@@ -142,9 +139,8 @@ fn a_session_ends_though_its_file_cannot_be_changed_or_another_command_holds_the
 #[test]
 fn a_token_that_is_got_for_the_session_meanwhile_goes_with_it() {
     let home = Home::new();
-    let dev = Dev::start(&home);
+    let dev = Dev::signed_in(&home);
     let road = LossyRoad::watching("POST /v1/accounts/signOut ", &dev);
-    home.sign_in(&dev).done();
     let config = fs::read_to_string(home.config()).unwrap().replace(dev.text("url"), &road.url);
     fs::write(home.config(), &config).unwrap();
     let exchanged = config.replace("    idToken: ", "    accessToken: a.b.c\n    idToken: ");

@@ -7,9 +7,7 @@ const PASSWORD: &str = "a long and quiet river\n";
 
 /// A server with a tenant that has a role, and ann, who is no member yet.
 fn with_ann(home: &Home) -> Dev {
-    let dev = Dev::start(home);
-    home.sign_in(&dev).done();
-    home.run("tenant create --slug codecompany").done();
+    let dev = Dev::with_tenant(home);
     home.run("role create BILLING --permissions bills:read --tenant codecompany").done();
     home.run_with_input("user create ann@example.org --password-stdin", PASSWORD).done();
     dev

@@ -23,9 +23,7 @@ struct Person {
 impl Person {
     fn new() -> Self {
         let home = Arc::new(Home::new());
-        let dev = Dev::start(&home);
-        home.sign_in(&dev).done();
-        home.run("tenant create --slug codecompany").done();
+        let dev = Dev::with_tenant(&home);
         let road = LossyRoad::watching(REFRESH, &dev);
         let config = fs::read_to_string(home.config()).unwrap();
         fs::write(home.config(), config.replace(dev.text("url"), &road.url)).unwrap();

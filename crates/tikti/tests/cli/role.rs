@@ -3,13 +3,6 @@
 use crate::exact::{fails, prints};
 use crate::support::{Dev, Home};
 
-fn with_tenant(home: &Home) -> Dev {
-    let dev = Dev::start(home);
-    home.sign_in(&dev).done();
-    home.run("tenant create --slug codecompany").done();
-    dev
-}
-
 fn role(name: &str, permissions: &str) -> String {
     format!(
         "{{\"name\":\"{name}\",\"permissions\":[{permissions}],\"builtIn\":false,\"managed\":false}}\n"
@@ -19,7 +12,7 @@ fn role(name: &str, permissions: &str) -> String {
 #[test]
 fn roles_are_made_shown_changed_and_deleted() {
     let home = Home::new();
-    let _dev = with_tenant(&home);
+    let _dev = Dev::with_tenant(&home);
     let tenant = "--tenant codecompany";
     prints(
         &home,
@@ -155,7 +148,7 @@ const REFUSALS: &[(&str, i32, &str)] = &[
 #[test]
 fn what_is_refused_says_why_and_what_to_do() {
     let home = Home::new();
-    let _dev = with_tenant(&home);
+    let _dev = Dev::with_tenant(&home);
     home.run("tenant use codecompany").done();
     home.run("role create BILLING --permissions a:b").done();
     for (line, code, said) in REFUSALS {

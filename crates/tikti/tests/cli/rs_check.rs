@@ -93,9 +93,7 @@ fn k1_the_weak_server_accepts_exactly_what_its_mistakes_let_through() {
 
 /// A deployment with the landing page's tenant; gives that tenant's id.
 fn deployment(home: &Home) -> (Dev, String) {
-    let dev = Dev::start(home);
-    home.sign_in(&dev).done();
-    home.run("tenant create --slug codecompany").done();
+    let dev = Dev::with_tenant(home);
     let exchanged = home.run(&format!("token exchange {SESSION}"));
     assert_eq!(exchanged.code, Some(0), "{exchanged:?}");
     let token = home.run("token inspect --output json");

@@ -7,22 +7,6 @@ use serde_json::{Value, json};
 
 use crate::support::{Dev, Home, Outcome, finish};
 
-fn sign_in(home: &Home, dev: &Dev) {
-    let line = format!("auth login --user {} --password-stdin", dev.text("adminEmail"));
-    let password = format!("{}\n", dev.text("adminPassword"));
-    let outcome = home.run_with_input(&line, &password);
-    assert_eq!(outcome.stderr, "✔ Session active.\n");
-    assert_eq!(outcome.done(), "");
-}
-
-/// A server with a signed-in administrator and the landing page's tenant.
-fn with_tenant(home: &Home) -> Dev {
-    let dev = Dev::start(home);
-    sign_in(home, &dev);
-    home.run("tenant create --slug codecompany").done();
-    dev
-}
-
 const EXCHANGE: &str = "token exchange --aud backend-worker --scope jobs:read,jobs:write \
                         --tenant codecompany --sub worker-01";
 
@@ -67,7 +51,11 @@ fn dev_prints_one_line_and_writes_a_profile_that_works() {
 fn the_session_of_the_landing_page() {
     let home = Home::new();
     let dev = Dev::start(&home);
-    sign_in(&home, &dev);
+    let line = format!("auth login --user {} --password-stdin", dev.text("adminEmail"));
+    let password = format!("{}\n", dev.text("adminPassword"));
+    let outcome = home.run_with_input(&line, &password);
+    assert_eq!(outcome.stderr, "✔ Session active.\n");
+    assert_eq!(outcome.done(), "");
 
     let outcome = home.run("tenant create --slug codecompany");
     assert!(outcome.stderr.starts_with("✔ Tenant codecompany created (t-"), "{outcome:?}");
@@ -100,7 +88,7 @@ fn the_session_of_the_landing_page() {
 #[test]
 fn a_token_of_every_form_of_output() {
     let home = Home::new();
-    let _dev = with_tenant(&home);
+    let _dev = Dev::with_tenant(&home);
     let quiet = home.run(&format!("{EXCHANGE} --quiet"));
     assert_eq!(quiet.stderr, "");
     assert_eq!(quiet.done().trim_end().split('.').count(), 3);
@@ -125,7 +113,7 @@ fn a_token_of_every_form_of_output() {
 #[test]
 fn tenants_are_found_shown_and_chosen() {
     let home = Home::new();
-    let _dev = with_tenant(&home);
+    let _dev = Dev::with_tenant(&home);
     let made = home.run("tenant create --slug second --name Second --output json").json();
     let id = made["id"].as_str().unwrap();
     assert_eq!(made["name"], "Second");
@@ -144,7 +132,7 @@ fn tenants_are_found_shown_and_chosen() {
 #[test]
 fn refusals_carry_code_request_id_and_what_to_do() {
     let home = Home::new();
-    let dev = with_tenant(&home);
+    let dev = Dev::with_tenant(&home);
     let refused = |outcome: Outcome, exit: i32, code: &str, next: &str| {
         let stderr = outcome.fails(exit);
         assert!(stderr.contains(&format!("({code})")), "{stderr}");
@@ -188,7 +176,7 @@ fn refusals_carry_code_request_id_and_what_to_do() {
 #[test]
 fn status_follows_the_session_and_logout_forgets_it() {
     let home = Home::new();
-    let dev = with_tenant(&home);
+    let dev = Dev::with_tenant(&home);
     let status = home.run("auth status --output json").json();
     assert_eq!(status["email"], dev.ready["adminEmail"]);
     assert_eq!(status["role"], "ADMIN");
@@ -229,7 +217,7 @@ fn status_follows_the_session_and_logout_forgets_it() {
 #[test]
 fn a_token_that_is_not_good_is_refused_with_its_step() {
     let home = Home::new();
-    let _dev = with_tenant(&home);
+    let _dev = Dev::with_tenant(&home);
     let token = home.run(&format!("{EXCHANGE} --quiet")).done();
     let inspected = home.run("token inspect --output json").json();
     assert_eq!(inspected["verified"], true);
@@ -255,7 +243,7 @@ fn a_token_that_is_not_good_is_refused_with_its_step() {
 #[test]
 fn credentials_of_a_profile_stay_with_its_server() {
     let home = Home::new();
-    let dev = with_tenant(&home);
+    let dev = Dev::with_tenant(&home);
     // The same server under another name is another address: nothing of the profile is sent.
     let elsewhere = dev.text("url").replace("127.0.0.1", "localhost");
     let stderr = home.run(&format!("tenant list --host {elsewhere}")).fails(2);

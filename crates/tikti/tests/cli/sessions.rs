@@ -8,9 +8,7 @@ const PROGRAM: &str = concat!("tikti/", env!("CARGO_PKG_VERSION"));
 
 /// A server with an administrator who is signed in, and a tenant that ann belongs to.
 fn with_ann(home: &Home) -> Dev {
-    let dev = Dev::start(home);
-    home.sign_in(&dev).done();
-    home.run("tenant create --slug codecompany").done();
+    let dev = Dev::with_tenant(home);
     let line = "user create ann@example.org --password-stdin --tenant codecompany";
     home.run_with_input(line, PASSWORD).done();
     dev

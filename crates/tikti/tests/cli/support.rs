@@ -152,6 +152,20 @@ impl Dev {
         Self::start_at(home, "127.0.0.1:0")
     }
 
+    /// Starts one, and signs its administrator in.
+    pub(crate) fn signed_in(home: &Home) -> Self {
+        let dev = Self::start(home);
+        home.sign_in(&dev).done();
+        dev
+    }
+
+    /// The same, with the tenant `codecompany`, which commands have to name.
+    pub(crate) fn with_tenant(home: &Home) -> Self {
+        let dev = Self::signed_in(home);
+        home.run("tenant create --slug codecompany").done();
+        dev
+    }
+
     pub(crate) fn start_at(home: &Home, listen: &str) -> Self {
         Self::start_with(home, listen, &home.store_options())
     }
@@ -175,14 +189,6 @@ impl Dev {
             String::from_utf8(log).unwrap()
         });
         Self { child, stdout, stderr: Some(stderr), ready, line }
-    }
-
-    /// Reads away what it logs: a server that is asked often would wait for a reader of a full pipe.
-    pub(crate) fn unheard(mut self) -> Self {
-        if let Some(mut log) = self.child.stderr.take() {
-            std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        }
-        self
     }
 
     pub(crate) fn data(home: &Home) -> String {

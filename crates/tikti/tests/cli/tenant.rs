@@ -13,8 +13,7 @@ fn tenant(name: &str, status: &str, self_sign_up: bool) -> String {
 #[test]
 fn tenants_are_made_shown_changed_and_deleted() {
     let home = Home::new();
-    let dev = Dev::start(&home);
-    home.sign_in(&dev).done();
+    let _dev = Dev::signed_in(&home);
     prints(&home, "tenant create --slug codecompany", "", "✔ Tenant codecompany created (ID)\n");
     let made = tenant("codecompany", "ACTIVE", false);
     let id = home.run("tenant get codecompany --quiet").done();
@@ -99,8 +98,7 @@ fn are_listed_and_chosen(home: &Home) {
 #[test]
 fn what_is_refused_says_why_and_what_to_do() {
     let home = Home::new();
-    let dev = Dev::start(&home);
-    home.sign_in(&dev).done();
+    let _dev = Dev::signed_in(&home);
     prints(
         &home,
         "tenant create --slug codecompany --output json",

@@ -6,8 +6,9 @@ use serde_json::Value;
 use crate::support::{Dev, Home, Outcome};
 
 pub(crate) struct TenantWorld {
-    pub(crate) home: Home,
+    // Ends before its home is taken away.
     pub(crate) dev: Dev,
+    pub(crate) home: Home,
     pub(crate) tenant_id: String,
 }
 
@@ -15,8 +16,7 @@ impl TenantWorld {
     /// The tenant `codecompany`, which commands mean where none is named.
     pub(crate) fn start() -> Self {
         let home = Home::new();
-        let dev = Dev::start(&home);
-        home.sign_in(&dev).done();
+        let dev = Dev::signed_in(&home);
         let tenant_id = home.run("tenant create --slug codecompany --quiet").done();
         home.run("tenant use codecompany").done();
         Self { home, dev, tenant_id: tenant_id.trim_end().to_owned() }

@@ -11,16 +11,14 @@ const REACH: &str =
     "  A token that is not this server's, or not within reach of the API key, stays as it is.\n";
 
 struct World {
-    home: Home,
     dev: Dev,
+    home: Home,
 }
 
 impl World {
     fn new() -> Self {
         let home = Home::new();
-        let dev = Dev::start(&home);
-        home.sign_in(&dev).done();
-        home.run("tenant create --slug codecompany").done();
+        let dev = Dev::with_tenant(&home);
         Self { home, dev }
     }
 

@@ -143,9 +143,7 @@ fn a_reader_that_has_gone_away_is_no_error() {
 #[test]
 fn a_reader_that_has_gone_away_is_no_error_of_any_answer() {
     let home = Home::new();
-    let dev = Dev::start(&home);
-    home.sign_in(&dev).done();
-    home.run("tenant create --slug codecompany").done();
+    let _dev = Dev::with_tenant(&home);
     for line in [
         "--help",
         "token exchange --help",

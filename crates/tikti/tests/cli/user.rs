@@ -7,9 +7,7 @@ const PASSWORD: &str = "a long and quiet river\n";
 
 /// A server with an administrator who is signed in, a tenant, and ann, who belongs to it.
 fn with_ann(home: &Home) -> Dev {
-    let dev = Dev::start(home);
-    home.sign_in(&dev).done();
-    home.run("tenant create --slug codecompany").done();
+    let dev = Dev::with_tenant(home);
     let line =
         "user create ann@example.org --password-stdin --tenant codecompany --roles TENANT_USER";
     let outcome = home.run_with_input(line, PASSWORD);

@@ -12,10 +12,12 @@ use crate::tenant_world::TenantWorld;
 
 const PROVISION: &str = "worker provision worker-03 --aud jobs-api --scopes jobs:read,jobs:write";
 
-fn file(world: &TenantWorld) -> (PathBuf, String) {
+/// A world, the place of a file of settings, and the line that provisions a worker and writes that file.
+fn start() -> (TenantWorld, PathBuf, String) {
+    let world = TenantWorld::start();
     let file = world.home.path().join("worker.env");
-    let option = format!("--write-env {}", file.display());
-    (file, option)
+    let line = format!("{PROVISION} --write-env {}", file.display());
+    (world, file, line)
 }
 
 /// A token by what the file says and nothing else.
@@ -37,10 +39,8 @@ fn secrets(world: &TenantWorld) -> Value {
 
 #[test]
 fn from_nothing_to_a_file_that_gets_tokens_and_again_the_same() {
-    let world = TenantWorld::start();
-    let (path, option) = file(&world);
+    let (world, path, line) = start();
     fs::write(&path, "# mine\nPORT=8080\n").unwrap();
-    let line = format!("{PROVISION} {option}");
     let shown = path.display().to_string();
     assert_eq!(
         world.said(&line).replace(&shown, "FILE"),
@@ -79,8 +79,7 @@ fn from_nothing_to_a_file_that_gets_tokens_and_again_the_same() {
         })
     );
     // More is added where it is missing; what was there stays.
-    let more = "worker provision worker-03 --aud jobs-api --scopes jobs:delete";
-    let told = world.json(&format!("{more} {option}"));
+    let told = world.json(&line.replace("jobs:read,jobs:write", "jobs:delete"));
     assert_eq!((&told["made"], &told["changed"]), (&json!([]), &json!(["client", "worker"])));
     let worker = world.json("worker get worker-03");
     assert_eq!(worker["scopes"], json!(["jobs:delete", "jobs:read", "jobs:write"]));
@@ -105,7 +104,7 @@ fn from_nothing_to_a_file_that_gets_tokens_and_again_the_same() {
 
 #[test]
 fn what_is_printed_is_a_file_of_settings_too() {
-    let world = TenantWorld::start();
+    let (world, path, _) = start();
     let line = "worker provision worker-03 --aud codeq-worker --event-types render_video,*";
     let refused = world.refused("worker provision worker-03 --aud codeq-worker", 3);
     assert!(refused.contains("name those of the worker with --event-types"), "{refused}");
@@ -116,7 +115,7 @@ fn what_is_printed_is_a_file_of_settings_too() {
          The secret is shown this once: keep it now\n"
     );
     let text = outcome.done();
-    let (path, option) = file(&world);
+    let option = format!("--write-env {}", path.display());
     fs::write(&path, &text).unwrap();
     token(&path).done();
     // As a shell reads it.
@@ -163,11 +162,9 @@ fn over(road: &LossyRoad, world: &TenantWorld, line: &str) -> Outcome {
 
 #[test]
 fn a_rotation_that_was_broken_off_is_told_and_mended_by_the_next_run() {
-    let world = TenantWorld::start();
-    let (path, option) = file(&world);
+    let (world, path, line) = start();
     let secrets_of = format!("POST /v1/tenants/{}/workers/worker-03/secrets ", world.tenant_id);
     let road = LossyRoad::losing(&world.dev, &secrets_of, 0);
-    let line = format!("{PROVISION} {option}");
     let rotate = format!("{line} --rotate");
     // One line has no place for the secret of a client.
     let said = over(&road, &world, &format!("{line} --quiet")).fails(3);
@@ -207,11 +204,9 @@ fn a_rotation_that_was_broken_off_is_told_and_mended_by_the_next_run() {
 
 #[test]
 fn what_was_lost_is_found_behind_a_secret_that_was_revoked_and_nothing_unclear_is_revoked() {
-    let world = TenantWorld::start();
-    let (path, option) = file(&world);
+    let (world, path, line) = start();
     let secrets_of = format!("POST /v1/tenants/{}/workers/worker-03/secrets ", world.tenant_id);
     let road = LossyRoad::losing(&world.dev, &secrets_of, 0);
-    let line = format!("{PROVISION} {option}");
     let rotate = format!("{line} --rotate");
     over(&road, &world, &line).done();
     world.run("worker rotate-secret worker-03").done();
@@ -264,8 +259,7 @@ fn what_was_lost_is_found_behind_a_secret_that_was_revoked_and_nothing_unclear_i
 
 #[test]
 fn a_secret_that_was_made_is_shown_though_a_later_step_fails() {
-    let world = TenantWorld::start();
-    let (path, option) = file(&world);
+    let (world, path, line) = start();
     let secret_in = |outcome: &Outcome| {
         assert_eq!(outcome.code, Some(3), "{outcome:?}");
         let (_, rest) = outcome.stdout.split_once("TIKTI_WORKER_SECRET=").unwrap();
@@ -279,7 +273,6 @@ fn a_secret_that_was_made_is_shown_though_a_later_step_fails() {
         fs::remove_file(&place).unwrap();
         fs::create_dir(&place).unwrap();
     });
-    let line = format!("{PROVISION} {option}");
     for options in ["", " --rotate"] {
         let shown = over(&road, &world, &format!("{line}{options}"));
         assert!(shown.stderr.contains("no file that can be replaced"), "{shown:?}");
@@ -302,11 +295,9 @@ fn a_secret_that_was_made_is_shown_though_a_later_step_fails() {
 
 #[test]
 fn a_secret_that_never_arrived_is_made_anew_by_the_next_run() {
-    let world = TenantWorld::start();
-    let (path, option) = file(&world);
+    let (world, path, line) = start();
     let workers = format!("POST /v1/tenants/{}/workers ", world.tenant_id);
     let road = LossyRoad::losing(&world.dev, &workers, 1);
-    let line = format!("{PROVISION} {option}");
     let away = |line: &str| over(&road, &world, line);
     let broken = away(&line);
     assert_eq!(broken.code, Some(1));

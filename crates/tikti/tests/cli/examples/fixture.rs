@@ -34,8 +34,8 @@ const EXCHANGE: &str = "token exchange --aud backend-worker --scope jobs:read,jo
                         --tenant codecompany --sub worker-01";
 
 pub(super) struct World {
-    home: Home,
     dev: Dev,
+    home: Home,
     redis: RedisServer,
     /// What an older Tikti has left.
     old: RedisServer,
@@ -55,7 +55,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new() -> Self {
         let home = Home::new();
-        let dev = Dev::start_with(&home, "127.0.0.1:0", "").unheard();
+        let dev = Dev::start_with(&home, "127.0.0.1:0", "");
         let redis = RedisServer::start_with(&["--appendonly", "yes"]);
         let mut world = Self {
             home,
