@@ -241,17 +241,17 @@ impl<'a> Target<'a> {
 const MOST_TRIES: u32 = 4;
 
 /// Tries again, in a new moment, after `CONFLICT`: each try looks first at what is here.
-macro_rules! again_on_conflict {
-    ($once:expr) => {{
-        let mut tries = 1;
-        loop {
-            let became = $once.await?;
-            if tries == MOST_TRIES || !is_conflict(&became) {
-                break became;
-            }
-            tries += 1;
+async fn again_on_conflict<F>(once: impl Fn() -> F) -> Result<Became, Error>
+where
+    F: Future<Output = Result<Became, Error>>,
+{
+    for _ in 1..MOST_TRIES {
+        let became = once().await?;
+        if !is_conflict(&became) {
+            return Ok(became);
         }
-    }};
+    }
+    once().await
 }
 
 fn is_conflict(became: &Became) -> bool {
@@ -277,7 +277,7 @@ async fn tenant(
     planned: &PlannedTenant,
 ) -> Result<Vec<(Thing, Became)>, Error> {
     let PlannedTenant { tenant, roles, clients, .. } = planned;
-    let own = again_on_conflict!(bare_tenant(target, planned));
+    let own = again_on_conflict(|| bare_tenant(target, planned)).await?;
     let is_left = matches!(own, Became::Left(_));
     let missing = |origin: &Origin| {
         is_left.then(|| Became::Left(Trouble::new(TroubleKind::TenantMissing, origin)))
@@ -286,14 +286,14 @@ async fn tenant(
     for one in roles {
         let became = match missing(&one.origin) {
             Some(left) => left,
-            None => again_on_conflict!(role(target, &tenant.id, one)),
+            None => again_on_conflict(|| role(target, &tenant.id, one)).await?,
         };
         all.push((Thing::Role, became));
     }
     for one in clients {
         let became = match missing(&one.origin) {
             Some(left) => left,
-            None => again_on_conflict!(client(target, &tenant.id, one)),
+            None => again_on_conflict(|| client(target, &tenant.id, one)).await?,
         };
         all.push((Thing::Client, became));
     }
@@ -351,7 +351,7 @@ async fn client(
 }
 
 async fn user(target: Target<'_>, planned: &PlannedUser) -> Result<Became, Error> {
-    Ok(again_on_conflict!(user_once(target, planned)))
+    again_on_conflict(|| user_once(target, planned)).await
 }
 
 async fn user_once(target: Target<'_>, planned: &PlannedUser) -> Result<Became, Error> {
@@ -396,7 +396,7 @@ async fn member(
     let tenant = &membership.tenant_id;
     less.membership.roles.retain(|role| !left.roles.contains(&(tenant.clone(), role.clone())));
     let is_less = less.membership.roles != membership.roles;
-    let became = again_on_conflict!(member_once(target, (planned, &less)));
+    let became = again_on_conflict(|| member_once(target, (planned, &less))).await?;
     Ok((became, is_less))
 }
 
@@ -421,5 +421,54 @@ async fn member_once(
             membership.mver = now.as_millis();
             became(import_member(domain, membership, now).await, origin)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    fn left(code: Code) -> Became {
+        let trouble = Trouble::new(TroubleKind::Refused, &Origin::new("tenants", "t"));
+        Became::Left(trouble.detail(code.as_str()))
+    }
+
+    /// What has become of a thing that is refused so often before it is taken, and after how many tries.
+    async fn tried(conflicts: u32, code: Code) -> (Became, u32) {
+        let tries = AtomicU32::new(0);
+        let once = || {
+            let is_last = tries.fetch_add(1, Ordering::Relaxed) >= conflicts;
+            std::future::ready(Ok(if is_last { Became::Taken } else { left(code) }))
+        };
+        let became = again_on_conflict(once).await.unwrap();
+        (became, tries.into_inner())
+    }
+
+    #[tokio::test]
+    async fn a_conflict_is_tried_again_so_often_and_no_other_refusal_is() {
+        for conflicts in 0..MOST_TRIES {
+            let (became, tries) = tried(conflicts, Code::Conflict).await;
+            assert!(matches!(became, Became::Taken));
+            assert_eq!(tries, conflicts + 1);
+        }
+        let (became, tries) = tried(MOST_TRIES, Code::Conflict).await;
+        assert!(is_conflict(&became));
+        assert_eq!(tries, MOST_TRIES);
+        let (became, tries) = tried(1, Code::TenantExists).await;
+        assert!(matches!(became, Became::Left(_)) && !is_conflict(&became));
+        assert_eq!(tries, 1);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_does_not_answer_is_not_asked_again() {
+        let tries = AtomicU32::new(0);
+        let once = || {
+            tries.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(Err(Code::StoreUnavailable.into()))
+        };
+        assert!(again_on_conflict(once).await.is_err());
+        assert_eq!(tries.into_inner(), 1);
     }
 }
