@@ -40,7 +40,7 @@ impl Limit {
 
     /// So many times as many in the same time.
     #[must_use]
-    pub const fn times(self, factor: u64) -> Self {
+    pub(crate) const fn times(self, factor: u64) -> Self {
         Self { most: self.most.saturating_mul(factor), ..self }
     }
 

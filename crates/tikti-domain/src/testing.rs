@@ -40,7 +40,7 @@ use crate::random::Random;
 use crate::record::{Lasting, Record};
 use crate::scope::ScopeSet;
 use crate::secret::{NamedSecret, SecretBytes, Secrets};
-use crate::settings::Settings;
+use crate::settings::{Limits, Settings};
 use crate::signing_key::{SigningKeys, first_key};
 use crate::tenancy::{CreateTenant, add_member, create_tenant};
 use crate::tenant::Tenant;
@@ -61,6 +61,29 @@ pub const PASSWORD: &str = "correct horse battery";
 pub const START: Timestamp = Timestamp::from_millis(1_769_532_214_000);
 /// The issuer in tests.
 pub const ISSUER: &str = "https://api.tikti.test";
+
+/// Limits that count and that no test meets: a hundred times the shipped ones.
+#[must_use]
+pub fn far_limits() -> Limits {
+    let mut limits = Limits::shipped();
+    for limit in [
+        &mut limits.failed_sign_ins_per_network,
+        &mut limits.failed_sign_ins_per_ip,
+        &mut limits.failed_sign_ins_per_email,
+        &mut limits.codes_per_email,
+        &mut limits.codes_per_ip,
+        &mut limits.redemptions_per_ip,
+        &mut limits.redemptions_per_email,
+        &mut limits.email_changes_per_user,
+        &mut limits.exchanges_per_user,
+        &mut limits.refreshes_per_session,
+        &mut limits.unknown_members_per_caller,
+        &mut limits.lookups_per_key,
+    ] {
+        *limit = limit.times(100);
+    }
+    limits
+}
 
 /// The rules over a real store.
 #[derive(Debug)]

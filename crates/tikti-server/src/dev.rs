@@ -37,8 +37,6 @@ const SECRETS_FILE: &str = "secrets.yaml";
 /// Where programs find the mails.
 const MAIL_DIRECTORY: &str = "mail";
 const KID: &str = "dev";
-/// Limits are there, and so far away that a person or a test suite at work does not meet them.
-const LIMITS_FACTOR: u64 = 100;
 const LOWER: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 const ALPHANUMERIC: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 /// Crockford's base32 without case: nothing in it is mistaken for something else when read aloud.
@@ -106,6 +104,8 @@ pub struct DevSetup {
     secrets: Secrets,
     store: StoreConfig,
     mail: MailConfig,
+    /// Whether the shipped limits hold; else none does.
+    is_limited: bool,
 }
 
 /// What the file holds, as text.
@@ -150,6 +150,7 @@ pub fn prepare(dir: &Path, store_url: Option<SecretString>) -> Result<DevSetup, 
         store: store(dir, store_url),
         mail: MailConfig::captured(Capture::default().kept_in(dir.join(MAIL_DIRECTORY)))
             .map_err(|problems| DevError::Templates(problems.join("; ")))?,
+        is_limited: false,
     })
 }
 
@@ -194,16 +195,22 @@ impl DevSetup {
         Self { mail: MailConfig { transport, ..self.mail }, ..self }
     }
 
+    /// With the rate limits of a deployment; without this a test suite at work meets none.
+    #[must_use]
+    pub fn limited(self) -> Self {
+        Self { is_limited: true, ..self }
+    }
+
     /// The configuration of a server whose issuer is `url`.
     ///
-    /// Other than a deployment, `dev` accepts that the issuer differs from the one of an earlier
-    /// start, and limits are a hundred times the shipped ones.
+    /// Other than a deployment, `dev` accepts that the issuer differs from the one of an earlier start, and
+    /// nothing is limited unless it was [`limited`](Self::limited).
     #[must_use]
     pub fn config(&self, url: &str) -> Config {
         let settings = Settings {
             issuer: url.to_owned(),
             issuer_may_change: true,
-            limits: Limits::shipped().times(LIMITS_FACTOR),
+            limits: Limits { enabled: self.is_limited, ..Limits::shipped() },
             ..self.settings.clone()
         };
         Config {
@@ -351,6 +358,16 @@ mod tests {
         let made = prepare(root.path(), None).unwrap();
         let found = secrets(root.path()).unwrap();
         assert_eq!(found.pepper[0].secret.expose(), made.secrets.pepper[0].secret.expose());
+    }
+
+    #[test]
+    fn nothing_is_limited_unless_it_was_asked_for() {
+        let root = tempfile::tempdir().unwrap();
+        let limits =
+            |setup: &DevSetup| setup.config("http://127.0.0.1:8080").domain.settings.limits;
+        let setup = prepare(root.path(), None).unwrap();
+        assert!(!limits(&setup).enabled);
+        assert_eq!(limits(&setup.limited()), Limits::shipped());
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub mod error;
 mod extract;
 mod key_refresher;
 pub mod mail;
+mod mailbox_page;
 pub mod maintenance;
 mod middleware;
 mod openapi;
@@ -49,6 +50,7 @@ pub mod telemetry;
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -179,6 +181,7 @@ pub async fn start(listener: Listener, config: Config, seed: Seed) -> Result<Run
     let random = Random::system();
 
     let clock = Clock::system();
+    let mailbox = config.mail.mailbox().map(Path::to_owned);
     let outbox = Outbox::open(config.mail)?;
 
     let store = config.store.open(&format!("tikti at {}", listener.address)).await?;
@@ -186,7 +189,10 @@ pub async fn start(listener: Listener, config: Config, seed: Seed) -> Result<Run
     let domain = Domain::open(store.clone(), config.domain, clock.clone(), random.clone()).await?;
     bootstrap::seed(&domain, &seed).await.map_err(ServeError::Seed)?;
 
-    let (routes, document) = router::routes();
+    let (mut routes, document) = router::routes();
+    if let Some(directory) = mailbox {
+        routes = routes.merge(routes::mailbox::routes(directory));
+    }
     let pages = pages(&document, domain.settings()).map_err(ServeError::Document)?;
     let client_ip = ClientIp::new(config.trusted_proxies, config.forwarded_header);
     let state = Arc::new(AppState::new(domain, random.clone(), client_ip, pages));

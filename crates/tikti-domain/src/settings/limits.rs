@@ -65,26 +65,4 @@ impl Limits {
             lookups_per_key: Limit::per_minute(0),
         }
     }
-
-    /// So many times as much of everything, for whoever is alone with the service.
-    #[must_use]
-    pub fn times(mut self, factor: u64) -> Self {
-        for limit in [
-            &mut self.failed_sign_ins_per_network,
-            &mut self.failed_sign_ins_per_ip,
-            &mut self.failed_sign_ins_per_email,
-            &mut self.codes_per_email,
-            &mut self.codes_per_ip,
-            &mut self.redemptions_per_ip,
-            &mut self.redemptions_per_email,
-            &mut self.email_changes_per_user,
-            &mut self.exchanges_per_user,
-            &mut self.refreshes_per_session,
-            &mut self.unknown_members_per_caller,
-            &mut self.lookups_per_key,
-        ] {
-            *limit = limit.times(factor);
-        }
-        self
-    }
 }

@@ -28,7 +28,7 @@ use tikti_domain::testing::{bearing, raw_bcrypt_hash};
 use tikti_domain::user::GlobalRole;
 use tikti_domain::{Caller, Domain};
 use tikti_server::baseline::Echo;
-use tikti_server::config::{Config, LogConfig, LogFormat};
+use tikti_server::config::{LogConfig, LogFormat};
 use tikti_server::dev::{self, DevSetup};
 use tikti_server::{Listener, Running, start, telemetry};
 use tokio::runtime;
@@ -128,7 +128,7 @@ async fn begin(directory: &TempDir, users: usize) -> Result<Started, Failure> {
     fill(&setup, users).await?;
     let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     let address = listener.local_address();
-    let config = configured(&setup, &format!("http://{address}"));
+    let config = setup.config(&format!("http://{address}"));
     let (pool, cost) = (config.domain.settings.password_pool, config.domain.settings.password_cost);
     let running = start(listener, config, setup.seed()).await?;
     let echo = Echo::bind(&[LOOKUP, JWKS]).await?;
@@ -145,16 +145,9 @@ async fn begin(directory: &TempDir, users: usize) -> Result<Started, Failure> {
     Ok(Started { running, echo: tasks, ready })
 }
 
-/// The shipped settings, but for the limits: one address signs in as often as it can.
-fn configured(setup: &DevSetup, url: &str) -> Config {
-    let mut config = setup.config(url);
-    config.domain.settings.limits.enabled = false;
-    config
-}
-
 /// Makes users who are members of one tenant: a lookup reads the tenant and the membership, too.
 async fn fill(setup: &DevSetup, users: usize) -> Result<(), Failure> {
-    let config = configured(setup, "http://127.0.0.1:8080");
+    let config = setup.config("http://127.0.0.1:8080");
     let hash = PasswordHash::parse(&raw_bcrypt_hash(config.domain.settings.password_cost))
         .map_err(|refusal| refusal.message.to_string())?;
     let store = config.store.open("the identity bench").await?;

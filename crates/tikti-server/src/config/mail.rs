@@ -107,6 +107,15 @@ impl MailConfig {
             timeout: DEFAULT_TIMEOUT,
         })
     }
+
+    /// The directory whose mails are shown at `/dev/mailbox`: there is one where they are captured, and where a
+    /// directory keeps them.
+    pub(crate) fn mailbox(&self) -> Option<&Path> {
+        match &self.transport {
+            Some(MailTransport::Capture(capture)) => capture.directory(),
+            Some(MailTransport::Smtp(_) | MailTransport::Webhook(_)) | None => None,
+        }
+    }
 }
 
 /// Reads the group `mail`. What links are made of goes into the settings.

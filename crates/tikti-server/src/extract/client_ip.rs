@@ -21,7 +21,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use super::forwarded;
 use crate::config::{ForwardedHeader, TrustedProxies};
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The other end of the connection, put into each request by the connection that read it.
 #[derive(Clone, Copy, Debug)]

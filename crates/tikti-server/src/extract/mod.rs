@@ -29,6 +29,7 @@ mod query;
 mod repeatable;
 pub(crate) mod request_id;
 mod tenant_ref;
+mod this_machine;
 mod user;
 
 pub(crate) use action::{ActionLink, OwnForm};
@@ -46,4 +47,5 @@ pub(crate) use path::PathId;
 pub(crate) use query::member as query_member;
 pub(crate) use repeatable::{RepeatableBody, RepeatableOrNothing};
 pub(crate) use tenant_ref::{TenantAsker, TenantHeader};
+pub(crate) use this_machine::ThisMachine;
 pub(crate) use user::EmailFilter;

@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tikti_domain::clock::Timestamp;
@@ -60,10 +60,16 @@ impl Capture {
         Self { listener: Some(Arc::new(listener)), ..self }
     }
 
-    /// Keeps each mail in this directory as well, as a file of JSON: for programs.
+    /// Keeps each mail in this directory as well, as a file of JSON. A server that captures its mails so shows them
+    /// at `/dev/mailbox`.
     #[must_use]
     pub fn kept_in(self, directory: PathBuf) -> Self {
         Self { directory: Some(directory), ..self }
+    }
+
+    /// The directory in which mails are kept, where there is one.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref()
     }
 
     /// The mails that were kept, the oldest first.

@@ -21,6 +21,7 @@ mod webhook;
 
 pub use capture::{Capture, CapturedMail};
 pub(crate) use delivery::Delivery;
+pub(crate) use mailbox::{KeptMail, kept_mails};
 pub use outbox::MailError;
 pub(crate) use outbox::Outbox;
 pub use templates::Templates;

@@ -8,6 +8,7 @@ pub(crate) mod action;
 pub(crate) mod api_keys;
 pub(crate) mod audit;
 pub(crate) mod keys;
+pub(crate) mod mailbox;
 pub(crate) mod oauth2;
 pub(crate) mod platform;
 pub(crate) mod tenants;

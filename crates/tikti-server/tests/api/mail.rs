@@ -9,7 +9,7 @@ use tikti_domain::email::Email;
 use tikti_domain::mail::{Language, MailKind, NewMail, enqueue};
 use tikti_domain::random::Random;
 use tikti_domain::secret::ExposeSecret;
-use tikti_server::config::MailConfig;
+use tikti_server::config::{MailConfig, MailTransport, WebhookConfig};
 use tikti_server::dev::{self, DevSetup};
 use tikti_server::mail::Capture;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -158,5 +158,70 @@ async fn e2_codes_are_limited_at_send_by_address_and_strangers_alike() {
         let refused = send().await;
         refused.assert_refusal(429, "RATE_LIMITED");
         assert!(refused.header("retry-after").is_some());
+    }
+}
+
+#[tokio::test]
+async fn captured_mails_are_shown_to_this_machine_and_to_nobody_else() {
+    let server = Server::start().await;
+    let list = || server.get("/dev/mailbox.json").header("Host", "localhost:8080").send();
+    let empty = list().await;
+    assert_eq!((empty.status, empty.text()), (200, "[]"));
+    server.user("ann.reads@example.org").await;
+    let ask = json!({"requestType": "PASSWORD_RESET", "email": "ann.reads@example.org"});
+    let web_key = server.setup.web_api_key.clone();
+    let request = server.post("/v1/accounts/sendOobCode").header("X-API-Key", &web_key);
+    assert_eq!(request.json(ask).send().await.status, 200);
+
+    let arrived = async {
+        loop {
+            let reply = list().await;
+            assert_eq!(reply.header("cache-control"), Some("no-store"));
+            let mails = reply.json();
+            if let [mail] = mails.as_array().unwrap().as_slice() {
+                return mail.clone();
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let mail = tokio::time::timeout(Duration::from_secs(60), arrived).await.unwrap();
+    let members: Vec<_> = mail.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(members, ["link", "oobCode", "requestType", "sentAt", "subject", "to"]);
+    let text = |member: &str| mail[member].as_str().unwrap();
+    assert_eq!((text("to"), text("requestType")), ("ann.reads@example.org", "PASSWORD_RESET"));
+    let ask = json!({"oobCode": text("oobCode"), "newPassword": "a password of ann"});
+    let reset = server.post("/v1/accounts/resetPassword").keyed().json(ask).send().await;
+    assert_eq!(reset.status, 200, "{}", reset.text());
+
+    let page = server.get("/dev/mailbox").header("Host", "127.0.0.1").send().await;
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(
+        page.header("content-security-policy").unwrap().starts_with("default-src 'none'; style")
+    );
+    assert!(page.text().contains("ann.reads@example.org"), "{}", page.text());
+
+    for path in ["/dev/mailbox", "/dev/mailbox.json"] {
+        let rebound = server.get(path).header("Host", "rebound.example:8080").send().await;
+        rebound.assert_refusal(404, "NOT_FOUND");
+        for header in ["X-Forwarded-For", "Forwarded"] {
+            let from_here = server.get(path).header("Host", "127.0.0.1");
+            let forwarded = from_here.header(header, "for=127.0.0.1").send().await;
+            forwarded.assert_refusal(404, "NOT_FOUND");
+        }
+        server.post(path).send().await.assert_refusal(405, "METHOD_NOT_ALLOWED");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_sends_its_mails_has_no_mailbox() {
+    let server = Server::start_with(Place::new(), |config| {
+        let url = "http://127.0.0.1:9/mails".parse().unwrap();
+        let webhook = WebhookConfig { url, secret: "a secret of thirty-two bytes, no less".into() };
+        config.mail.transport = Some(MailTransport::Webhook(webhook));
+    })
+    .await;
+    for path in ["/dev/mailbox", "/dev/mailbox.json"] {
+        let reply = server.get(path).header("Host", "127.0.0.1").send().await;
+        reply.assert_refusal(404, "NOT_FOUND");
     }
 }

@@ -3,7 +3,7 @@
 //! Programs get exactly one line on standard output, and it comes when the server answers; secrets
 //! appear on standard output alone. The profile is written before that line, so that whoever read it
 //! can go on at once. Mails are not sent: the person who started it is shown each, with its link, and
-//! programs find it as a file.
+//! programs find it as a file or ask the server for it.
 //!
 //! Spec: Command line, `tikti dev`.
 
@@ -35,7 +35,8 @@ Example:
   tikti dev --listen 127.0.0.1:0 --data ./data --output json
   tikti dev --store redis://127.0.0.1:6379
 
-Mails are shown here and not sent; the last 100 lie in the directory below mail, as JSON:
+Mails are not sent. They are shown here and at /dev/mailbox, and to programs at /dev/mailbox.json, for requests
+of this machine alone; the last 100 lie in the directory below mail, as JSON:
 to requestType oobCode link subject sentAt.
 
 With --store everything but the secrets and these lies in that Redis, Valkey or KVRocks; one that keeps nothing
@@ -51,6 +52,9 @@ pub(crate) struct DevArgs {
     /// embedded, in the directory]
     #[arg(long, value_name = "URL")]
     store: Option<String>,
+    /// Limit how often somebody may try, as a deployment does; else nothing is limited
+    #[arg(long)]
+    limits: bool,
 }
 
 /// The ready line; programs rely on its members and their order.
@@ -75,6 +79,7 @@ pub(crate) fn run(context: &Context, args: &DevArgs) -> Result<(), Failure> {
     let output = context.output.clone();
     let setup = prepare(&directory, store).map_err(not_prepared)?;
     let setup = setup.showing_mails(move |mail| output.happened(mail));
+    let setup = if args.limits { setup.limited() } else { setup };
     server_runtime()?.block_on(serve(context, args.listen, &setup))
 }
 
@@ -187,6 +192,15 @@ fn profile_name(wanted: &str, profiles: &Profiles, host: &BaseUrl) -> String {
         .unwrap_or_else(|| wanted.to_owned())
 }
 
+/// Where mails are shown: at a page for this machine, and where that is asked under another address, in files.
+fn mails(url: &str, data_dir: &str) -> String {
+    if BaseUrl::parse(url).is_ok_and(|url| url.is_loopback()) {
+        format!("{url}/dev/mailbox")
+    } else {
+        format!("{data_dir}/mail")
+    }
+}
+
 fn people(ready: &Ready<'_>, profile: Option<&str>) -> String {
     let Ready { url, .. } = ready;
     let facts = output::fields(vec![
@@ -195,6 +209,7 @@ fn people(ready: &Ready<'_>, profile: Option<&str>) -> String {
         ("  API key", ready.api_key.to_owned()),
         ("  web API key", ready.web_api_key.to_owned()),
         ("  data", ready.data_dir.clone()),
+        ("  mails", mails(url, &ready.data_dir)),
         ("  profile", profile.map_or_else(|| "-".to_owned(), |name| format!("{name} (current)"))),
     ]);
     format!(
@@ -228,6 +243,17 @@ mod tests {
             ("[::1]:1", "http://[::1]:1"),
         ] {
             assert_eq!(url_of(listened.parse().unwrap()), url);
+        }
+    }
+
+    #[test]
+    fn mails_are_looked_for_where_they_are_shown() {
+        for (url, place) in [
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080/dev/mailbox"),
+            ("http://[::1]:8080", "http://[::1]:8080/dev/mailbox"),
+            ("http://192.0.2.1:8080", "/data/mail"),
+        ] {
+            assert_eq!(mails(url, "/data"), place);
         }
     }
 

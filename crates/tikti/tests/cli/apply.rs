@@ -1,13 +1,11 @@
 //! `tikti apply` and `tikti diff`: a file, and a running server that becomes as it says.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use crate::support::{Dev, Home, Outcome, finish};
+use crate::support::{Dev, Home, Outcome, ask, finish};
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/apply.yaml");
 
@@ -24,21 +22,9 @@ fn by_hand(home: &Home, dev: &Dev, method: &str, path: &str, body: &Value) -> Va
     let token = home.run("token show --type id --quiet").done();
     let bearer = format!("Authorization: Bearer {}\r\nIf-Match: *\r\n", token.trim_end());
     let head = format!("{method} {path} HTTP/1.1\r\nContent-Type: application/json\r\n{bearer}");
-    let reply = exchange(dev, &head, &body.to_string());
+    let (_, reply) = ask(&dev.address(), &head, &body.to_string());
     assert!(reply["code"].is_null(), "{method} {path}: {reply}");
     reply
-}
-
-/// Sends one request, whose head ends after a header, and reads the JSON of the reply.
-fn exchange(dev: &Dev, head: &str, body: &str) -> Value {
-    let mut stream = TcpStream::connect(dev.address()).unwrap();
-    let rest = format!("Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-    let request = format!("{head}Host: {}\r\n{rest}{body}", dev.address());
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut reply = String::new();
-    stream.read_to_string(&mut reply).unwrap();
-    let (_, body) = reply.split_once("\r\n\r\n").unwrap();
-    serde_json::from_str(body).unwrap()
 }
 
 /// What a drift is printed as.
@@ -290,7 +276,7 @@ workers: [{id: worker-01, clients: [billing], scopes: [bills:read]}]",
     let form = "grant_type=client_credentials&audience=billing&scope=bills:read";
     let form = format!("{form}&client_id={id}.worker-01&client_secret={secret}");
     let head = "POST /oauth2/token HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n";
-    let token = exchange(&dev, head, &form);
+    let (_, token) = ask(&dev.address(), head, &form);
     assert_eq!(token["token_type"], "Bearer", "{token}");
     // A second run makes no secret.
     assert!(home.run(&line).stderr.starts_with("✔ 0 changes"));

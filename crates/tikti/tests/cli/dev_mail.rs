@@ -8,7 +8,7 @@ use std::process::Child;
 
 use serde_json::Value;
 
-use crate::support::{Dev, Home};
+use crate::support::{Dev, Home, ask};
 
 struct Ended(Child);
 
@@ -32,7 +32,11 @@ fn each_mail_is_shown_and_is_a_file_of_its_owners() {
     let mut lines = BufReader::new(dev.0.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut log = dev.0.stderr.take().unwrap();
     std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-    let password = lines.find_map(|line| line.trim().strip_prefix("password ").map(str::to_owned));
+    let after = |line: &str, word: &str| line.trim().strip_prefix(word).map(str::to_owned);
+    let password = lines.find_map(|line| after(&line, "password "));
+    let mailbox_page = lines.find_map(|line| after(&line, "mails ")).unwrap();
+    let address = mailbox_page.trim().strip_prefix("http://").unwrap();
+    let address = address.strip_suffix("/dev/mailbox").unwrap().to_owned();
     assert!(lines.any(|line| line.starts_with("Ctrl-C ends it")));
     let password = password.unwrap();
     home.run_with_input("auth login --user root@corp.sys --password-stdin", password.trim()).done();
@@ -59,5 +63,25 @@ fn each_mail_is_shown_and_is_a_file_of_its_owners() {
         );
         assert!(text("link").contains(&text("oobCode")) && text("sentAt").ends_with('Z'), "{last}");
         assert_eq!(last.as_object().unwrap().len(), 6);
+        let (status, listed) = ask(&address, "GET /dev/mailbox.json HTTP/1.1\r\n", "");
+        let listed = listed.as_array().unwrap();
+        assert_eq!((status, listed.len(), &listed[count - 1]), (200, count, &last));
+    }
+}
+
+#[test]
+fn tries_are_limited_where_that_is_asked_for_and_nowhere_else() {
+    for (option, last) in [("", 200), ("--limits", 429)] {
+        let home = Home::new();
+        let options = format!("{} {option}", home.store_options());
+        let dev = Dev::start_with(&home, "127.0.0.1:0", &options);
+        let head = format!(
+            "POST /v1/accounts/sendOobCode HTTP/1.1\r\nX-API-Key: {}\r\nContent-Type: application/json\r\n",
+            dev.text("apiKey")
+        );
+        let body = r#"{"requestType":"PASSWORD_RESET","email":"nobody@example.org"}"#;
+        // Three an hour.
+        let statuses: Vec<_> = (0..4).map(|_| ask(&dev.address(), &head, body).0).collect();
+        assert_eq!(statuses, [200, 200, 200, last], "{option}");
     }
 }

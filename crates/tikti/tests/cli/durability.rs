@@ -1,11 +1,8 @@
 //! What was acknowledged survives `kill -9`.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-
 use serde_json::{Value, json};
 
-use crate::support::{Dev, Home};
+use crate::support::{Dev, Home, ask};
 
 #[test]
 fn a_tenant_and_its_tokens_outlive_a_killed_server() {
@@ -31,22 +28,14 @@ const PASSWORD: &str = "correct horse battery";
 
 /// Posts to a server, with its key and as its administrator where `admin` is his token; gives status and
 /// body.
-fn post(dev: &Dev, path: &str, admin: Option<&str>, ask: &Value) -> (u16, Value) {
-    let (key, body) = (dev.text("apiKey"), ask.to_string());
+fn post(dev: &Dev, path: &str, admin: Option<&str>, body: &Value) -> (u16, Value) {
+    let key = dev.text("apiKey");
     let bearer = admin.map(|token| format!("Authorization: Bearer {token}\r\n"));
+    let bearer = bearer.unwrap_or_default();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\nX-API-Key: {key}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n{}\r\n",
-        body.len(),
-        bearer.unwrap_or_default(),
+        "POST {path} HTTP/1.1\r\nX-API-Key: {key}\r\nContent-Type: application/json\r\n{bearer}"
     );
-    let mut stream = TcpStream::connect(dev.address()).unwrap();
-    stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
-    let mut reply = String::new();
-    stream.read_to_string(&mut reply).unwrap();
-    let (head, body) = reply.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, serde_json::from_str(body).unwrap())
+    ask(&dev.address(), &head, &body.to_string())
 }
 
 /// The same, of a call that is done.

@@ -2,6 +2,7 @@
 //! store in a directory, or on a Redis of the home's where `TIKTI_TEST_STORE` is `redis`.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -132,6 +133,20 @@ pub(crate) fn finish(command: &mut Command, input: &str) -> Outcome {
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// Sends one request over a connection of its own: its head without `Host` and what says how long it is, each line
+/// with its end. Gives status and JSON of the reply.
+pub(crate) fn ask(address: &str, head: &str, body: &str) -> (u16, Value) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    let rest = format!("Host: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all(format!("{head}{rest}{body}").as_bytes()).unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap())
 }
 
 /// A running `tikti dev`, killed when dropped.

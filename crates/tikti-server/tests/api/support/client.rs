@@ -123,7 +123,10 @@ impl<'a> Request<'a> {
 
     fn bytes(&self) -> Vec<u8> {
         let Self { method, path, .. } = self;
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n");
+        let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+        if !self.headers.iter().any(|(name, _)| name == "Host") {
+            head.push_str("Host: t\r\n");
+        }
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }

@@ -13,7 +13,7 @@ use tikti_domain::clock::Clock;
 use tikti_domain::random::Random;
 use tikti_domain::secret::Secrets;
 use tikti_domain::settings::IdTokenAlgorithm;
-use tikti_domain::testing::{RedisServer, private_keys};
+use tikti_domain::testing::{RedisServer, far_limits, private_keys};
 use tikti_server::config::Config;
 use tikti_server::dev::{self, DevSetup};
 use tikti_server::{Listener, Running, ShutdownHandle};
@@ -118,6 +118,8 @@ impl Server {
         let address = listener.local_address();
         let mut config = setup.config(&format!("http://{address}"));
         config.domain.settings.password_cost = CHEAP;
+        // What is counted is counted in every test.
+        config.domain.settings.limits = far_limits();
         config.domain.settings.id_token_algorithm = id_token_algorithm();
         change(&mut config);
         let sealed_under = config.domain.secrets.clone();

@@ -390,7 +390,8 @@ impl FailureRow {
 fn next_after(row: &FailureRow) -> Option<&'static str> {
     match (row.status, row.reason.as_str()) {
         (Some(_), "RATE_LIMITED") => Some(
-            "these are the server's rate limits: for a bench, set `limits.enabled: false` in its configuration",
+            "these are the server's rate limits: for a bench, set `limits.enabled: false` in its configuration, or leave out \
+             `--limits` of `tikti dev`",
         ),
         (Some(_), "OVERLOADED") => Some("the server's queue is full: ask with fewer --connections"),
         (Some(_), code) => next_step::for_code(code),
