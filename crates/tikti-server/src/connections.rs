@@ -25,6 +25,7 @@ use tower::Service;
 
 use crate::extract::client_ip::Peer;
 use crate::patience::Patient;
+use crate::published;
 use crate::shutdown::ShutdownListener;
 use crate::state::Shared;
 use crate::tasks::Tasks;
@@ -111,10 +112,21 @@ impl Connections {
         slot: OwnedSemaphorePermit,
         reuse: Reuse,
     ) -> impl Future<Output = ()> + Send + 'static {
-        let router = self.router.clone();
+        let (router, state) = (self.router.clone(), Arc::clone(&self.state));
         let mut shutdown = self.shutdown.clone();
         async move {
-            let service = service_fn(move |request| answer(router.clone(), request, peer));
+            let service = service_fn(move |request| {
+                // What a connection waits for is kept small: most of it is the router's.
+                let published = published::answer(&state, &request);
+                let answer =
+                    published.ok_or_else(|| Box::pin(route(router.clone(), request, peer)));
+                async move {
+                    match answer {
+                        Ok(published) => Ok(published),
+                        Err(routed) => routed.await,
+                    }
+                }
+            });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_TIME)
@@ -142,7 +154,7 @@ impl Connections {
     }
 }
 
-async fn answer(
+async fn route(
     mut router: Router,
     mut request: Request<Incoming>,
     peer: SocketAddr,

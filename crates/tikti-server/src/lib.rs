@@ -8,7 +8,7 @@
 //! | question | module |
 //! |---|---|
 //! | which routes are there? | [`router`] |
-//! | what does a call do? | `routes`, one file a call |
+//! | what does a call do? | `routes`, one file a call; `published` answers one before the router |
 //! | what travels? | [`api`] |
 //! | what does a request say? | `extract` |
 //! | what happens to every request? | `middleware` |
@@ -39,6 +39,7 @@ pub mod maintenance;
 mod middleware;
 mod openapi;
 mod patience;
+mod published;
 mod reply;
 pub mod router;
 mod routes;

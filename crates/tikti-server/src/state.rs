@@ -8,6 +8,8 @@ use tikti_domain::Domain;
 use tikti_domain::random::Random;
 
 use crate::extract::client_ip::ClientIp;
+use crate::extract::request_id::RequestIds;
+use crate::published::Published;
 use crate::tasks::Carried;
 
 /// The state behind every handler, cloned by reference.
@@ -18,11 +20,13 @@ pub(crate) struct AppState {
     /// The rules, with store, clock, random and pools.
     pub(crate) domain: Domain,
     /// Makes request ids.
-    pub(crate) random: Random,
+    pub(crate) request_ids: RequestIds,
     /// Finds from where a request comes.
     pub(crate) client_ip: ClientIp,
     /// Documents made once at start.
     pub(crate) pages: Pages,
+    /// The answer that needs no router.
+    pub(crate) published: Published,
     /// Requests that change something: they run to their end.
     pub(crate) carried: Carried,
     /// Whether the issuer is https, so that browsers may be told to stay with it.
@@ -46,7 +50,16 @@ impl AppState {
     pub(crate) fn new(domain: Domain, random: Random, client_ip: ClientIp, pages: Pages) -> Self {
         let is_https = domain.settings().issuer.starts_with("https://");
         let (carried, stopping) = (Carried::new(), AtomicBool::new(false));
-        Self { domain, random, client_ip, pages, carried, is_https, stopping }
+        let request_ids = RequestIds::new(random);
+        let published = Published::default();
+        Self { domain, request_ids, client_ip, pages, published, carried, is_https, stopping }
+    }
+
+    /// The state of a server over these rules, without pages.
+    #[cfg(test)]
+    pub(crate) fn over(domain: Domain) -> Shared {
+        let pages = Pages { openapi: Bytes::new(), docs: Bytes::new(), discovery: Bytes::new() };
+        Arc::new(Self::new(domain, Random::seeded(2), ClientIp::default(), pages))
     }
 
     /// Whether the server was asked to stop.

@@ -192,35 +192,10 @@ fn report(round: Result<Round, Error>, last: Last) -> Last {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
-
     use tikti_domain::error::Code;
-    use tracing_subscriber::fmt::MakeWriter;
 
     use super::*;
-
-    /// Keeps what is logged.
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl<'a> MakeWriter<'a> for Lines {
-        type Writer = Self;
-
-        fn make_writer(&'a self) -> Self {
-            self.clone()
-        }
-    }
+    use crate::telemetry::testing::Lines;
 
     #[test]
     fn what_cannot_be_finished_is_logged_when_its_number_changes_and_not_every_round() {
@@ -244,8 +219,7 @@ mod tests {
                 (done(1), ""),
             ] {
                 last = report(round, last);
-                let text = std::mem::take(&mut *lines.0.lock().unwrap());
-                let text = String::from_utf8(text).unwrap();
+                let text = lines.take();
                 assert_eq!(text.is_empty(), logged.is_empty(), "{text}");
                 assert!(text.contains(logged), "{logged}: {text}");
             }

@@ -5,6 +5,7 @@
 //! Spec: HTTP API, first paragraph and "Errors".
 
 use axum::extract::{Request, State};
+use axum::http::HeaderMap;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tikti_domain::error::Error;
@@ -20,7 +21,7 @@ pub(crate) async fn request_id(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let id = match RequestId::of(request.headers(), &state.random) {
+    let id = match state.request_ids.of(request.headers()) {
         Ok(id) => id,
         Err(error) => return unnamed(error.into(), request.uri().path()),
     };
@@ -30,8 +31,13 @@ pub(crate) async fn request_id(
     let span = tracing::info_span!("request", request.id = id.as_str(), user.id = actor);
     let response = next.run(request).instrument(span).await;
     let mut response = error::write_body(response, id.as_str());
-    response.headers_mut().insert(HEADER, id.to_header());
+    show(response.headers_mut(), &id);
     response
+}
+
+/// Shows the id in a reply.
+pub(crate) fn show(headers: &mut HeaderMap, id: &RequestId) {
+    headers.insert(HEADER, id.to_header());
 }
 
 /// Without randomness nothing in this service works: says so in the one shape, without an id. The

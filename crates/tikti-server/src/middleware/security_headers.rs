@@ -25,16 +25,20 @@ pub(crate) async fn security_headers(
     next: Next,
 ) -> Response {
     let mut response = next.run(request).await;
-    let headers = response.headers_mut();
+    add(response.headers_mut(), state.is_https);
+    response
+}
+
+/// Adds what every reply has, and what one has whose handler said nothing else.
+pub(crate) fn add(headers: &mut HeaderMap, is_https: bool) {
     set(headers, X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(headers, REFERRER_POLICY, "no-referrer");
     set(headers, X_FRAME_OPTIONS, "DENY");
     set_default(headers, CONTENT_SECURITY_POLICY, SHUT);
     set_default(headers, CACHE_CONTROL, "no-store");
-    if state.is_https {
+    if is_https {
         set(headers, STRICT_TRANSPORT_SECURITY, "max-age=31536000");
     }
-    response
 }
 
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {

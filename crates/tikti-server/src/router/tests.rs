@@ -6,18 +6,15 @@ use axum::Extension;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use axum::routing::get;
-use bytes::Bytes;
 use serde_json::{Value, json};
 use tikti_domain::audit::{HeadsCursor, sign_heads};
-use tikti_domain::random::Random;
 use tikti_domain::secret::ExposeSecret;
 use tikti_domain::testing::{API_KEY, FaultPlan, Fixture};
 use tikti_domain::user::GlobalRole;
 use tower::ServiceExt;
 
 use super::*;
-use crate::extract::client_ip::ClientIp;
-use crate::state::{AppState, Pages};
+use crate::state::AppState;
 
 mod audit;
 
@@ -41,10 +38,8 @@ fn every_handler_is_documented_where_its_row_mounts_it() {
 }
 
 fn serve(fixture: Fixture, routes: Router<Shared>) -> Router {
-    let pages = Pages { openapi: Bytes::new(), docs: Bytes::new(), discovery: Bytes::new() };
     let (domain, home) = fixture.into_parts();
-    let state = AppState::new(domain, Random::seeded(2), ClientIp::default(), pages);
-    with_middleware(routes, state.into()).layer(Extension(Arc::new(home)))
+    with_middleware(routes, AppState::over(domain)).layer(Extension(Arc::new(home)))
 }
 
 async fn send(

@@ -7,11 +7,14 @@
 
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
+use std::sync::Arc;
 
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::json_lines::JsonLines;
+use super::stderr::Lines;
 use crate::config::{LogConfig, LogFormat};
 
 /// Sends the logs of this process to standard error, in the form that `log` asks for.
@@ -25,7 +28,12 @@ pub fn init(log: &LogConfig) {
     };
     let log = LogConfig { level: log.level.clone(), format };
     let color = if std::io::stderr().is_terminal() { Color::Wanted } else { Color::Never };
-    if tracing::subscriber::set_global_default(build(&log, std::io::stderr, color)).is_ok() {
+    let subscriber = match Lines::to_stderr() {
+        Ok(lines) => build(&log, Arc::new(lines), color),
+        // No descriptor is free: the same, with a lock.
+        Err(_) => build(&log, std::io::stderr, color),
+    };
+    if tracing::subscriber::set_global_default(subscriber).is_ok() {
         std::panic::set_hook(Box::new(report_panic));
     }
 }
@@ -60,14 +68,9 @@ where
             Box::new(builder.with_ansi(false).compact().finish())
         }
         LogFormat::Text => Box::new(builder.compact().finish()),
-        LogFormat::Json | LogFormat::Auto => Box::new(
-            builder
-                .json()
-                .flatten_event(true)
-                .with_current_span(true)
-                .with_span_list(false)
-                .finish(),
-        ),
+        LogFormat::Json | LogFormat::Auto => {
+            Box::new(builder.fmt_fields(JsonLines).event_format(JsonLines).finish())
+        }
     }
 }
 

@@ -10,7 +10,6 @@ mod webhook;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tikti_domain::clock::{Clock, Timestamp};
 use tikti_domain::email::Email;
 use tikti_domain::mail::{
@@ -22,8 +21,7 @@ use tikti_domain::{Domain, Store};
 
 use super::{Capture, Delivery, Outbox};
 use crate::config::{MailConfig, MailTransport};
-use crate::extract::client_ip::ClientIp;
-use crate::state::{AppState, Pages, Shared};
+use crate::state::{AppState, Shared};
 
 /// A limit for what takes milliseconds: a slow machine must not fail a test.
 const GENEROUS: Duration = Duration::from_secs(60);
@@ -68,8 +66,7 @@ async fn due(address: &str) -> DueMail {
 
 /// A server's state around a domain, with nothing to serve.
 fn state(domain: Domain) -> Shared {
-    let pages = Pages { openapi: Bytes::new(), docs: Bytes::new(), discovery: Bytes::new() };
-    Arc::new(AppState::new(domain, Random::seeded(9), ClientIp::default(), pages))
+    AppState::over(domain)
 }
 
 /// The delivery of a server that sends over this transport.

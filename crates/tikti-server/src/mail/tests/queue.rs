@@ -1,17 +1,14 @@
 //! The task between the queue and a transport.
 
-use std::io::Write;
-use std::sync::Mutex;
-
 use tikti_domain::mail::LEASE_MILLIS;
 use tikti_domain::testing::FaultPlan;
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::smtp_server::SmtpServer;
 use super::*;
 use crate::config::Security;
 use crate::shutdown;
 use crate::tasks::Tasks;
+use crate::telemetry::testing::Lines;
 
 /// Sends everything that is due and waits until it has arrived or failed.
 async fn hand_out(delivery: &mut Delivery) {
@@ -148,28 +145,6 @@ async fn a_running_task_sends_what_is_queued_and_ends_when_it_is_asked_to() {
     tokio::time::timeout(GENEROUS, running).await.unwrap().unwrap();
 }
 
-/// Keeps what is logged.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 #[tokio::test]
 async fn no_log_line_has_an_address_a_code_or_a_mail_servers_words() {
     let lines = Lines::default();
@@ -198,7 +173,7 @@ async fn no_log_line_has_an_address_a_code_or_a_mail_servers_words() {
         enqueue(&state.domain, &new_mail(ADDRESS), clock.now()).await.unwrap();
         hand_out(&mut task).await;
     }
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.take();
     for said in
         ["mails cannot be sent", "answered 451", "mail given up", "answered 550", "mail sent"]
     {

@@ -7,10 +7,11 @@
 
 use std::time::Duration;
 
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::Response;
 use tikti_domain::JwksDocument;
 
 use crate::api::JwksReply;
@@ -39,13 +40,38 @@ pub(crate) async fn jwks(State(state): State<Shared>, headers: HeaderMap) -> Res
 }
 
 /// Gives a set of keys, unless the caller has it; to be kept for as long as the life of a key allows for.
-pub(crate) fn served(held_for: Duration, document: &JwksDocument, headers: &HeaderMap) -> Response {
-    let cache_control = cache_control(held_for);
-    let validators = [(ETAG, document.etag.as_str()), (CACHE_CONTROL, cache_control.as_str())];
-    if is_known(headers, &document.etag) {
-        return (StatusCode::NOT_MODIFIED, validators).into_response();
+pub(crate) fn served(held_for: Duration, document: &JwksDocument, asked: &HeaderMap) -> Response {
+    let whole = (head(held_for, document), Bytes::from(document.body.clone()));
+    unless_known(whole, &document.etag, asked)
+}
+
+/// What is said of a set of keys.
+pub(crate) fn head(held_for: Duration, document: &JwksDocument) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    for (name, text) in [(ETAG, &document.etag), (CACHE_CONTROL, &cache_control(held_for))] {
+        // Both are of characters that a header takes.
+        if let Ok(value) = HeaderValue::from_str(text) {
+            headers.insert(name, value);
+        }
     }
-    (validators, [(CONTENT_TYPE, "application/json")], document.body.clone()).into_response()
+    headers
+}
+
+/// Gives what there is, or where the caller names its tag, what is said of it and no more.
+pub(crate) fn unless_known(
+    (headers, body): (HeaderMap, Bytes),
+    etag: &str,
+    asked: &HeaderMap,
+) -> Response {
+    let is_known = is_known(asked, etag);
+    let mut response = Response::new(if is_known { Body::empty() } else { Body::from(body) });
+    *response.headers_mut() = headers;
+    if is_known {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response.headers_mut().remove(CONTENT_TYPE);
+    }
+    response
 }
 
 /// In whole seconds, never more. What is not to be held is asked for anew each time.

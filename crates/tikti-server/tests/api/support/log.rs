@@ -29,7 +29,7 @@ impl Log {
             .unwrap()
             .lines()
             .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
-            .filter(|line| line["span"]["request.id"] == id)
+            .filter(|line| [line, &line["span"]].iter().any(|place| place["request.id"] == id))
             .collect()
     }
 }
