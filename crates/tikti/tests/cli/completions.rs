@@ -82,6 +82,8 @@ fn names_come_from_the_server_of_the_profile() {
     let dev = Dev::with_tenant(&home);
     home.run("init --host http://127.0.0.1:9 --profile away").done();
     home.run("profile use dev").done();
+    home.run("role create BILLING --permissions bills:read --tenant codecompany").done();
+    home.run("worker create worker-01 --clients backend-worker --tenant codecompany").done();
     for (line, offered) in [
         ("tikti tenant get ", &["codecompany"][..]),
         ("tikti tenant delete --yes co", &["codecompany"]),
@@ -90,6 +92,13 @@ fn names_come_from_the_server_of_the_profile() {
         ("tikti token exchange --tenant codecompany --aud back", &["backend-worker"]),
         ("tikti token exchange --tenant codecompany --aud \"back", &["backend-worker"]),
         ("tikti token exchange --tenant nowhere --aud back", &[]),
+        ("tikti role get --tenant codecompany B", &["BILLING"]),
+        ("tikti role get --tenant codecompany TENANT_", &["TENANT_ADMIN", "TENANT_USER"]),
+        ("tikti role get --tenant codecompany X", &[]),
+        ("tikti member add --tenant codecompany --roles TENANT_USER,BI", &["TENANT_USER,BILLING"]),
+        ("tikti token exchange --tenant codecompany --sub w", &["worker-01"]),
+        ("tikti token exchange --tenant codecompany --sub x", &[]),
+        ("tikti worker get --tenant codecompany ", &["worker-01"]),
         ("tikti profile use a", &["away"]),
         ("tikti --profile away tenant get ", &[]),
         ("tikti --host http://127.0.0.1:9 tenant get ", &[]),

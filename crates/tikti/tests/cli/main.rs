@@ -4,6 +4,7 @@
 
 #![cfg(test)] // so that lints know everything here as a test
 
+mod aliases;
 mod apikey;
 mod apply;
 mod audit;
@@ -18,6 +19,7 @@ mod config;
 mod dev_mail;
 mod durability;
 mod exact;
+mod exact_forms;
 mod examples;
 mod foreign_server;
 mod keyring;
