@@ -50,9 +50,16 @@ fn in_bash(home: &Home, line: &str) -> Vec<String> {
     outcome.stdout.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
+/// Where a shell is not, it is said that nothing was tried in it.
 fn is_installed(shell: &str) -> bool {
     let tried = Command::new(shell).args(["-c", "true"]).status();
-    tried.is_ok_and(|status| status.success())
+    let is_installed = tried.is_ok_and(|status| status.success());
+    if !is_installed {
+        // Not `eprintln!`: of a test that passes that is shown to nobody.
+        let line = format!("skipped: completions of {shell}: it is not installed\n");
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
+    }
+    is_installed
 }
 
 #[test]
