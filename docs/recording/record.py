@@ -3,13 +3,15 @@
 
     docs/recording/record.py                         writes docs/recording/session.svg
     TIKTI_BIN=/usr/bin/tikti docs/recording/record.py other.svg
+    docs/recording/record.py --check                 writes nothing: is the picture what the program prints now?
 
 With target/debug/tikti, or the one that TIKTI_BIN names. What the program prints is recorded as it is; when it is
 shown is decided here, and what differs from run to run (ids, the token, the port) is replaced, so that two runs
 give the same bytes. Animated by CSS alone, without a script or a font of its own. Exit code 0 means that every
-command was done.
+command was done, and with --check that the picture is the same byte for byte.
 """
 
+import difflib
 import html
 import json
 import os
@@ -197,8 +199,28 @@ text{{font:{SIZE}px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono
 """
 
 
+def check(file, now):
+    kept = file.read_text()
+    if kept != now:
+        names = (str(file), "as recorded now")
+        shown = "\n".join(difflib.unified_diff(kept.splitlines(), now.splitlines(), *names, "", "", 0, ""))
+        sys.exit(f"{shown}\nif that is meant: docs/recording/record.py")
+    print(f"{file}: as it was recorded")
+
+
+def main():
+    arguments = sys.argv[1:]
+    is_check = "--check" in arguments
+    named = [argument for argument in arguments if argument != "--check"]
+    file = pathlib.Path(named[0]) if named else HERE / "session.svg"
+    made = svg(record())
+    if is_check:
+        check(file, made)
+        return
+    file.write_text(made)
+    print(f"{file}: {file.stat().st_size} bytes")
+
+
 if __name__ == "__main__":
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    file = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "session.svg"
-    file.write_text(svg(record()))
-    print(f"{file}: {file.stat().st_size} bytes")
+    main()
