@@ -116,7 +116,7 @@ impl Connections {
         let mut shutdown = self.shutdown.clone();
         async move {
             let service = service_fn(move |request| {
-                // What a connection waits for is kept small: most of it is the router's.
+                // Boxed, so that a connection does not hold the router's large future.
                 let published = published::answer(&state, &request);
                 let answer =
                     published.ok_or_else(|| Box::pin(route(router.clone(), request, peer)));

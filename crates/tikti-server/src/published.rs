@@ -1,8 +1,7 @@
 //! What is answered before the router? The published keys, which every resource server of a deployment asks for.
 //!
 //! They are in memory, and what lies around a route costs more than they do. So a `GET` of them goes past it, by the
-//! functions that the layers are made of, in their order: nobody can tell it from an answer of the route, which a
-//! test compares. Everything else of the path, and an id that cannot be made, is the router's.
+//! functions that the layers are made of: nobody can tell it from an answer of the route, which tests compare. Everything else of the path, and an id that cannot be made, is the router's.
 //!
 //! Spec: Performance, "JWKS". Why: docs/decisions/0049.
 
@@ -10,11 +9,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use axum::http::{HeaderMap, Method, Request};
+use axum::http::{HeaderMap, HeaderValue, Method, Request};
 use axum::response::Response;
 use tikti_domain::JwksDocument;
 
-use crate::extract::request_id::RequestId;
+use crate::extract::request_id::HEADER;
 use crate::middleware::access_log::Line;
 use crate::middleware::{request_id, security_headers};
 use crate::routes::oauth2::jwks;
@@ -75,8 +74,8 @@ impl Ready {
     fn of(document: Arc<JwksDocument>, held_for: Duration, is_https: bool) -> Self {
         let mut headers = jwks::head(held_for, &document);
         security_headers::add(&mut headers, is_https);
-        // Each request has its own in this place.
-        request_id::show(&mut headers, &RequestId::none());
+        // The place of the id, which each request has of its own.
+        headers.insert(HEADER, HeaderValue::from_static(""));
         let body = Bytes::from(document.body.clone());
         Self { document, held_for, headers, body }
     }

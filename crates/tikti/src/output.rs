@@ -316,7 +316,8 @@ fn write(text: &str) -> Result<Reader, Failure> {
 }
 
 fn say(text: &str) {
-    let _nowhere_to_tell = writeln!(io::stderr(), "{text}");
+    // One write: a server in this process logs to the same place.
+    let _nowhere_to_tell = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
 fn unprintable(cause: &dyn std::error::Error) -> Failure {

@@ -77,11 +77,6 @@ impl RequestIds {
 pub(crate) struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// Stands where an id will.
-    pub(crate) fn none() -> Self {
-        Self(HeaderValue::from_static("none"))
-    }
-
     fn from_header(value: &HeaderValue) -> Option<Self> {
         let is_sane = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
         let bytes = value.as_bytes();

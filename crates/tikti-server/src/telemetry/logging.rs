@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::json_lines::JsonLines;
-use super::stderr::Lines;
+use super::stderr::WholeLines;
 use crate::config::{LogConfig, LogFormat};
 
 /// Sends the logs of this process to standard error, in the form that `log` asks for.
@@ -28,7 +28,7 @@ pub fn init(log: &LogConfig) {
     };
     let log = LogConfig { level: log.level.clone(), format };
     let color = if std::io::stderr().is_terminal() { Color::Wanted } else { Color::Never };
-    let subscriber = match Lines::to_stderr() {
+    let subscriber = match WholeLines::to_stderr() {
         Ok(lines) => build(&log, Arc::new(lines), color),
         // No descriptor is free: the same, with a lock.
         Err(_) => build(&log, std::io::stderr, color),
@@ -63,6 +63,9 @@ where
     // The configuration refuses a filter that does not parse; this one was checked.
     let filter = EnvFilter::try_new(&log.level).unwrap_or_default();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    // A line that cannot be written is lost. Told of on standard error, where it could not be written, it would be
+    // a panic, whose own line could not be written either: that ends the process.
+    let builder = builder.log_internal_errors(false);
     match log.format {
         LogFormat::Text if color == Color::Never => {
             Box::new(builder.with_ansi(false).compact().finish())

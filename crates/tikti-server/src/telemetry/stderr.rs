@@ -2,7 +2,7 @@
 //!
 //! Each line is one write, and the kernel keeps such a write to a pipe together up to [`WHOLE_BYTES`]. So lines of
 //! that length need no lock: with the one of `std::io::Stderr`, a thread that loses its processor inside a write
-//! keeps every other from its requests. Longer lines have the place for themselves.
+//! keeps every other from its requests. A longer line waits for the others of the log, and they for it.
 //!
 //! Source: POSIX, `write`; pipe(7), "PIPE_BUF". Why: docs/decisions/0049.
 
@@ -14,14 +14,14 @@ use std::sync::{PoisonError, RwLock};
 /// What is written to a pipe at once and as a whole.
 const WHOLE_BYTES: usize = if cfg!(target_os = "linux") { 4096 } else { 512 };
 
-/// Takes whole lines.
-pub(super) struct Lines {
+/// Takes whole lines, one a write.
+pub(super) struct WholeLines {
     place: File,
     /// Held by many for short lines, and by one for a long one.
     long: RwLock<()>,
 }
 
-impl Lines {
+impl WholeLines {
     /// To standard error.
     pub(super) fn to_stderr() -> io::Result<Self> {
         Ok(Self::to(File::from(io::stderr().as_fd().try_clone_to_owned()?)))
@@ -32,9 +32,9 @@ impl Lines {
     }
 }
 
-impl Write for &Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        (&self.place).write(bytes)
+impl Write for &WholeLines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.write_all(line).map(|()| line.len())
     }
 
     fn write_all(&mut self, line: &[u8]) -> io::Result<()> {
@@ -59,32 +59,39 @@ mod tests {
 
     use super::*;
 
+    /// How often each thread writes a line of each length.
+    const TIMES: usize = 20;
+    /// Lengths without the end of the line; a pipe holds 64 KiB, so that a writer of long lines waits inside of one.
+    const LENGTHS: [usize; 7] =
+        [1, 100, WHOLE_BYTES - 1, WHOLE_BYTES, 3 * WHOLE_BYTES, 30_000, 200_000];
+
     #[test]
     fn lines_of_any_length_from_many_threads_stay_whole_in_a_full_pipe() {
         let (reader, writer) = io::pipe().unwrap();
-        let lines = Lines::to(File::from(OwnedFd::from(writer)));
-        // A pipe holds 64 KiB: every thread waits for the reader in the middle of a long line.
-        let written = |letter: u8| {
-            let lengths = [1, 100, 4095, 30_000, 200_000];
-            lengths.map(|length| [vec![letter; length], b"\n".to_vec()].concat())
-        };
+        let lines = WholeLines::to(File::from(OwnedFd::from(writer)));
+        let read = thread::spawn(move || {
+            BufReader::new(reader).split(b'\n').map(Result::unwrap).collect::<Vec<_>>()
+        });
         let letters = *b"abcd";
-        let found: Vec<Vec<u8>> = thread::scope(|scope| {
+        thread::scope(|scope| {
             for letter in letters {
                 let mut lines = &lines;
                 scope.spawn(move || {
-                    for _ in 0..20 {
-                        written(letter).iter().for_each(|line| lines.write_all(line).unwrap());
+                    for length in LENGTHS.repeat(TIMES) {
+                        lines.write_all(&[vec![letter; length], b"\n".to_vec()].concat()).unwrap();
                     }
                 });
             }
-            let read = BufReader::new(reader).split(b'\n').take(letters.len() * 20 * 5);
-            read.map(Result::unwrap).collect()
         });
+        // The end of what is read.
+        drop(lines);
+        let found = read.join().unwrap();
         for letter in letters {
-            let of_one: Vec<_> = found.iter().filter(|line| line[0] == letter).collect();
-            assert_eq!(of_one.len(), 100);
-            assert!(of_one.iter().all(|line| line.iter().all(|byte| *byte == letter)));
+            let is_of_one = |line: &&Vec<u8>| line.iter().all(|byte| *byte == letter);
+            let mut lengths: Vec<_> = found.iter().filter(is_of_one).map(Vec::len).collect();
+            lengths.sort_unstable();
+            assert_eq!(lengths, LENGTHS.map(|length| [length; TIMES]).concat());
         }
+        assert_eq!(found.len(), letters.len() * LENGTHS.len() * TIMES);
     }
 }

@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Dev, Home, finish};
+use crate::support::{Dev, Home, ask, finish};
 
 /// The group that every configuration must have.
 pub(crate) const SECRETS: &str = "
@@ -123,4 +123,24 @@ fn without_a_home_dev_wants_a_directory() {
     let mut command = home.command("dev --listen 127.0.0.1:0");
     let stderr = finish(command.env_remove("HOME"), "").fails(3);
     assert!(stderr.contains("HOME is not set"), "{stderr}");
+}
+
+#[test]
+fn a_server_whose_log_nobody_can_write_or_read_goes_on() {
+    let full = || Stdio::from(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let hung_up = || Stdio::from(std::io::pipe().unwrap().1);
+    for unheard in [&full as &dyn Fn() -> Stdio, &hung_up] {
+        let home = Home::new();
+        let line = format!("dev --output json --listen 127.0.0.1:0 {}", home.store_options());
+        let mut server = Server(home.command(&line).stderr(unheard()).spawn().unwrap());
+        let mut ready = String::new();
+        BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        let ready: Value = serde_json::from_str(&ready).unwrap();
+        let address = ready["url"].as_str().unwrap().trim_start_matches("http://");
+        for path in ["/healthz", "/.well-known/jwks.json", "/v1/tenants"] {
+            let (status, _) = ask(address, &format!("GET {path} HTTP/1.1\r\n"), "");
+            assert_eq!(status, if path == "/v1/tenants" { 401 } else { 200 }, "{path}");
+        }
+        assert!(server.0.try_wait().unwrap().is_none());
+    }
 }
