@@ -129,7 +129,7 @@ pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> Result<(), Fai
     if !args.yes {
         confirm(output, &format!("Make {} at {}?", counted(number), session.target.host))?;
     }
-    let progress = output.progress();
+    let progress = output.progress_of("changes");
     let mut run = Run::new(&session, env_files.as_ref(), (&progress, number));
     let mut outcomes = Vec::with_capacity(number);
     for plan in &plans {
@@ -150,7 +150,7 @@ async fn survey<'a>(
     let wanted = manifest::read(&args.file)?;
     let session = Session::open(context).await?;
     let prune = if args.prune { Prune::Yes } else { Prune::No };
-    let progress = context.output.progress();
+    let progress = context.output.progress_of("tenants");
     let total = wanted.len() as u64;
     let mut plans = Vec::with_capacity(wanted.len());
     for (wanted, read) in wanted.into_iter().zip(1..) {

@@ -30,6 +30,7 @@ mod long_lists;
 mod lossy_road;
 mod member;
 mod migrate;
+mod one_request;
 mod profiles;
 mod refresh;
 mod role;

@@ -86,7 +86,7 @@ impl Check {
         let others = || mine.iter().filter(|entry| !entry.is_control());
         self.needs_issuer = others().filter(|entry| !can_make(entry)).count();
         let total = others().filter(can_make).count();
-        let bar = context.output.progress();
+        let bar = context.output.progress_of("tokens");
         let (mut addressed, mut patience) = (Vec::new(), Instant::now());
         for (done, entry) in others().filter(can_make).enumerate() {
             bar.show("Firing", done as u64, Some(total as u64));
@@ -146,7 +146,7 @@ impl Check {
             Control::Made { wait } => wait,
         };
         let deadline = Instant::now() + wait;
-        let bar = context.output.progress();
+        let bar = context.output.progress_of("tries");
         for tries in 1.. {
             let token = match control {
                 Control::Given(token) => token.to_owned(),
