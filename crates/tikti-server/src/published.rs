@@ -1,7 +1,8 @@
 //! What is answered before the router? The published keys, which every resource server of a deployment asks for.
 //!
 //! They are in memory, and what lies around a route costs more than they do. So a `GET` of them goes past it, by the
-//! functions that the layers are made of: nobody can tell it from an answer of the route, which tests compare. Everything else of the path, and an id that cannot be made, is the router's.
+//! functions that the layers are made of: nobody can tell it from an answer of the route, which tests compare.
+//! Everything else of the path, and an id that cannot be made, is the router's.
 //!
 //! Spec: Performance, "JWKS". Why: docs/decisions/0049.
 
